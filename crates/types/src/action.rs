@@ -1,0 +1,202 @@
+//! Actions: the signed order, as MIG's clients write and read it (specs/mig/data-model.md §2).
+
+use crate::investigator::Investigator;
+use crate::{ActionId, go_json, instant};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+/// Is an action with everything that is known of it; in a posted document most members are absent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Action {
+    /// The number; 0 before it is accepted.
+    pub id: ActionId,
+    /// What it is for, in the investigator's words.
+    pub name: String,
+    /// Which agents it is for, in the target language.
+    pub target: String,
+    /// `author`, `email`, `url`, `revision`; kept as given.
+    pub description: Map<String, Value>,
+    /// `ref`, `level`, `family`, `type`; kept as given.
+    pub threat: Map<String, Value>,
+    /// From when agents may run it.
+    #[serde(with = "time::serde::rfc3339")]
+    pub validfrom: OffsetDateTime,
+    /// When it ends, whoever has not answered.
+    #[serde(with = "time::serde::rfc3339")]
+    pub expireafter: OffsetDateTime,
+    /// What the agents do, in order.
+    pub operations: Option<Vec<Operation>>,
+    /// One-line armored detached signatures over the signed string.
+    pub pgpsignatures: Option<Vec<String>>,
+    /// The signers, where the route shows them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub investigators: Vec<Investigator>,
+    /// One of MIG's words: pending, scheduled, preparing, inflight, completed, invalid.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub status: String,
+    /// When its commands were made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub starttime: OffsetDateTime,
+    /// When the last command ended.
+    #[serde(with = "time::serde::rfc3339")]
+    pub finishtime: OffsetDateTime,
+    /// When anything of it last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub lastupdatetime: OffsetDateTime,
+    /// Commands by state; MIG's view.
+    pub counters: Counters,
+    /// The version of this form; always 2.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub syntaxversion: i64,
+}
+
+impl Default for Action {
+    fn default() -> Self {
+        Self {
+            id: ActionId(0),
+            name: String::new(),
+            target: String::new(),
+            description: Map::new(),
+            threat: Map::new(),
+            validfrom: instant::NONE,
+            expireafter: instant::NONE,
+            operations: None,
+            pgpsignatures: None,
+            investigators: Vec::new(),
+            status: String::new(),
+            starttime: instant::NONE,
+            finishtime: instant::NONE,
+            lastupdatetime: instant::NONE,
+            counters: Counters::default(),
+            syntaxversion: 0,
+        }
+    }
+}
+
+/// Says why a text is not an action document.
+#[derive(Debug, thiserror::Error)]
+pub enum ActionError {
+    /// It is not JSON, or a member has the wrong type.
+    #[error("the action is not valid JSON")]
+    Json(#[from] serde_json::Error),
+    /// It is JSON, but not an object.
+    #[error("the action is not a JSON object")]
+    NotAnObject,
+}
+
+impl Action {
+    /// Reads a posted document as the original's decoder would: names in any case, unknown members ignored,
+    /// nulls as absent. Only what an investigator writes is read; ids, status and times of execution are not.
+    pub fn parse(document: &[u8]) -> Result<Self, ActionError> {
+        let Value::Object(object) = go_json::parse(document)? else {
+            return Err(ActionError::NotAnObject);
+        };
+        let mut object = go_json::fold_names(object);
+        object.retain(|name, value| POSTED.contains(&name.as_str()) && !value.is_null());
+        if let Some(Value::Array(operations)) = object.get_mut("operations") {
+            for operation in operations {
+                if let Value::Object(members) = operation {
+                    let mut folded = go_json::fold_names(std::mem::take(members));
+                    folded.retain(|name, value| name == "parameters" || !value.is_null());
+                    *members = folded;
+                }
+            }
+        }
+        Ok(serde_json::from_value(Value::Object(object))?)
+    }
+}
+
+const POSTED: [&str; 9] = [
+    "name",
+    "target",
+    "description",
+    "threat",
+    "validfrom",
+    "expireafter",
+    "operations",
+    "pgpsignatures",
+    "syntaxversion",
+];
+
+/// Is one thing an agent does: a module with its parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Operation {
+    /// The module's name: a built-in such as `file`, or a plugin command key `<plugin id>.<name>`.
+    #[serde(default)]
+    pub module: String,
+    /// What the module is given; any JSON.
+    #[serde(default)]
+    pub parameters: Value,
+    /// Whether `parameters` is base64 of gzip of JSON.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_compressed: bool,
+    /// Whether the investigator asked for that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub want_compressed: bool,
+}
+
+/// Counts commands as MIG does: `sent` is all of them, `done` those that ended; zeroes are left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counters {
+    /// All commands.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub sent: i64,
+    /// Those that ended.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub done: i64,
+    /// Those that did not.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub inflight: i64,
+    /// Ended well.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub success: i64,
+    /// Withdrawn by an investigator.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cancelled: i64,
+    /// Not answered in time.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub expired: i64,
+    /// Answered with a failure, or could not be given out.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub failed: i64,
+    /// Ran too long on the agent.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub timeout: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_go_reads() {
+        let text = br#"{"Name":"n","TARGET":"t","id":7,"status":"completed","threat":null,"operations":[{"Module":"m","extra":1}],
+            "validfrom":"2026-11-21T18:35:44.5+01:00","syntaxversion":2}"#;
+        let action = Action::parse(text).unwrap();
+        assert_eq!(
+            (action.name.as_str(), action.target.as_str(), action.syntaxversion),
+            ("n", "t", 2)
+        );
+        assert_eq!(action.id, ActionId(0), "a client does not choose the id");
+        assert_eq!(action.status, "");
+        assert_eq!(action.operations.unwrap()[0].parameters, Value::Null);
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        assert!(matches!(Action::parse(b"[]"), Err(ActionError::NotAnObject)));
+        assert!(matches!(Action::parse(b"{"), Err(ActionError::Json(_))));
+        assert!(matches!(
+            Action::parse(br#"{"validfrom":"yesterday"}"#),
+            Err(ActionError::Json(_))
+        ));
+    }
+}

@@ -1,0 +1,46 @@
+//! `/v1/agents`.
+
+use crate::{AgentId, AgentStatus, AgentUid, PluginId, TeamId, Transport};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+/// Is an agent as agent-gateway knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AgentView {
+    /// The public id.
+    pub id: AgentUid,
+    /// The number, as MIG's clients know it.
+    pub number: AgentId,
+    /// Its name.
+    pub name: String,
+    /// Its team.
+    pub team_id: Option<TeamId>,
+    /// Which language it speaks.
+    pub transport: Transport,
+    /// How alive it is.
+    pub status: AgentStatus,
+    /// When it was last heard.
+    #[serde(with = "time::serde::rfc3339")]
+    pub last_seen: OffsetDateTime,
+    /// The plugins assigned to it.
+    pub plugins: Vec<PluginId>,
+    /// Labels given by people.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Changes an agent; what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentPatch {
+    /// A new name, 1–1,024 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A new team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team_id: Option<TeamId>,
+    /// All labels; replaces those there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
+}

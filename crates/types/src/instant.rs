@@ -1,0 +1,27 @@
+//! The three odd times that MIG's clients rely on (specs/mig/api.md §1.5).
+
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+/// Means "no time": Go's zero time, never null and never an empty string.
+pub const NONE: OffsetDateTime = datetime!(0001-01-01 00:00:00 UTC);
+/// Means "not yet": the finish time of an open action or command, the destruction time of a live agent.
+pub const FAR: OffsetDateTime = datetime!(9998-01-11 11:11:11 UTC);
+/// Is the start and update time of an action in the answer to its creation (year 9 is a slip of the original).
+pub const JUST_POSTED: OffsetDateTime = datetime!(0009-01-11 11:11:11.000000011 UTC);
+/// Is the finish time of an action in the answer to its creation.
+pub const JUST_POSTED_FAR: OffsetDateTime = datetime!(9998-01-11 11:11:11.000000011 UTC);
+
+/// Gives `at`, or [`NONE`].
+pub fn or_none(at: Option<OffsetDateTime>) -> OffsetDateTime {
+    at.unwrap_or(NONE)
+}
+
+/// Gives `at`, or [`FAR`].
+pub fn or_far(at: Option<OffsetDateTime>) -> OffsetDateTime {
+    at.unwrap_or(FAR)
+}
+
+pub(crate) fn none() -> OffsetDateTime {
+    NONE
+}

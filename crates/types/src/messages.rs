@@ -1,0 +1,92 @@
+//! What the services tell each other: one payload per kind, all listed in [`KINDS`].
+//!
+//! Rules of change are in `proto-docs/README.md`: within a version fields are only added, optional and with a default;
+//! consumers ignore what they do not know.
+
+pub mod action;
+pub mod agent;
+pub mod command;
+pub mod investigator;
+pub mod replica;
+
+pub use action::{ActionAccepted, ActionCancelled, ActionChanged};
+pub use agent::{AgentChanged, AgentSeen};
+pub use command::{CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn};
+pub use investigator::{InvestigatorChanged, InvestigatorDigest};
+pub use replica::ReplicaRequested;
+
+use serde::{Serialize, de::DeserializeOwned};
+use utoipa::openapi::{RefOr, Schema};
+
+/// Is a payload that travels under one kind.
+pub trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The kind with its version, which is the routing key: `action.accepted.v1`.
+    const KIND: &'static str;
+
+    /// Gives the id of the thing the message is about, or nothing when it is about many.
+    fn subject(&self) -> String;
+}
+
+/// Describes one kind of message.
+pub struct Kind {
+    /// The routing key.
+    pub kind: &'static str,
+    /// What happened, in a sentence.
+    pub summary: &'static str,
+    /// The only services that may send it; one, but for kinds that any service sends.
+    pub producers: &'static [&'static str],
+    /// The services that take it.
+    pub consumers: &'static [&'static str],
+    /// Gives the payload's name and schema.
+    pub schema: fn() -> (String, RefOr<Schema>),
+    /// Tells whether a payload parses; for old samples.
+    pub parses: fn(&str) -> Result<(), serde_json::Error>,
+}
+
+fn parses<T: Message>(envelope: &str) -> Result<(), serde_json::Error> {
+    serde_json::from_str::<crate::Envelope<T>>(envelope).map(drop)
+}
+
+fn schema<T: utoipa::ToSchema>() -> (String, RefOr<Schema>) {
+    (T::name().into_owned(), T::schema())
+}
+
+macro_rules! kinds {
+    ($($payload:ident: $summary:literal, $producers:expr => $consumers:expr;)*) => {
+        /// Lists every kind of message there is.
+        pub const KINDS: &[Kind] = &[$(Kind {
+            kind: <$payload as Message>::KIND,
+            summary: $summary,
+            producers: &$producers,
+            consumers: &$consumers,
+            schema: schema::<$payload>,
+            parses: parses::<$payload>,
+        },)*];
+    };
+}
+
+const API: &str = "investigation-api";
+const GATEWAY: &str = "agent-gateway";
+const LOADER: &str = "loader-manifest";
+const MANUAL: &str = "manual-interaction";
+const SCHEDULER: &str = "scheduler";
+
+kinds! {
+    InvestigatorChanged: "An investigator was created or changed; the whole of it.", [API] => [GATEWAY, LOADER, MANUAL, SCHEDULER];
+    InvestigatorDigest: "How the owner's investigators stand, so that copies notice that they are stale.", [API] => [GATEWAY, LOADER, MANUAL, SCHEDULER];
+    ReplicaRequested: "A copy asks its owner for everything.", [API, GATEWAY, LOADER, MANUAL, SCHEDULER] => [API, GATEWAY];
+    ActionAccepted: "A signed action was accepted.", [API] => [SCHEDULER];
+    ActionCancelled: "An investigator withdrew an action.", [API] => [SCHEDULER];
+    ActionChanged: "The run of an action changed.", [SCHEDULER] => [API];
+    CommandIssued: "Commands were made for agents.", [SCHEDULER] => [GATEWAY, API];
+    CommandWithdrawn: "Open commands were ended by the house.", [SCHEDULER] => [GATEWAY, API];
+    CommandDelivered: "Agents took commands.", [GATEWAY] => [API];
+    CommandReturned: "Agents answered commands.", [GATEWAY] => [SCHEDULER, API];
+    AgentChanged: "An agent was enrolled or changed; the whole of it.", [GATEWAY] => [SCHEDULER, API];
+    AgentSeen: "Agents were heard.", [GATEWAY] => [SCHEDULER, API];
+}
+
+/// Finds a kind by its routing key.
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.kind == name)
+}

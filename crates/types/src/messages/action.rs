@@ -1,0 +1,104 @@
+//! Actions: accepted and cancelled by investigation-api, run by the scheduler.
+
+use super::Message;
+use crate::{ActionId, InvestigatorId};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+/// A signed action was accepted; the scheduler verifies its signatures again before anything runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ActionAccepted {
+    /// The number it was given.
+    pub id: ActionId,
+    /// The document, byte for byte as it was posted.
+    pub document: String,
+    /// Who posted it.
+    pub posted_by: InvestigatorId,
+    /// When it was accepted.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
+impl Message for ActionAccepted {
+    const KIND: &'static str = "action.accepted.v1";
+
+    fn subject(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+/// An investigator withdrew an action: its open commands end as cancelled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ActionCancelled {
+    /// The action.
+    pub id: ActionId,
+    /// Who withdrew it.
+    pub by: InvestigatorId,
+}
+
+impl Message for ActionCancelled {
+    const KIND: &'static str = "action.cancelled.v1";
+
+    fn subject(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+/// Counts the commands of a run; `targeted` is the sum of those open and those ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct RunCounters {
+    /// All commands.
+    pub targeted: i64,
+    /// Ended well.
+    pub success: i64,
+    /// Ended with a failure.
+    pub failed: i64,
+    /// Ran too long on the agent.
+    pub timeout: i64,
+    /// Not answered in time.
+    pub expired: i64,
+    /// Withdrawn.
+    pub cancelled: i64,
+}
+
+impl RunCounters {
+    /// Gives how many commands ended.
+    pub fn done(&self) -> i64 {
+        self.success + self.failed + self.timeout + self.expired + self.cancelled
+    }
+}
+
+/// The run of an action changed; a copy keeps the highest `version`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ActionChanged {
+    /// The action.
+    pub id: ActionId,
+    /// One of MIG's words: pending, scheduled, preparing, inflight, completed, invalid; and cancelled, expired.
+    pub status: String,
+    /// Why it is `invalid`, `expired` or `cancelled`.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Its commands by state.
+    pub counters: RunCounters,
+    /// When its commands were made.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub started: Option<OffsetDateTime>,
+    /// When the last one ended.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub finished: Option<OffsetDateTime>,
+    /// When this was so.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Grows with each change of this run.
+    pub version: i64,
+}
+
+impl Message for ActionChanged {
+    const KIND: &'static str = "action.changed.v1";
+
+    fn subject(&self) -> String {
+        self.id.to_string()
+    }
+}

@@ -1,0 +1,129 @@
+//! Commands: made by the scheduler, carried to agents and back by agent-gateway.
+
+use super::Message;
+use crate::{ActionId, AgentId, CommandId, CommandStatus, OperationResult};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+/// Says how many commands one [`CommandIssued`] carries at most.
+pub const ISSUED_PER_MESSAGE: usize = 500;
+/// Says how many answers one [`CommandReturned`] carries at most.
+pub const RETURNED_PER_MESSAGE: usize = 50;
+
+/// Commands were made: one document for many agents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CommandIssued {
+    /// The action.
+    pub action: ActionId,
+    /// Its document, byte for byte as it was posted; the agents verify it.
+    pub document: String,
+    /// When the commands were made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// When the action ends.
+    #[serde(with = "time::serde::rfc3339")]
+    pub expire_after: OffsetDateTime,
+    /// At most [`ISSUED_PER_MESSAGE`].
+    pub commands: Vec<IssuedCommand>,
+}
+
+/// Is one command of a [`CommandIssued`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct IssuedCommand {
+    /// The command.
+    pub id: CommandId,
+    /// The agent it is for.
+    pub agent: AgentId,
+    /// Why it failed at once and is not to be given out, for example a module that the agent lacks.
+    #[serde(default)]
+    pub failed: Option<String>,
+}
+
+impl Message for CommandIssued {
+    const KIND: &'static str = "command.issued.v1";
+
+    fn subject(&self) -> String {
+        self.action.to_string()
+    }
+}
+
+/// Open commands of an action were ended by the house: nobody is to be given them any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CommandWithdrawn {
+    /// The action.
+    pub action: ActionId,
+    /// `expired` or `cancelled`.
+    pub status: CommandStatus,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// At most [`ISSUED_PER_MESSAGE`].
+    pub commands: Vec<CommandId>,
+}
+
+impl Message for CommandWithdrawn {
+    const KIND: &'static str = "command.withdrawn.v1";
+
+    fn subject(&self) -> String {
+        self.action.to_string()
+    }
+}
+
+/// Agents took commands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CommandDelivered {
+    /// At most [`ISSUED_PER_MESSAGE`].
+    pub commands: Vec<DeliveredCommand>,
+}
+
+/// Is one command of a [`CommandDelivered`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeliveredCommand {
+    /// The command.
+    pub id: CommandId,
+    /// When the agent took it.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
+impl Message for CommandDelivered {
+    const KIND: &'static str = "command.delivered.v1";
+
+    fn subject(&self) -> String {
+        String::new()
+    }
+}
+
+/// Agents answered commands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CommandReturned {
+    /// At most [`RETURNED_PER_MESSAGE`].
+    pub commands: Vec<ReturnedCommand>,
+}
+
+/// Is one answer of a [`CommandReturned`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReturnedCommand {
+    /// The command.
+    pub id: CommandId,
+    /// The action it belongs to.
+    pub action: ActionId,
+    /// The agent that answered, as agent-gateway knows it.
+    pub agent: AgentId,
+    /// `success`, `failed` or `timeout`.
+    pub status: CommandStatus,
+    /// One per operation.
+    pub results: Vec<OperationResult>,
+    /// When the answer came.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
+impl Message for CommandReturned {
+    const KIND: &'static str = "command.returned.v1";
+
+    fn subject(&self) -> String {
+        String::new()
+    }
+}
