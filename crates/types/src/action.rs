@@ -108,6 +108,93 @@ impl Action {
     }
 }
 
+/// Says how many bytes an action document may have.
+pub const MAX_DOCUMENT: usize = 900 * 1024;
+/// Says how many characters a name or a target may have.
+pub const MAX_TEXT: usize = 2048;
+/// Says how many signatures an action may carry.
+pub const MAX_SIGNATURES: usize = 16;
+/// Says how many operations an action may carry.
+pub const MAX_OPERATIONS: usize = 256;
+
+/// Says which rule an action breaks (specs/mig/data-model.md §3.3); the texts are the original's where it has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ActionFault {
+    /// The name is missing.
+    #[error("action name is empty")]
+    NoName,
+    /// The target is missing.
+    #[error("action target is empty")]
+    NoTarget,
+    /// The name is too long.
+    #[error("action name is longer than 2048 characters")]
+    LongName,
+    /// The target is too long.
+    #[error("action target is longer than 2048 characters")]
+    LongTarget,
+    /// The form is not version 2.
+    #[error("wrong syntax version, expected 2")]
+    SyntaxVersion,
+    /// It ends before it starts.
+    #[error("action expireafter is set before action validfrom")]
+    Reversed,
+    /// It is over.
+    #[error("action expireafter is in the past")]
+    Expired,
+    /// There is nothing to do.
+    #[error("action operations is empty")]
+    NoOperations,
+    /// There is too much to do.
+    #[error("action has more than 256 operations")]
+    ManyOperations,
+    /// Nobody signed it.
+    #[error("action pgpsignatures is empty")]
+    NoSignature,
+    /// Too many signed it.
+    #[error("action has more than 16 signatures")]
+    ManySignatures,
+}
+
+impl ActionFault {
+    /// Points at the member that breaks the rule.
+    pub fn pointer(self) -> &'static str {
+        match self {
+            Self::NoName | Self::LongName => "/name",
+            Self::NoTarget | Self::LongTarget => "/target",
+            Self::SyntaxVersion => "/syntaxversion",
+            Self::Reversed | Self::Expired => "/expireafter",
+            Self::NoOperations | Self::ManyOperations => "/operations",
+            Self::NoSignature | Self::ManySignatures => "/pgpsignatures",
+        }
+    }
+}
+
+impl Action {
+    /// Checks everything about a posted action but its target's grammar and its signatures, in the original's order.
+    pub fn check(&self, now: OffsetDateTime) -> Result<(), ActionFault> {
+        let operations = self.operations.as_ref().ok_or(ActionFault::NoOperations);
+        let signatures = self.pgpsignatures.as_ref().map_or(0, Vec::len);
+        let rules = [
+            (self.name.is_empty(), ActionFault::NoName),
+            (self.target.is_empty(), ActionFault::NoTarget),
+            (self.name.chars().count() > MAX_TEXT, ActionFault::LongName),
+            (self.target.chars().count() > MAX_TEXT, ActionFault::LongTarget),
+            (self.syntaxversion != 2, ActionFault::SyntaxVersion),
+            (self.expireafter < self.validfrom, ActionFault::Reversed),
+            (self.expireafter < now, ActionFault::Expired),
+        ];
+        if let Some((_, fault)) = rules.into_iter().find(|(broken, _)| *broken) {
+            return Err(fault);
+        }
+        match (operations?.len(), signatures) {
+            (operations, _) if operations > MAX_OPERATIONS => Err(ActionFault::ManyOperations),
+            (_, 0) => Err(ActionFault::NoSignature),
+            (_, signatures) if signatures > MAX_SIGNATURES => Err(ActionFault::ManySignatures),
+            _ => Ok(()),
+        }
+    }
+}
+
 const POSTED: [&str; 9] = [
     "name",
     "target",
