@@ -1,1 +1,29 @@
-//! store
+//! PostgreSQL as every service uses it: one pool, one way to migrate, one way to run a transaction, one set of errors.
+//!
+//! No libpq anywhere: `diesel` builds the statements, `diesel-async` sends them over `tokio-postgres` and rustls.
+
+mod connect;
+mod failure;
+mod migrate;
+pub mod page;
+mod pool;
+mod settings;
+mod sql;
+mod tls;
+mod tx;
+
+pub use failure::Failure;
+pub use migrate::{DEADLINE as MIGRATION_DEADLINE, migrate, migrate_until};
+pub use pool::pool;
+pub use settings::Settings;
+pub use sql::{Query, Value, bind, sql};
+pub use tx::Store;
+
+/// Is one connection, and what every `store` function of a service takes first.
+pub type Conn = diesel_async::AsyncPgConnection;
+/// Is the pool each service keeps.
+pub type Pool = diesel_async::pooled_connection::deadpool::Pool<Conn>;
+/// Is a connection on loan from the [`Pool`].
+pub type PooledConn = diesel_async::pooled_connection::deadpool::Object<Conn>;
+/// Says why the pool has no connection.
+pub type PoolError = diesel_async::pooled_connection::deadpool::PoolError;

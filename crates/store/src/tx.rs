@@ -1,0 +1,107 @@
+//! The store of a service: its pool, and transactions that are done whole or not at all.
+
+use crate::{Conn, Failure, Pool, PooledConn, sql};
+use diesel::result::Error;
+use diesel_async::pooled_connection::deadpool::Object;
+use diesel_async::{AnsiTransactionManager, RunQueryDsl, TransactionManager};
+use std::time::Duration;
+
+/// Is the way to a service's database; clones share one pool.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("status", &self.pool.status()).finish()
+    }
+}
+
+impl Store {
+    /// Stands on `pool`.
+    pub fn new(pool: Pool) -> Self {
+        Self { pool }
+    }
+
+    /// Borrows a connection; waits five seconds at most.
+    pub async fn get(&self) -> Result<PooledConn, Failure> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// Tells within two seconds whether the database answers.
+    pub async fn is_up(&self) -> bool {
+        let ask = async {
+            let mut conn = self.get().await?;
+            sql("select 1").execute(&mut conn).await.map_err(Failure::from)
+        };
+        matches!(tokio::time::timeout(Duration::from_secs(2), ask).await, Ok(Ok(_)))
+    }
+
+    /// Runs `work` in one transaction: `Ok` commits, `Err` rolls back.
+    ///
+    /// When the caller goes away half-way, the connection is closed, and so PostgreSQL rolls back at once: a future that
+    /// is dropped never leaves a transaction, nor its locks, behind.
+    pub async fn tx<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut Conn) -> Result<T, E>,
+        E: From<Error> + From<Failure>,
+    {
+        let mut open = self.begin().await?;
+        let done = work(open.conn()?).await;
+        match done {
+            Ok(value) => {
+                AnsiTransactionManager::commit_transaction(open.conn()?).await?;
+                open.close();
+                Ok(value)
+            }
+            Err(error) => {
+                // the cause is worth more than a failed rollback: that connection is thrown away
+                if AnsiTransactionManager::rollback_transaction(open.conn()?).await.is_ok() {
+                    open.close();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Begins; a connection that died unnoticed is left for another one once.
+    async fn begin(&self) -> Result<Open, Failure> {
+        let mut again = true;
+        loop {
+            let mut open = Open(Some(self.get().await?));
+            match AnsiTransactionManager::begin_transaction(open.conn()?)
+                .await
+                .map_err(Failure::from)
+            {
+                Ok(()) => return Ok(open),
+                Err(failure) if again && failure.is_transient() => again = false,
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+}
+
+/// Is a connection inside a transaction; thrown away, not given back, unless it is closed properly.
+struct Open(Option<PooledConn>);
+
+impl Open {
+    fn conn(&mut self) -> Result<&mut Conn, Failure> {
+        let conn =
+            self.0.as_mut().ok_or_else(|| Failure::Internal("the transaction is over".into()))?;
+        Ok(&mut *conn)
+    }
+
+    /// Gives the connection back to the pool.
+    fn close(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(conn) = self.0.take() {
+            drop(Object::take(conn));
+        }
+    }
+}
