@@ -1,1 +1,8 @@
-//! agent
+//! Writ's reference agent.
+
+use std::process::ExitCode;
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,7 @@
+//! The `writ-agent` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    agent::main()
+}
