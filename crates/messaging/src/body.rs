@@ -1,0 +1,111 @@
+//! Bodies: gzip above a size, limits on both sides.
+
+use diesel::QueryResult;
+use diesel::result::Error;
+use flate2::Compression;
+use flate2::read::{GzDecoder, GzEncoder};
+use std::io::Read;
+
+/// Is the most that a body may take on the wire; larger things travel in numbered parts.
+pub const MAX_BODY: usize = 1024 * 1024;
+/// Is the most that a body may take once it is unpacked.
+pub const MAX_PLAIN: usize = 64 * 1024 * 1024;
+/// Bodies above this size are packed.
+const PACK_ABOVE: usize = 8 * 1024;
+
+/// Is a body as it goes over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Packed {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) gzip: bool,
+}
+
+/// Packs a body; refuses one that is too large, naming its kind and size.
+pub(crate) fn pack(kind: &str, plain: Vec<u8>) -> QueryResult<Packed> {
+    let size = plain.len();
+    let packed = if size <= PACK_ABOVE {
+        Packed { bytes: plain, gzip: false }
+    } else {
+        let mut bytes = Vec::with_capacity(size / 4);
+        GzEncoder::new(plain.as_slice(), Compression::fast())
+            .read_to_end(&mut bytes)
+            .map_err(|e| Error::SerializationError(e.into()))?;
+        Packed { bytes, gzip: true }
+    };
+    if size > MAX_PLAIN || packed.bytes.len() > MAX_BODY {
+        let text = format!(
+            "a {kind} of {size} bytes ({} on the wire) is too large: at most {MAX_PLAIN} ({MAX_BODY}); send it in parts",
+            packed.bytes.len()
+        );
+        return Err(Error::SerializationError(text.into()));
+    }
+    Ok(packed)
+}
+
+/// Unpacks a body; refuses one that grows beyond [`MAX_PLAIN`].
+pub(crate) fn unpack(bytes: Vec<u8>, encoding: Option<&str>) -> Result<Vec<u8>, String> {
+    match encoding {
+        None | Some("" | "identity") => Ok(bytes),
+        Some("gzip") => {
+            let mut plain = Vec::new();
+            let limit = u64::try_from(MAX_PLAIN).unwrap_or(u64::MAX).saturating_add(1);
+            GzDecoder::new(bytes.as_slice())
+                .take(limit)
+                .read_to_end(&mut plain)
+                .map_err(|error| format!("the body does not unpack: {error}"))?;
+            if plain.len() > MAX_PLAIN {
+                return Err(format!("the body is larger than {MAX_PLAIN} bytes once unpacked"));
+            }
+            Ok(plain)
+        }
+        Some(other) => Err(format!("the content encoding {other:?} is not known")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_BODY, MAX_PLAIN, PACK_ABOVE, Packed, pack, unpack};
+
+    fn noise(size: usize) -> Vec<u8> {
+        let mut state = 1_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state.to_be_bytes()[0]
+        };
+        (0..size).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn small_goes_plain_and_large_goes_packed() {
+        let small = vec![b'x'; PACK_ABOVE];
+        assert_eq!(pack("k", small.clone()).unwrap(), Packed { bytes: small, gzip: false });
+        let large = vec![b'x'; PACK_ABOVE + 1];
+        let packed = pack("k", large.clone()).unwrap();
+        assert!(packed.gzip && packed.bytes.len() < 200);
+        assert_eq!(unpack(packed.bytes, Some("gzip")).unwrap(), large);
+    }
+
+    #[test]
+    fn too_large_is_refused_on_both_sides() {
+        let error = pack("k", noise(MAX_BODY + 1)).unwrap_err().to_string();
+        assert!(error.contains("too large"), "{error}");
+        assert!(pack("k", vec![0; MAX_PLAIN + 1]).is_err());
+        let bomb = pack("k", vec![0; MAX_PLAIN]).unwrap().bytes;
+        assert_eq!(unpack(bomb.clone(), Some("gzip")).unwrap().len(), MAX_PLAIN);
+        let mut plain = vec![0; MAX_PLAIN + 1];
+        plain.push(0);
+        let mut bomb = Vec::new();
+        std::io::Read::read_to_end(
+            &mut flate2::read::GzEncoder::new(plain.as_slice(), flate2::Compression::fast()),
+            &mut bomb,
+        )
+        .unwrap();
+        assert!(unpack(bomb, Some("gzip")).unwrap_err().contains("larger"));
+    }
+
+    #[test]
+    fn what_does_not_unpack_says_so() {
+        assert!(unpack(b"no gzip".to_vec(), Some("gzip")).unwrap_err().contains("unpack"));
+        assert!(unpack(Vec::new(), Some("br")).unwrap_err().contains("not known"));
+    }
+}

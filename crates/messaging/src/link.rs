@@ -1,0 +1,171 @@
+//! One connection to the broker, made again whenever it is asked for and not there.
+//!
+//! lapin's own recovery is not used: whoever works on a channel drops it at the first error and starts again, declaring
+//! everything it needs. That is one code path for the first start, a cut, and a broker that came back empty.
+
+use crate::Settings;
+use anyhow::{Context, anyhow};
+use arc_swap::ArcSwapOption;
+use lapin::tcp::OwnedTLSConfig;
+use lapin::uri::AMQPUri;
+use lapin::{Channel, Connection, ConnectionProperties};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// How long the broker may take to answer anything.
+pub(crate) const RPC: Duration = Duration::from_secs(10);
+/// A peer that is silent for twice as many seconds is gone.
+const HEARTBEAT: u16 = 10;
+
+/// Says why the broker did not do something.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error("{0}")]
+    Broker(#[from] lapin::Error),
+    #[error("the broker did not answer for {} s", RPC.as_secs())]
+    Silent,
+    #[error("{0}")]
+    Gone(&'static str),
+}
+
+/// Waits for an answer of the broker: a broker that is out of memory or disk does not refuse, it keeps silent.
+pub(crate) async fn rpc<T>(call: impl Future<Output = lapin::Result<T>>) -> Result<T, LinkError> {
+    Ok(tokio::time::timeout(RPC, call).await.map_err(|_elapsed| LinkError::Silent)??)
+}
+
+/// Is one connection, shared by the channels on it.
+pub(crate) struct Link {
+    name: String,
+    uri: AMQPUri,
+    tls: OwnedTLSConfig,
+    current: ArcSwapOption<Connection>,
+    connecting: Mutex<()>,
+}
+
+impl Link {
+    /// Reads the settings; connects to nothing yet.
+    pub(crate) fn new(name: String, settings: &Settings) -> anyhow::Result<Self> {
+        let mut uri: AMQPUri = settings.url.parse().map_err(|error| {
+            anyhow!("the broker's URL does not parse ({error}); it looks like amqp://user:password@host:port/vhost")
+        })?;
+        uri.query.heartbeat = Some(uri.query.heartbeat.unwrap_or(HEARTBEAT));
+        let read = |file: &std::path::PathBuf| {
+            std::fs::read_to_string(file).with_context(|| {
+                format!("cannot read the broker's certificate authorities {}", file.display())
+            })
+        };
+        let tls = OwnedTLSConfig {
+            identity: None,
+            cert_chain: settings.ca_file.as_ref().map(read).transpose()?,
+        };
+        Ok(Self { name, uri, tls, current: ArcSwapOption::empty(), connecting: Mutex::new(()) })
+    }
+
+    /// Tells whether the connection stands.
+    pub(crate) fn is_up(&self) -> bool {
+        self.live().is_some()
+    }
+
+    /// Opens a channel, on a new connection when there is none.
+    pub(crate) async fn channel(&self) -> Result<Channel, LinkError> {
+        let connection = self.connection().await?;
+        let opened = rpc(connection.create_channel()).await;
+        if opened.is_err() {
+            self.forget(&connection);
+        }
+        opened
+    }
+
+    /// Closes the connection, waiting shortly for the broker to say good-bye.
+    pub(crate) async fn close(&self) {
+        if let Some(connection) = self.current.swap(None) {
+            let goodbye = connection.close(200, "OK".into());
+            let _silent = tokio::time::timeout(Duration::from_secs(1), goodbye).await;
+        }
+    }
+
+    fn live(&self) -> Option<Arc<Connection>> {
+        self.current.load_full().filter(|connection| connection.status().connected())
+    }
+
+    /// Lets a connection go that does not answer; a newer one stays.
+    fn forget(&self, connection: &Arc<Connection>) {
+        let none: Option<Arc<Connection>> = None;
+        drop(self.current.compare_and_swap(connection, none));
+    }
+
+    async fn connection(&self) -> Result<Arc<Connection>, LinkError> {
+        if let Some(connection) = self.live() {
+            return Ok(connection);
+        }
+        let _one_at_a_time = self.connecting.lock().await;
+        if let Some(connection) = self.live() {
+            return Ok(connection);
+        }
+        let properties =
+            ConnectionProperties::default().with_connection_name(self.name.as_str().into());
+        let runtime = lapin::runtime::default_runtime()?;
+        let (uri, tls) = (self.uri.clone(), self.tls.clone());
+        let connect = Connection::connect_uri_with_config(uri, properties, tls, runtime);
+        let connection = Arc::new(rpc(connect).await?);
+        self.current.store(Some(Arc::clone(&connection)));
+        tracing::info!(connection = %self.name, "connected to the broker");
+        Ok(connection)
+    }
+}
+
+/// Grows from a tenth of a second to five seconds, each with jitter, so that a broker that comes back is not trampled.
+pub(crate) struct Pause {
+    next: Duration,
+}
+
+impl Pause {
+    const FIRST: Duration = Duration::from_millis(100);
+    const LONGEST: Duration = Duration::from_secs(5);
+
+    pub(crate) fn new() -> Self {
+        Self { next: Self::FIRST }
+    }
+
+    /// Starts over, after a success.
+    pub(crate) fn reset(&mut self) {
+        self.next = Self::FIRST;
+    }
+
+    /// Gives how long to wait now.
+    pub(crate) fn take(&mut self) -> Duration {
+        let now = self.next;
+        self.next = (now * 2).min(Self::LONGEST);
+        jitter(now)
+    }
+}
+
+/// Takes something between half of `duration` and all of it.
+fn jitter(duration: Duration) -> Duration {
+    // the random bits of a fresh id are random enough to keep processes apart
+    let random = uuid::Uuid::now_v7().as_bytes().last().copied().unwrap_or(0);
+    duration.mul_f64(0.5 + f64::from(random) / 512.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Link, Pause};
+    use crate::Settings;
+
+    #[test]
+    fn pauses_grow_and_stay_bounded() {
+        let mut pause = Pause::new();
+        let taken: Vec<_> = (0..20).map(|_| pause.take()).collect();
+        assert!(taken[0] <= Pause::FIRST);
+        assert!(taken.iter().all(|pause| *pause <= Pause::LONGEST));
+        assert!(taken[19] >= Pause::LONGEST / 2);
+    }
+
+    #[test]
+    fn a_wrong_url_is_refused_without_the_password() {
+        let made = Link::new("x".into(), &Settings::new("http://app:secret@broker/"));
+        let error = format!("{:#}", made.err().unwrap());
+        assert!(error.contains("amqp://") && !error.contains("secret"), "{error}");
+    }
+}

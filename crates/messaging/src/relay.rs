@@ -1,0 +1,168 @@
+//! From the outbox to the broker.
+
+use crate::link::{LinkError, Pause};
+use crate::outbox::{self, Row};
+use crate::publisher::{Fate, Outgoing, Publisher};
+use crate::{Bus, Shutdown, topology};
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
+use std::time::{Duration, Instant};
+use store::{Conn, Failure, Store};
+
+/// The outbox is looked at so often when nobody wakes the relay.
+const EVERY: Duration = Duration::from_millis(500);
+/// What waits is counted so often.
+const CENSUS: Duration = Duration::from_secs(10);
+
+/// Says why a round did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("the outbox cannot be read: {0}")]
+    Store(#[from] Failure),
+    #[error("the broker does not take messages: {0}")]
+    Link(#[from] LinkError),
+}
+
+impl From<diesel::result::Error> for Trouble {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Publishes what is in the outbox until `shutdown`, and then what is in it at that moment.
+///
+/// A row is deleted only when the broker has confirmed its message. A message that no queue wants yet (its consumer was
+/// never started) stays and is tried again, ever less often; see [`topology::needs_queue`].
+pub async fn relay(bus: Bus, store: Store, shutdown: Shutdown) {
+    let mut publisher = None;
+    let mut pause = Pause::new();
+    let mut counted: Option<Instant> = None;
+    loop {
+        let last = shutdown.is_triggered();
+        if counted.is_none_or(|at| at.elapsed() >= CENSUS) {
+            counted = Some(Instant::now());
+            census(&bus, &store).await;
+        }
+        let wait = match round(&bus, &store, &mut publisher).await {
+            Ok(published) => {
+                pause.reset();
+                if published > 0 {
+                    continue;
+                }
+                EVERY
+            }
+            Err(trouble) => {
+                tracing::warn!(error = %trouble, "messages stay in the outbox for now");
+                publisher = None;
+                pause.take()
+            }
+        };
+        if last {
+            break;
+        }
+        tokio::select! {
+            () = shutdown.wait() => {}
+            () = bus.woken(), if wait == EVERY => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+    drop(publisher);
+    bus.publishing().close().await;
+}
+
+/// Publishes once what is due; tells how many messages the broker took.
+async fn round(
+    bus: &Bus,
+    store: &Store,
+    publisher: &mut Option<Publisher>,
+) -> Result<usize, Trouble> {
+    let sender = match publisher.take().filter(Publisher::is_open) {
+        Some(open) => publisher.insert(open),
+        None => publisher.insert(Publisher::open(bus.publishing()).await?),
+    };
+    let taken = store.tx(async |conn: &mut Conn| publish_due(bus, sender, conn).await).await?;
+    if taken.fates.contains(&Fate::Lost) {
+        return Err(LinkError::Gone("the link broke while publishing").into());
+    }
+    if taken.fates.contains(&Fate::Returned) {
+        // the exchange may have come back without its bindings: declare again; each consumer sees to its own queues
+        sender.redeclare().await?;
+    }
+    Ok(taken.fates.iter().filter(|fate| **fate == Fate::Confirmed).count())
+}
+
+struct Taken {
+    fates: Vec<Fate>,
+}
+
+async fn publish_due(bus: &Bus, sender: &mut Publisher, conn: &mut Conn) -> Result<Taken, Trouble> {
+    let rows = outbox::take(conn).await?;
+    if rows.is_empty() {
+        return Ok(Taken { fates: Vec::new() });
+    }
+    let fates = sender.publish(rows.iter().map(outgoing).collect()).await;
+    let with = |wanted: &[Fate]| -> Vec<i64> {
+        rows.iter()
+            .zip(&fates)
+            .filter(|(_, fate)| wanted.contains(fate))
+            .map(|(row, _)| row.id)
+            .collect()
+    };
+    outbox::delete(conn, &with(&[Fate::Confirmed])).await?;
+    outbox::postpone(conn, &with(&[Fate::Returned, Fate::Refused])).await?;
+    for (row, fate) in rows.iter().zip(&fates) {
+        report(bus, row, *fate);
+    }
+    Ok(Taken { fates })
+}
+
+fn report(bus: &Bus, row: &Row, fate: Fate) {
+    bus.meters().published(fate.name(), &row.kind);
+    if matches!(fate, Fate::Returned | Fate::Refused) {
+        tracing::warn!(
+            message.id = %row.message_id,
+            message.kind = %row.kind,
+            message.attempts = row.attempts,
+            fate = fate.name(),
+            "no queue took the message; it stays in the outbox and is tried again"
+        );
+    }
+}
+
+fn outgoing(row: &Row) -> Outgoing<'_> {
+    let mut headers = FieldTable::default();
+    for (name, value) in [("traceparent", &row.traceparent), ("tracestate", &row.tracestate)] {
+        if let Some(value) = value {
+            headers.insert(name.into(), AMQPValue::LongString(value.as_str().into()));
+        }
+    }
+    let created = row.created.unix_timestamp_nanos() / 1_000_000;
+    headers.insert("x-created".into(), AMQPValue::LongLongInt(i64::try_from(created).unwrap_or(0)));
+    let mut properties = BasicProperties::default()
+        .with_message_id(row.message_id.to_string().into())
+        .with_type(row.kind.as_str().into())
+        .with_content_type(types::envelope::CONTENT_TYPE.into())
+        .with_delivery_mode(2)
+        .with_headers(headers);
+    if row.gzip {
+        properties = properties.with_content_encoding("gzip".into());
+    }
+    Outgoing {
+        exchange: topology::EXCHANGE,
+        key: &row.kind,
+        mandatory: topology::needs_queue(&row.kind),
+        body: &row.body,
+        properties,
+    }
+}
+
+async fn census(bus: &Bus, store: &Store) {
+    let counted = async {
+        let mut conn = store.get().await?;
+        outbox::pending(&mut conn).await.map_err(Failure::from)
+    };
+    // a database that is away is reported by the round itself
+    if let Ok(pending) = counted.await {
+        bus.meters().pending(pending.count, pending.oldest_seconds);
+    }
+}

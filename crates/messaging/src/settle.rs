@@ -1,0 +1,241 @@
+//! What becomes of a batch: done and acknowledged, tried again, put off, or buried with a reason.
+
+use crate::batch::{ATTEMPT, Taken};
+use crate::link::{LinkError, Pause, rpc};
+use crate::publisher::{Outgoing, Publisher};
+use crate::{Bus, DEAD, Delivery, Outcome, Queue, Shutdown, Subscription, topology, trace};
+use lapin::options::BasicAckOptions;
+use lapin::types::AMQPValue;
+use lapin::{BasicProperties, Channel};
+use store::Store;
+use tracing::Instrument;
+use types::Clock;
+
+/// How often a batch is tried again in place, before its messages are put off.
+const QUICK_TRIES: usize = 5;
+/// How many times a message is delivered, before it is buried.
+const ATTEMPTS: u32 = 8;
+/// No reason in a header is longer.
+const MAX_REASON: usize = 1000;
+
+/// Answers the broker for one consumer.
+pub(crate) struct Settler<'a, S> {
+    bus: &'a Bus,
+    store: &'a Store,
+    state: &'a S,
+    subscription: &'a Subscription<S>,
+    channel: &'a Channel,
+    queue: &'a str,
+    shutdown: &'a Shutdown,
+    publisher: Option<Publisher>,
+}
+
+impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one thing the loop has; it is called once"
+    )]
+    pub(crate) fn new(
+        bus: &'a Bus,
+        store: &'a Store,
+        state: &'a S,
+        subscription: &'a Subscription<S>,
+        channel: &'a Channel,
+        queue: &'a str,
+        shutdown: &'a Shutdown,
+    ) -> Self {
+        Self { bus, store, state, subscription, channel, queue, shutdown, publisher: None }
+    }
+
+    /// Handles `batch` and answers the broker for each of its messages.
+    ///
+    /// On an error, and on shutdown in the middle of retries, what is unanswered comes again.
+    pub(crate) async fn settle(&mut self, batch: Vec<Taken>) -> Result<(), LinkError> {
+        self.measure(&batch);
+        let (broken, whole): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|taken| taken.broken.is_some());
+        for taken in &broken {
+            let reason = taken.broken.as_deref().unwrap_or_default();
+            self.bury(taken, reason).await?;
+            self.ack(taken.tag, false).await?;
+        }
+        let (tags, deliveries): (Vec<_>, Vec<_>) =
+            whole.iter().map(|taken| (taken.tag, &taken.delivery)).unzip();
+        let deliveries: Vec<Delivery> = deliveries.into_iter().cloned().collect();
+        let Some(last) = tags.last().copied() else { return Ok(()) };
+        let Some(outcome) = self.attempt(&deliveries, QUICK_TRIES).await? else { return Ok(()) };
+        match (outcome, whole.as_slice()) {
+            (Outcome::Done, _) => {
+                self.count("done", whole.len());
+                self.ack(last, true).await
+            }
+            (outcome, [only]) => self.end(only, outcome).await,
+            (_, many) => self.one_by_one(many).await,
+        }
+    }
+
+    /// Redoes a batch message by message: one bad message must not hold the others back. Quick retries have been had.
+    async fn one_by_one(&mut self, many: &[Taken]) -> Result<(), LinkError> {
+        for taken in many {
+            let alone = std::slice::from_ref(&taken.delivery);
+            let Some(outcome) = self.attempt(alone, 0).await? else { return Ok(()) };
+            self.end(taken, outcome).await?;
+        }
+        Ok(())
+    }
+
+    /// Answers for one message.
+    async fn end(&mut self, taken: &Taken, outcome: Outcome) -> Result<(), LinkError> {
+        match outcome {
+            Outcome::Done => self.count("done", 1),
+            Outcome::Reject(reason) => self.bury(taken, &reason).await?,
+            Outcome::Retry(reason) if taken.delivery.attempt >= ATTEMPTS => {
+                self.bury(taken, &format!("given up after {ATTEMPTS} attempts: {reason}")).await?;
+            }
+            Outcome::Retry(reason) => self.postpone(taken, &reason).await?,
+        }
+        self.ack(taken.tag, true).await
+    }
+
+    /// Hands deliveries to the handler, again while it says [`Outcome::Retry`], `tries` times; gives nothing when the
+    /// process is to stop.
+    ///
+    /// While the database is away nothing is put off and nothing counts: the messages are not to blame.
+    async fn attempt(
+        &self,
+        deliveries: &[Delivery],
+        tries: usize,
+    ) -> Result<Option<Outcome>, LinkError> {
+        let (mut pause, mut left) = (Pause::new(), tries);
+        loop {
+            let outcome = self.handle(deliveries).await;
+            let Outcome::Retry(reason) = &outcome else { return Ok(Some(outcome)) };
+            if left == 0 && self.store.is_up().await {
+                return Ok(Some(outcome));
+            }
+            tracing::warn!(queue = self.queue, messages = deliveries.len(), reason, "trying again");
+            self.count("retried", deliveries.len());
+            tokio::select! {
+                () = self.shutdown.wait() => return Ok(None),
+                () = tokio::time::sleep(pause.take()) => {}
+            }
+            if !self.channel.status().connected() {
+                return Err(LinkError::Gone("the link broke while trying again"));
+            }
+            left = left.saturating_sub(1);
+        }
+    }
+
+    async fn handle(&self, deliveries: &[Delivery]) -> Outcome {
+        let span = tracing::info_span!("consume", queue = self.queue, messages = deliveries.len());
+        trace::follow(&span, deliveries.iter().map(|delivery| &delivery.trace));
+        (self.subscription.handle)(self.state, deliveries).instrument(span).await
+    }
+
+    /// Moves a message to the wait queue, from which it comes back.
+    async fn postpone(&mut self, taken: &Taken, reason: &str) -> Result<(), LinkError> {
+        let delivery = &taken.delivery;
+        if matches!(self.subscription.queue, Queue::Process(_)) {
+            return self.drop_message(taken, reason);
+        }
+        tracing::warn!(
+            queue = self.queue, message.id = %delivery.id, message.kind = delivery.kind,
+            message.attempt = delivery.attempt, reason, "put off"
+        );
+        let attempt = AMQPValue::LongUInt(delivery.attempt.saturating_add(1));
+        let properties = again(taken, [(ATTEMPT, attempt), ("x-reason", text(reason))]);
+        let wait = topology::wait_queue(self.queue);
+        self.publish(taken, "", &wait, properties).await?;
+        self.count("postponed", 1);
+        Ok(())
+    }
+
+    /// Moves a message to the dead letters.
+    async fn bury(&mut self, taken: &Taken, reason: &str) -> Result<(), LinkError> {
+        let delivery = &taken.delivery;
+        if matches!(self.subscription.queue, Queue::Process(_)) {
+            return self.drop_message(taken, reason);
+        }
+        tracing::error!(
+            queue = self.queue, message.id = %delivery.id, message.kind = delivery.kind,
+            message.attempt = delivery.attempt, reason, "moved to the dead letters"
+        );
+        let properties = again(taken, [("x-reason", text(reason)), ("x-queue", text(self.queue))]);
+        self.publish(taken, DEAD, self.queue, properties).await?;
+        self.count("dead", 1);
+        Ok(())
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "stands in for two others that can fail")]
+    fn drop_message(&self, taken: &Taken, reason: &str) -> Result<(), LinkError> {
+        tracing::error!(
+            queue = self.queue, message.id = %taken.delivery.id, message.kind = taken.delivery.kind,
+            reason, "dropped; it can be asked for again"
+        );
+        self.count("dropped", 1);
+        Ok(())
+    }
+
+    async fn publish(
+        &mut self,
+        taken: &Taken,
+        exchange: &str,
+        key: &str,
+        properties: BasicProperties,
+    ) -> Result<(), LinkError> {
+        let publisher = match self.publisher.take().filter(Publisher::is_open) {
+            Some(open) => self.publisher.insert(open),
+            None => self.publisher.insert(Publisher::open(self.bus.publishing()).await?),
+        };
+        publisher
+            .publish_one(Outgoing {
+                exchange,
+                key,
+                mandatory: true,
+                body: taken.wire(),
+                properties,
+            })
+            .await
+    }
+
+    async fn ack(&self, tag: u64, multiple: bool) -> Result<(), LinkError> {
+        rpc(self.channel.basic_ack(tag, BasicAckOptions { multiple })).await
+    }
+
+    fn count(&self, outcome: &'static str, messages: usize) {
+        self.bus.meters().consumed(outcome, &self.name(), messages);
+    }
+
+    fn measure(&self, batch: &[Taken]) {
+        let now = Clock::system().now().unix_timestamp_nanos() / 1_000_000;
+        for created in
+            batch.iter().filter(|taken| taken.delivery.attempt == 1).filter_map(Taken::created)
+        {
+            let lag = i32::try_from(now - i128::from(created)).unwrap_or(i32::MAX).max(0);
+            self.bus.meters().lag(&self.name(), f64::from(lag) / 1000.0);
+        }
+    }
+
+    fn name(&self) -> String {
+        self.subscription.queue.consumer(self.bus.service())
+    }
+}
+
+/// Gives the message's properties with other headers on top.
+fn again<const N: usize>(taken: &Taken, headers: [(&str, AMQPValue); N]) -> BasicProperties {
+    let mut table = taken.properties.headers().clone().unwrap_or_default();
+    for (name, value) in headers {
+        table.insert(name.into(), value);
+    }
+    taken
+        .properties
+        .clone()
+        .with_headers(table)
+        .with_type(taken.delivery.kind.as_str().into())
+        .with_delivery_mode(2)
+}
+
+fn text(value: &str) -> AMQPValue {
+    let cut: String = value.chars().take(MAX_REASON).collect();
+    AMQPValue::LongString(cut.into())
+}

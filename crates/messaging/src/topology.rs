@@ -1,0 +1,148 @@
+//! Which exchanges and queues there are, and how a message travels between them.
+//!
+//! ```text
+//! exchange "writ" (topic) ──kind──▶ "<service>.<stream>" (quorum) ──▶ consumer
+//!                                      ▲            │ later              │ never, or given up
+//!                      30 s, then back │            ▼                    ▼
+//!                                   "<service>.<stream>.wait"     exchange "writ.dead" ──▶ queue "writ.dead"
+//! ```
+//!
+//! Everything is declared anew on each connection, so that a broker that came back empty is whole again.
+
+use crate::Queue;
+use crate::link::{LinkError, rpc};
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, ExchangeKind};
+use uuid::Uuid;
+
+/// Names the topic exchange of all messages.
+pub const EXCHANGE: &str = "writ";
+/// Names the exchange, and the queue, of dead letters.
+pub const DEAD: &str = "writ.dead";
+
+/// How long a message waits before it comes again.
+const WAIT_MILLISECONDS: i32 = 30_000;
+/// After so many deliveries that nobody answered (the process died each time) the broker itself gives a message up.
+const DELIVERY_LIMIT: i32 = 20;
+
+/// Declares what every service needs: both exchanges and the queue of dead letters.
+pub(crate) async fn declare_base(channel: &Channel) -> Result<(), LinkError> {
+    let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    for (name, kind) in [(EXCHANGE, ExchangeKind::Topic), (DEAD, ExchangeKind::Fanout)] {
+        rpc(channel.exchange_declare(name.into(), kind, durable, FieldTable::default())).await?;
+    }
+    declare_quorum(channel, DEAD, []).await?;
+    bind(channel, DEAD, DEAD, "").await
+}
+
+/// Declares what `queue` needs, binds it to `kinds`, and gives its name.
+pub(crate) async fn declare_queue(
+    channel: &Channel,
+    service: &str,
+    queue: Queue,
+    kinds: &[&str],
+) -> Result<String, LinkError> {
+    let name = match queue {
+        Queue::Stream(_) => {
+            let name = queue.consumer(service);
+            let back = [
+                ("x-message-ttl", AMQPValue::LongInt(WAIT_MILLISECONDS)),
+                ("x-dead-letter-exchange", text("")),
+                ("x-dead-letter-routing-key", text(&name)),
+                // the message stays here until the queue itself has confirmed it
+                ("x-dead-letter-strategy", text("at-least-once")),
+                ("x-overflow", text("reject-publish")),
+            ];
+            declare_quorum(channel, &wait_queue(&name), back).await?;
+            let dead = [
+                ("x-delivery-limit", AMQPValue::LongInt(DELIVERY_LIMIT)),
+                ("x-dead-letter-exchange", text(DEAD)),
+                ("x-dead-letter-strategy", text("at-least-once")),
+                ("x-overflow", text("reject-publish")),
+            ];
+            declare_quorum(channel, &name, dead).await?;
+            name
+        }
+        Queue::Process(_) => {
+            // a new name each time: after a cut the broker may still hold the old one for the old connection
+            let name = format!("{}.{}", queue.consumer(service), Uuid::now_v7().simple());
+            let own = QueueDeclareOptions {
+                exclusive: true,
+                auto_delete: true,
+                ..QueueDeclareOptions::default()
+            };
+            rpc(channel.queue_declare(name.as_str().into(), own, FieldTable::default())).await?;
+            name
+        }
+    };
+    for kind in kinds {
+        bind(channel, &name, EXCHANGE, kind).await?;
+    }
+    Ok(name)
+}
+
+/// Names the queue in which the messages of `queue` wait to come again.
+pub(crate) fn wait_queue(queue: &str) -> String {
+    format!("{queue}.wait")
+}
+
+/// Tells whether a message of this kind must reach a queue.
+///
+/// Kinds that only queues of single processes listen to need not: a process that does not run misses nothing, as it
+/// asks for everything when it starts, and without any process running there is no queue at all. Every other kind goes
+/// to durable queues, which exist from the first start of their service on; as long as there is none, its messages stay
+/// in the outbox.
+pub(crate) fn needs_queue(kind: &str) -> bool {
+    use types::Message;
+    use types::messages::{InvestigatorChanged, InvestigatorDigest, ReplicaRequested};
+    ![InvestigatorChanged::KIND, InvestigatorDigest::KIND, ReplicaRequested::KIND].contains(&kind)
+}
+
+async fn declare_quorum(
+    channel: &Channel,
+    name: &str,
+    arguments: impl IntoIterator<Item = (&str, AMQPValue)>,
+) -> Result<(), LinkError> {
+    let mut table = FieldTable::default();
+    table.insert("x-queue-type".into(), text("quorum"));
+    for (key, value) in arguments {
+        table.insert(key.into(), value);
+    }
+    rpc(channel.queue_declare(name.into(), QueueDeclareOptions::durable(), table)).await?;
+    Ok(())
+}
+
+async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<(), LinkError> {
+    let options = QueueBindOptions::default();
+    rpc(channel.queue_bind(
+        queue.into(),
+        exchange.into(),
+        key.into(),
+        options,
+        FieldTable::default(),
+    ))
+    .await
+}
+
+fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(value.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::needs_queue;
+
+    #[test]
+    fn only_what_can_be_asked_for_again_may_go_nowhere() {
+        let free: Vec<_> = types::messages::KINDS
+            .iter()
+            .map(|kind| kind.kind)
+            .filter(|kind| !needs_queue(kind))
+            .collect();
+        assert_eq!(
+            free,
+            ["investigator.changed.v1", "investigator.digest.v1", "replica.requested.v1"]
+        );
+    }
+}
