@@ -1,1 +1,70 @@
-//! investigation-api
+//! Takes signed actions from investigators and shows what became of them.
+//!
+//! It owns the investigators and the accepted actions. How runs stand, which commands there are, what agents answered
+//! and which agents exist is told by the others and kept here for reading; no request waits for another service.
+
+mod app;
+mod bootstrap;
+mod config;
+mod consume;
+mod domain;
+mod error;
+mod http;
+mod jobs;
+mod store;
+
+pub use app::App;
+pub use config::Config;
+
+use auth::{HasReplica, Replica};
+use messaging::{Bus, Subscription};
+use service::{EmbeddedMigrations, Job, Parts, Service, embed_migrations};
+use types::Clock;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Is the service: its use cases behind HTTP, messages and timers.
+pub struct InvestigationApi {
+    /// What it can do.
+    pub app: App,
+}
+
+impl Service for InvestigationApi {
+    const NAME: &'static str = "investigation-api";
+    const MIGRATIONS: &'static [EmbeddedMigrations] =
+        &[fleet::MIGRATIONS, embed_migrations!()];
+    type Config = Config;
+
+    async fn build(parts: Parts, _config: Config) -> anyhow::Result<Self> {
+        Ok(Self { app: App::new(parts) })
+    }
+
+    fn routes(cfg: &mut ServiceConfig<'_>) {
+        http::routes(cfg);
+    }
+
+    fn subscriptions() -> Vec<Subscription<Self>> {
+        consume::subscriptions()
+    }
+
+    fn jobs() -> Vec<Job<Self>> {
+        jobs::jobs()
+    }
+}
+
+impl HasReplica for InvestigationApi {
+    fn replica(&self) -> &Replica {
+        &self.app.replica
+    }
+
+    fn store(&self) -> &::store::Store {
+        &self.app.store
+    }
+
+    fn bus(&self) -> &Bus {
+        &self.app.bus
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.app.clock
+    }
+}

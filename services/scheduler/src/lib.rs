@@ -1,1 +1,66 @@
-//! scheduler
+//! Decides when an action runs, on whom, and what happens next.
+//!
+//! It keeps one `run` per accepted action and one `command` per agent aimed at. Nothing runs on the word of a message
+//! alone: the signatures of each action are verified here again, against this service's own copy of the keys.
+
+mod app;
+mod config;
+mod consume;
+mod domain;
+mod error;
+mod jobs;
+mod store;
+
+pub use app::App;
+pub use config::Config;
+
+use auth::{HasReplica, Replica};
+use messaging::{Bus, Subscription};
+use service::{EmbeddedMigrations, Job, Parts, Service, embed_migrations};
+use types::Clock;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Is the service: its use cases behind messages and timers.
+pub struct Scheduler {
+    /// What it can do.
+    pub app: App,
+}
+
+impl Service for Scheduler {
+    const NAME: &'static str = "scheduler";
+    const MIGRATIONS: &'static [EmbeddedMigrations] =
+        &[fleet::MIGRATIONS, embed_migrations!()];
+    type Config = Config;
+
+    async fn build(parts: Parts, _config: Config) -> anyhow::Result<Self> {
+        Ok(Self { app: App::new(parts) })
+    }
+
+    fn routes(_cfg: &mut ServiceConfig<'_>) {}
+
+    fn subscriptions() -> Vec<Subscription<Self>> {
+        consume::subscriptions()
+    }
+
+    fn jobs() -> Vec<Job<Self>> {
+        jobs::jobs()
+    }
+}
+
+impl HasReplica for Scheduler {
+    fn replica(&self) -> &Replica {
+        &self.app.replica
+    }
+
+    fn store(&self) -> &::store::Store {
+        &self.app.store
+    }
+
+    fn bus(&self) -> &Bus {
+        &self.app.bus
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.app.clock
+    }
+}

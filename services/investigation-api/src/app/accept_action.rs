@@ -1,0 +1,83 @@
+//! Accepts a signed action.
+
+use super::App;
+use crate::domain::order::{Order, judge};
+use crate::error::Error;
+use crate::store::actions::{action_by_digest, action_insert};
+use types::messages::ActionAccepted;
+use types::{Action, ActionId, InvestigatorId};
+
+/// Says what came of posting an action.
+pub(crate) struct Accepted {
+    /// The number.
+    pub(crate) id: ActionId,
+    /// What was posted, read.
+    pub(crate) action: Action,
+    /// Whether it is new; the same order posted again within its validity is the action there is.
+    pub(crate) new: bool,
+}
+
+/// Says whether an action that would reach nobody now is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// It is: it ends as invalid, as MIG's clients expect (specs/mig/captures/api/305).
+    May,
+    /// It is not, unless it starts later.
+    Must,
+}
+
+impl App {
+    /// Accepts `document`: its form, its target and all its signatures hold, or nothing is stored and nothing sent.
+    pub(crate) async fn accept_action(
+        &self,
+        posted_by: InvestigatorId,
+        document: &str,
+        reach: Reach,
+    ) -> Result<Accepted, Error> {
+        let now = self.clock.now();
+        let order = judge(document, &self.replica.current(), now)?;
+        if reach == Reach::Must && order.action.validfrom <= now {
+            self.check_reach(&order).await?;
+        }
+        let (id, new) = self
+            .store
+            .tx(async |conn| -> Result<(ActionId, bool), Error> {
+                let Some(row) = action_insert(conn, &order, document, posted_by, now).await? else {
+                    let there = action_by_digest(conn, &order.digest).await?;
+                    let there = there.ok_or(Error::NotYet("the same action is being accepted"))?;
+                    return Ok((ActionId(there.id), false));
+                };
+                let id = ActionId(row.id);
+                let event = ActionAccepted { id, document: document.into(), posted_by, at: now };
+                self.bus.put(conn, now, &event).await?;
+                Ok((id, true))
+            })
+            .await?;
+        self.bus.wake();
+        if new {
+            tracing::info!(action.id = %id, investigator.id = %posted_by, "accepted");
+        }
+        let Order { action, .. } = order;
+        Ok(Accepted { id, action, new })
+    }
+
+    /// Refuses an order that no agent would get, or with a module that no agent has.
+    async fn check_reach(&self, order: &Order) -> Result<(), Error> {
+        let target = target::parse(&order.action.target)
+            .map_err(|fault| Error::invalid("target-invalid", "/target", fault))?;
+        let operations: Vec<_> =
+            order.action.operations.iter().flatten().map(|operation| operation.module.clone()).collect();
+        let mut conn = self.store.get().await?;
+        let unknown = fleet::unknown_modules(&mut conn, &operations).await?;
+        if let Some(module) = unknown.first() {
+            let at = operations.iter().position(|operation| operation == module).unwrap_or_default();
+            let detail = format!("no agent has the module '{module}'; `GET /v1/agents` shows who has what");
+            return Err(Error::invalid("module-unknown", &format!("/operations/{at}/module"), detail));
+        }
+        if fleet::count(&mut conn, &target).await? == 0 {
+            let detail = "no agent that is online or idle matches the target; preview it before you sign";
+            return Err(Error::invalid("no-agent-matches", "/target", detail));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,26 @@
+//! Withdraws an action.
+
+use super::App;
+use crate::error::Error;
+use crate::store::actions::actions_find;
+use types::messages::ActionCancelled;
+use types::{ActionId, InvestigatorId};
+
+impl App {
+    /// Asks the scheduler to end the open commands of an action; one that is over stays as it is.
+    pub(crate) async fn cancel_action(&self, id: ActionId, by: InvestigatorId) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.store
+            .tx(async |conn| -> Result<(), Error> {
+                if actions_find(conn, &[id.0]).await?.is_empty() {
+                    return Err(Error::NotFound(format!("action {id}")));
+                }
+                self.bus.put(conn, now, &ActionCancelled { id, by }).await?;
+                Ok(())
+            })
+            .await?;
+        self.bus.wake();
+        tracing::info!(action.id = %id, investigator.id = %by, "withdrawn");
+        Ok(())
+    }
+}

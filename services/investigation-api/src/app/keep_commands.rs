@@ -1,0 +1,83 @@
+//! Keeps what the scheduler and agent-gateway tell of runs, commands and agents.
+
+use super::App;
+use crate::error::Error;
+use crate::store::actions::actions_change;
+use crate::store::commands::{
+    commands_deliver, commands_insert, commands_known, commands_return, commands_withdraw,
+};
+use messaging::inbox;
+use types::Envelope;
+use types::messages::{
+    ActionChanged, CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn,
+};
+use uuid::Uuid;
+
+/// Holds a batch of the stream of runs and commands, by kind, each in the order of arrival.
+#[derive(Default)]
+pub(crate) struct Told {
+    pub(crate) issued: Vec<Envelope<CommandIssued>>,
+    pub(crate) delivered: Vec<Envelope<CommandDelivered>>,
+    pub(crate) withdrawn: Vec<Envelope<CommandWithdrawn>>,
+    pub(crate) returned: Vec<Envelope<CommandReturned>>,
+    pub(crate) changed: Vec<Envelope<ActionChanged>>,
+}
+
+impl Told {
+    fn ids(&self) -> Vec<Uuid> {
+        let issued = self.issued.iter().map(|event| event.id);
+        let delivered = self.delivered.iter().map(|event| event.id);
+        let withdrawn = self.withdrawn.iter().map(|event| event.id);
+        let returned = self.returned.iter().map(|event| event.id);
+        issued.chain(delivered).chain(withdrawn).chain(returned).collect()
+    }
+}
+
+impl App {
+    /// Takes a batch in one transaction: commands first, then what happened to them. Something told of a command that
+    /// is not here yet waits for it.
+    pub(crate) async fn keep_commands(&self, told: Told) -> Result<(), Error> {
+        let now = self.clock.now();
+        let ids = told.ids();
+        self.store
+            .tx(async |conn| -> Result<(), Error> {
+                let new = inbox::admit(conn, "investigation-api.runs", &ids, now).await?;
+                for event in told.issued.iter().filter(|event| new.contains(&event.id)) {
+                    commands_insert(conn, &event.data).await?;
+                }
+                let delivered: Vec<_> = fresh(&told.delivered, &new);
+                let withdrawn: Vec<_> = fresh(&told.withdrawn, &new);
+                let returned: Vec<_> = fresh(&told.returned, &new);
+                let answers: Vec<_> =
+                    returned.iter().flat_map(|message: &CommandReturned| &message.commands).collect();
+                let mut named: Vec<_> = answers.iter().map(|answer| answer.id.0).collect();
+                named.extend(withdrawn.iter().flat_map(|message| &message.commands).map(|id| id.0));
+                named.extend(delivered.iter().flat_map(|message| &message.commands).map(|c| c.id.0));
+                named.sort_unstable();
+                named.dedup();
+                let known = commands_known(conn, &named).await?;
+                if known < i64::try_from(named.len()).unwrap_or(i64::MAX) {
+                    return Err(Error::NotYet("a command that was told of has not arrived"));
+                }
+                if !delivered.is_empty() {
+                    commands_deliver(conn, &delivered).await?;
+                }
+                for message in &withdrawn {
+                    commands_withdraw(conn, message).await?;
+                }
+                if !answers.is_empty() {
+                    commands_return(conn, &answers).await?;
+                }
+                let changed: Vec<_> = told.changed.iter().map(|event| event.data.clone()).collect();
+                if !changed.is_empty() {
+                    actions_change(conn, &changed).await?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+fn fresh<M: Clone>(events: &[Envelope<M>], new: &std::collections::HashSet<Uuid>) -> Vec<M> {
+    events.iter().filter(|event| new.contains(&event.id)).map(|event| event.data.clone()).collect()
+}

@@ -1,0 +1,153 @@
+//! Shows commands with what came back.
+
+use super::App;
+use crate::domain::state::{STATES, mig_status};
+use crate::error::Error;
+use crate::store::search::{CommandFilter, CommandRow, Order, commands_find};
+use fleet::AgentRow;
+use std::collections::BTreeMap;
+use store::Conn;
+use types::api::Page;
+use types::api::action::CommandView;
+use types::command::Command;
+use types::{Action, ActionId, Agent, AgentId, CommandId, Environment, OperationResult, instant};
+
+/// Says how much of the action and the agent a command is shown with (specs/mig/api.md §3.8 and §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// As `GET /command` does.
+    Single,
+    /// As `GET /search` does.
+    Found,
+}
+
+impl App {
+    /// Shows a page of an action's commands by number.
+    pub(crate) async fn list_commands(
+        &self,
+        action: ActionId,
+        status: Option<&str>,
+        cursor: Option<&str>,
+        limit: i64,
+    ) -> Result<Page<CommandView>, Error> {
+        if let Some(unknown) = status.filter(|status| !STATES.contains(status)) {
+            let detail = format!("'{unknown}' is not a status; use one of {}", STATES.join(", "));
+            return Err(Error::invalid("status-invalid", "?status", detail));
+        }
+        let above = cursor.map(store::page::decode::<i64>).transpose();
+        let above = above.map_err(|error| Error::invalid("cursor-invalid", "?cursor", error))?;
+        let mut conn = self.store.get().await?;
+        if crate::store::actions::actions_find(&mut conn, &[action.0]).await?.is_empty() {
+            return Err(Error::NotFound(format!("action {action}")));
+        }
+        let filter = CommandFilter {
+            action: Some(action.0),
+            states: status.map(|status| vec![status.into()]),
+            above,
+            ..CommandFilter::default()
+        };
+        let rows = commands_find(&mut conn, &filter, Order::ById, limit + 1).await?;
+        let cut = store::page::cut(rows, usize::try_from(limit).unwrap_or_default(), |row| row.id);
+        let (rows, next) = cut.map_err(|error| Error::invalid("cursor-invalid", "?cursor", error))?;
+        let agents = agents_of(&mut conn, &rows).await?;
+        let items = rows.into_iter().map(|row| CommandView {
+            id: CommandId(row.id),
+            agent_id: AgentId(row.agent_id),
+            agent_name: agents.get(&row.agent_id).map(|agent| agent.name.clone()).unwrap_or_default(),
+            results: results(&row).unwrap_or_default(),
+            status: row.status,
+            started: row.started,
+            finished: row.finished,
+        });
+        Ok(Page { items: items.collect(), next })
+    }
+
+    /// Finds commands as MIG's clients read them.
+    pub(crate) async fn mig_commands(
+        &self,
+        filter: &CommandFilter,
+        offset: i64,
+        limit: i64,
+        shown: Shown,
+    ) -> Result<Vec<Command>, Error> {
+        let mut conn = self.store.get().await?;
+        let rows = commands_find(&mut conn, filter, Order::Newest { offset }, limit).await?;
+        let agents = agents_of(&mut conn, &rows).await?;
+        let mut ids: Vec<_> = rows.iter().map(|row| row.action_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let actions = self.mig_actions(&mut conn, &ids).await?;
+        let commands = rows.into_iter().map(|row| {
+            let action = actions.get(&row.action_id).cloned().unwrap_or_default();
+            let agent = agents.get(&row.agent_id).cloned().map(Agent::from);
+            Command {
+                id: CommandId(row.id),
+                results: results(&row),
+                status: mig_status(&row.status).into(),
+                starttime: row.started,
+                finishtime: instant::or_far(row.finished),
+                action: if shown == Shown::Single { bare(action) } else { action },
+                agent: brief(AgentId(row.agent_id), agent, shown),
+            }
+        });
+        Ok(commands.collect())
+    }
+}
+
+async fn agents_of(conn: &mut Conn, rows: &[CommandRow]) -> Result<BTreeMap<i64, AgentRow>, Error> {
+    let mut ids: Vec<_> = rows.iter().map(|row| row.agent_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let agents = fleet::find(conn, &ids).await?;
+    Ok(agents.into_iter().map(|agent| (agent.id, agent)).collect())
+}
+
+fn results(row: &CommandRow) -> Option<Vec<OperationResult>> {
+    row.results.clone().and_then(|results| serde_json::from_value(results).ok())
+}
+
+/// Leaves of an action what `GET /command` shows: the order, nothing of its run.
+fn bare(action: Action) -> Action {
+    Action {
+        investigators: Vec::new(),
+        status: String::new(),
+        starttime: instant::NONE,
+        finishtime: instant::NONE,
+        lastupdatetime: instant::NONE,
+        counters: types::action::Counters::default(),
+        ..action
+    }
+}
+
+/// Leaves of an agent what a command shows of it.
+fn brief(id: AgentId, agent: Option<Agent>, shown: Shown) -> Agent {
+    let (agent, single) = (agent.unwrap_or_else(|| unknown(id)), shown == Shown::Single);
+    Agent {
+        queueloc: if single { agent.queueloc } else { String::new() },
+        mode: if single { agent.mode } else { String::new() },
+        environment: if single { Environment::default() } else { agent.environment },
+        tags: if single { BTreeMap::new() } else { agent.tags },
+        name: agent.name,
+        version: agent.version,
+        ..unknown(id)
+    }
+}
+
+fn unknown(id: AgentId) -> Agent {
+    Agent {
+        id,
+        name: String::new(),
+        queueloc: String::new(),
+        mode: String::new(),
+        version: String::new(),
+        pid: 0,
+        loadername: String::new(),
+        starttime: instant::NONE,
+        destructiontime: instant::NONE,
+        heartbeatts: instant::NONE,
+        refreshts: instant::NONE,
+        status: String::new(),
+        environment: Environment::default(),
+        tags: BTreeMap::new(),
+    }
+}

@@ -1,0 +1,1 @@
+//! `investigation-api bootstrap`: the first administrator, made where the database is.

@@ -1,0 +1,38 @@
+//! What investigation-api listens to.
+
+mod replicas;
+mod runs;
+
+use crate::InvestigationApi;
+use messaging::{Queue, Subscription};
+use types::Message;
+use types::messages::{
+    ActionChanged, CommandDelivered, CommandIssued, CommandReturned,
+    CommandWithdrawn, ReplicaRequested,
+};
+
+pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
+    vec![
+        // one stream, so that what the scheduler says of a run comes after the commands and answers it speaks of
+        Subscription {
+            queue: Queue::Stream("runs"),
+            kinds: &[
+                ActionChanged::KIND,
+                CommandIssued::KIND,
+                CommandDelivered::KIND,
+                CommandWithdrawn::KIND,
+                CommandReturned::KIND,
+            ],
+            handle: |service, batch| Box::pin(runs::handle(service, batch)),
+            connected: None,
+        },
+        fleet::subscription(),
+        Subscription {
+            queue: Queue::Stream("replicas"),
+            kinds: &[ReplicaRequested::KIND],
+            handle: |service, batch| Box::pin(replicas::handle(service, batch)),
+            connected: None,
+        },
+        auth::subscription(),
+    ]
+}

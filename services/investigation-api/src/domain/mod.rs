@@ -1,0 +1,4 @@
+//! The rules: which orders are accepted, and how a command is shown.
+
+pub(crate) mod order;
+pub(crate) mod state;

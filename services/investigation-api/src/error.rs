@@ -1,0 +1,58 @@
+//! Why a use case did not come about.
+
+use messaging::Outcome;
+use store::Failure;
+
+/// Says why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing.
+    #[error("{0} not found")]
+    NotFound(String),
+    /// The input does not parse at all.
+    #[error("{0}")]
+    Malformed(String),
+    /// The input parses and is wrong at `pointer`.
+    #[error("{detail}")]
+    Invalid {
+        /// A stable word for programs.
+        code: &'static str,
+        /// A JSON pointer into the body.
+        pointer: String,
+        /// What is wrong and what would be right.
+        detail: String,
+    },
+    /// What there is does not allow it.
+    #[error("{0}")]
+    Conflict(String),
+    /// What is needed is not here yet; the same message will do later.
+    #[error("not yet: {0}")]
+    NotYet(&'static str),
+    /// The database did not do its part.
+    #[error("the database failed")]
+    Store(#[from] Failure),
+}
+
+impl Error {
+    /// Says that the input is wrong at `pointer`.
+    pub(crate) fn invalid(code: &'static str, pointer: &str, detail: impl std::fmt::Display) -> Self {
+        Self::Invalid { code, pointer: pointer.into(), detail: detail.to_string() }
+    }
+}
+
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<Error> for Outcome {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Store(Failure::Internal(cause)) => Self::Reject(cause.to_string()),
+            Error::Store(cause) => Self::Retry(cause.to_string()),
+            Error::NotYet(cause) => Self::Retry(cause.into()),
+            other => Self::Reject(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `/v1/actions`: plain JSON.
+
+use super::paging::{Paging, limit};
+use crate::InvestigationApi;
+use crate::app::Reach;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, get, http::StatusCode, post};
+use serde::Deserialize;
+use types::api::Page;
+use types::api::action::{ActionView, CommandView};
+use types::api::problem::Problem as ProblemBody;
+use types::{ActionId, Permission};
+use utoipa::IntoParams;
+use web::{Body, Investigator, Problem, Query};
+
+/// Accepts a signed action: the MIG action JSON as body.
+///
+/// One that would reach no agent now, or needs a module that no agent has, is refused. The same document posted again within its validity answers 200 with the action there is, and runs once.
+#[utoipa::path(tag = "actions", request_body = Object, responses(
+    (status = 202, body = ActionView), (status = 200, body = ActionView),
+    (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+    (status = 403, body = ProblemBody), (status = 413, body = ProblemBody),
+    (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
+#[post("/v1/actions")]
+pub(super) async fn create(
+    service: Data<InvestigationApi>,
+    caller: Investigator,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    caller.require(Permission::ActionCreate)?;
+    let document = std::str::from_utf8(&body.0).map_err(|error| {
+        let at = error.valid_up_to();
+        Problem::malformed("action-not-utf8", format!("the body is not UTF-8 from byte {at} on"))
+    })?;
+    let accepted = service.app.accept_action(caller.id, document, Reach::Must).await?;
+    let view = service.app.show_action(accepted.id).await?;
+    let status = if accepted.new { StatusCode::ACCEPTED } else { StatusCode::OK };
+    Ok(HttpResponse::build(status).json(view))
+}
+
+/// Lists actions, the newest first.
+#[utoipa::path(tag = "actions", params(Paging), responses(
+    (status = 200, body = Page<ActionView>), (status = 401, body = ProblemBody), (status = 422, body = ProblemBody)))]
+#[get("/v1/actions")]
+pub(super) async fn list(
+    service: Data<InvestigationApi>,
+    caller: Investigator,
+    paging: Query<Paging>,
+) -> Result<HttpResponse, Problem> {
+    caller.require(Permission::Action)?;
+    let page = service.app.list_actions(paging.cursor.as_deref(), paging.limit()?).await?;
+    Ok(HttpResponse::Ok().json(page))
+}
+
+/// Shows an action with the counters of its commands.
+#[utoipa::path(tag = "actions", params(("id" = i64, Path, description = "the action's number")), responses(
+    (status = 200, body = ActionView), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody)))]
+#[get("/v1/actions/{id}")]
+pub(super) async fn show(
+    service: Data<InvestigationApi>,
+    caller: Investigator,
+    id: Path<i64>,
+) -> Result<HttpResponse, Problem> {
+    caller.require(Permission::Action)?;
+    Ok(HttpResponse::Ok().json(service.app.show_action(ActionId(*id)).await?))
+}
+
+/// Says which commands of an action are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// Only those that are waiting, delivered, success, failed, timeout, expired or cancelled.
+    status: Option<String>,
+    /// How many rows, 1–500; 100 when absent.
+    limit: Option<i64>,
+    /// Where the page starts: the `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists the commands of an action with what came back.
+#[utoipa::path(tag = "actions", params(Wanted, ("id" = i64, Path, description = "the action's number")), responses(
+    (status = 200, body = Page<CommandView>), (status = 401, body = ProblemBody),
+    (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
+#[get("/v1/actions/{id}/commands")]
+pub(super) async fn commands(
+    service: Data<InvestigationApi>,
+    caller: Investigator,
+    id: Path<i64>,
+    wanted: Query<Wanted>,
+) -> Result<HttpResponse, Problem> {
+    caller.require(Permission::Command)?;
+    let (status, cursor) = (wanted.status.as_deref(), wanted.cursor.as_deref());
+    let page = service.app.list_commands(ActionId(*id), status, cursor, limit(wanted.limit)?).await?;
+    Ok(HttpResponse::Ok().json(page))
+}
+
+/// Withdraws an action: its open commands end as cancelled; one that is over stays as it is.
+#[utoipa::path(tag = "actions", params(("id" = i64, Path, description = "the action's number")), responses(
+    (status = 202, body = ActionView), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody)))]
+#[post("/v1/actions/{id}/cancel")]
+pub(super) async fn cancel(
+    service: Data<InvestigationApi>,
+    caller: Investigator,
+    id: Path<i64>,
+) -> Result<HttpResponse, Problem> {
+    caller.require(Permission::ActionCreate)?;
+    let id = ActionId(*id);
+    service.app.cancel_action(id, caller.id).await?;
+    Ok(HttpResponse::Accepted().json(service.app.show_action(id).await?))
+}

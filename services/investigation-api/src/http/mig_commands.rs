@@ -1,0 +1,39 @@
+//! `/api/v1/command`, as MIG's clients know it (specs/mig/api.md §3.8).
+
+use super::{mig_actions, mig_number};
+use crate::InvestigationApi;
+use crate::app::Shown;
+use crate::store::search::CommandFilter;
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
+use types::{CommandId, Permission};
+use web::{Collection, Investigator, Item, Origin, Problem, QueryValues};
+
+/// Shows one command with its results.
+#[utoipa::path(tag = "mig", params(("commandid" = f64, Query)),
+    responses((status = 200), (status = 400), (status = 401), (status = 404)))]
+#[get("/api/v1/command")]
+pub(super) async fn show(
+    service: Data<InvestigationApi>,
+    origin: Data<Origin>,
+    caller: Investigator,
+    query: QueryValues,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    caller.require(Permission::Command)?;
+    let asked = query.first("commandid");
+    let id = mig_number::id("commandid", "Command", asked)?;
+    let filter = CommandFilter { command: Some(id), ..CommandFilter::default() };
+    let found = service.app.mig_commands(&filter, 0, 1, Shown::Single).await?.pop();
+    let command = found.ok_or_else(|| mig_number::not_found("Command", asked.unwrap_or_default()))?;
+    let item = Item::new(href(&origin, command.id))
+        .with("command", &command)
+        .link("action", mig_actions::href(&origin, command.action.id));
+    Collection::new(origin.href(&request)).item(item).respond(StatusCode::OK)
+}
+
+/// Gives the address of a command.
+pub(super) fn href(origin: &Origin, id: CommandId) -> String {
+    origin.link(&format!("/api/v1/command?commandid={id}"))
+}

@@ -1,0 +1,25 @@
+//! What investigation-api answers: MIG's routes and `/v1/actions`.
+
+mod actions;
+mod mig_actions;
+mod mig_commands;
+mod mig_number;
+mod mig_search;
+mod paging;
+mod preview;
+mod problem;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(mig_actions::create)
+        .service(mig_actions::show)
+        .service(mig_commands::show)
+        .service(mig_search::search)
+        .service(preview::preview)
+        .service(actions::create)
+        .service(actions::list)
+        .service(actions::show)
+        .service(actions::commands)
+        .service(actions::cancel);
+}

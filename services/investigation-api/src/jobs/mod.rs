@@ -1,0 +1,16 @@
+//! What investigation-api does by the clock.
+
+use crate::InvestigationApi;
+use service::Job;
+use std::time::Duration;
+
+pub(crate) fn jobs() -> Vec<Job<InvestigationApi>> {
+    vec![
+        Job::every("tell_digest", Duration::from_secs(60), |service| Box::pin(async move {
+            Ok(service.app.tell_digest().await?)
+        })),
+        Job::every("ask_for_agents", Duration::from_secs(15), |service| Box::pin(async move {
+            Ok(fleet::ask_while_empty(service).await?)
+        })),
+    ]
+}

@@ -1,0 +1,7 @@
+//! investigation-api's process.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::main::<investigation_api::InvestigationApi>()
+}

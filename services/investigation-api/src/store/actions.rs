@@ -1,0 +1,162 @@
+//! The tables `action` and `signature`.
+
+use crate::domain::order::Order;
+use diesel::sql_types::{Array, BigInt, Bytea, Jsonb, Nullable, Text, Timestamptz};
+use diesel::{OptionalExtension, QueryResult, QueryableByName};
+use diesel_async::RunQueryDsl;
+use serde_json::json;
+use std::collections::BTreeMap;
+use store::{Conn, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use types::messages::ActionChanged;
+use types::{ActionId, InvestigatorId};
+
+const COLUMNS: &str = "id, document, name, target, valid_from, expire_after, created, status, reason, started, \
+     finished, updated, targeted";
+
+#[derive(Debug, Clone, QueryableByName)]
+pub(crate) struct ActionRow {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) id: i64,
+    #[diesel(sql_type = Text)]
+    pub(crate) document: String,
+    #[diesel(sql_type = Text)]
+    pub(crate) name: String,
+    #[diesel(sql_type = Text)]
+    pub(crate) target: String,
+    #[diesel(sql_type = Timestamptz)]
+    pub(crate) valid_from: OffsetDateTime,
+    #[diesel(sql_type = Timestamptz)]
+    pub(crate) expire_after: OffsetDateTime,
+    #[diesel(sql_type = Timestamptz)]
+    pub(crate) created: OffsetDateTime,
+    #[diesel(sql_type = Text)]
+    pub(crate) status: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) reason: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(crate) started: Option<OffsetDateTime>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(crate) finished: Option<OffsetDateTime>,
+    #[diesel(sql_type = Timestamptz)]
+    pub(crate) updated: OffsetDateTime,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) targeted: i64,
+}
+
+/// Inserts an order once; gives nothing when it was there.
+pub(crate) async fn action_insert(
+    conn: &mut Conn,
+    order: &Order,
+    document: &str,
+    posted_by: InvestigatorId,
+    now: OffsetDateTime,
+) -> QueryResult<Option<ActionRow>> {
+    let row: Option<ActionRow> = store::sql(format!(
+        "insert into action (document, digest, name, target, valid_from, expire_after, posted_by, created,
+             status, updated)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $8)
+         on conflict (digest) do nothing returning {COLUMNS}"
+    ))
+    .bind::<Text, _>(document)
+    .bind::<Bytea, _>(&order.digest)
+    .bind::<Text, _>(&order.action.name)
+    .bind::<Text, _>(&order.action.target)
+    .bind::<Timestamptz, _>(order.action.validfrom)
+    .bind::<Timestamptz, _>(order.action.expireafter)
+    .bind::<BigInt, _>(posted_by.0)
+    .bind::<Timestamptz, _>(now)
+    .get_result(conn)
+    .await
+    .optional()?;
+    let Some(row) = row else { return Ok(None) };
+    let signers: Vec<_> = order.signers.iter().map(|signer| signer.0).collect();
+    let signatures: Vec<_> = order.action.pgpsignatures.iter().flatten().collect();
+    store::sql(
+        "insert into signature (action_id, investigator_id, signature, position)
+         select $1, signer, signature, position::smallint
+         from unnest($2::bigint[], $3::text[]) with ordinality as signed(signer, signature, position)",
+    )
+    .bind::<BigInt, _>(row.id)
+    .bind::<Array<BigInt>, _>(signers)
+    .bind::<Array<Text>, _>(signatures)
+    .execute(conn)
+    .await?;
+    Ok(Some(row))
+}
+
+/// Finds the action with this digest.
+pub(crate) async fn action_by_digest(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<ActionRow>> {
+    store::sql(format!("select {COLUMNS} from action where digest = $1"))
+        .bind::<Bytea, _>(digest)
+        .get_result(conn)
+        .await
+        .optional()
+}
+
+/// Finds the actions with these ids; those that do not exist are left out.
+pub(crate) async fn actions_find(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<ActionRow>> {
+    store::sql(format!("select {COLUMNS} from action where id = any($1)"))
+        .bind::<Array<BigInt>, _>(ids)
+        .get_results(conn)
+        .await
+}
+
+/// Gives a page of actions, the newest first; `before` is the id after which the page starts.
+pub(crate) async fn actions_page(
+    conn: &mut Conn,
+    before: Option<i64>,
+    limit: i64,
+) -> QueryResult<Vec<ActionRow>> {
+    let text = format!("select {COLUMNS} from action where id < $1 order by id desc limit $2");
+    store::bind(text, vec![Value::Int(before.unwrap_or(i64::MAX)), Value::Int(limit)])
+        .get_results(conn)
+        .await
+}
+
+#[derive(Debug, Clone, QueryableByName)]
+pub(crate) struct SignerRow {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) action_id: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) investigator_id: i64,
+}
+
+/// Gives who signed these actions, in the order of the signatures.
+pub(crate) async fn signers_find(conn: &mut Conn, actions: &[i64]) -> QueryResult<Vec<SignerRow>> {
+    store::sql(
+        "select action_id, investigator_id from signature where action_id = any($1)
+         order by action_id, position",
+    )
+    .bind::<Array<BigInt>, _>(actions)
+    .get_results(conn)
+    .await
+}
+
+/// Takes how runs stand; an older version changes nothing.
+pub(crate) async fn actions_change(conn: &mut Conn, changed: &[ActionChanged]) -> QueryResult<usize> {
+    let mut newest = BTreeMap::<ActionId, &ActionChanged>::new();
+    for change in changed {
+        let known = newest.entry(change.id).or_insert(change);
+        if change.version > known.version {
+            *known = change;
+        }
+    }
+    let written = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
+    let rows: Vec<_> = newest.values().map(|change| {
+        json!({"id": change.id, "status": change.status, "reason": change.reason, "at": written(change.at),
+            "started": change.started.map(written), "finished": change.finished.map(written),
+            "targeted": change.counters.targeted, "version": change.version})
+    }).collect();
+    store::sql(
+        "update action set status = new.status, reason = new.reason, started = new.started,
+             finished = new.finished, updated = new.at, targeted = new.targeted, run_version = new.version
+         from (select * from jsonb_to_recordset($1) as new(id bigint, status text, reason text, at timestamptz,
+             started timestamptz, finished timestamptz, targeted bigint, version bigint) order by id) as new
+         where action.id = new.id and action.run_version < new.version",
+    )
+    .bind::<Jsonb, _>(json!(rows))
+    .execute(conn)
+    .await
+}

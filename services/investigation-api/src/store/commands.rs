@@ -1,0 +1,116 @@
+//! The table `command`: made, delivered, answered, withdrawn; each a statement for a whole batch.
+
+use super::counts::{COUNT_MOVED, Moved};
+use diesel::sql_types::{Array, BigInt, Json, Text, Timestamptz};
+use diesel::{QueryResult, QueryableByName};
+use diesel_async::RunQueryDsl;
+use serde_json::json;
+use store::Conn;
+use time::format_description::well_known::Rfc3339;
+use types::messages::command::ReturnedCommand;
+use types::messages::{CommandDelivered, CommandIssued, CommandWithdrawn};
+use types::{OperationResult, messages::command::IssuedCommand};
+
+/// Inserts commands as they are made; those that could not be given out have failed, with the reason as result.
+pub(crate) async fn commands_insert(conn: &mut Conn, issued: &CommandIssued) -> QueryResult<i64> {
+    let rows: Vec<_> = issued.commands.iter().map(|command| {
+        json!({"id": command.id, "agent": command.agent, "results": failure(command)})
+    }).collect();
+    let moved: Moved = store::sql(format!(
+        "with moved as (insert into command (id, action_id, agent_id, status, results, started, finished)
+             select id, $2, agent, case when results is null then 'waiting' else 'failed' end, results, $3,
+                 case when results is not null then $3 end
+             from json_to_recordset($1) as new(id bigint, agent bigint, results json) order by id
+             on conflict (id) do nothing
+             returning action_id, null::text as before, status as after),
+         {COUNT_MOVED}"
+    ))
+    .bind::<Json, _>(json!(rows))
+    .bind::<BigInt, _>(issued.action.0)
+    .bind::<Timestamptz, _>(issued.at)
+    .get_result(conn)
+    .await?;
+    Ok(moved.count)
+}
+
+fn failure(command: &IssuedCommand) -> Option<[OperationResult; 1]> {
+    let errors = Some(vec![command.failed.clone()?]);
+    Some([OperationResult { errors, ..OperationResult::default() }])
+}
+
+/// Notes that agents took commands.
+pub(crate) async fn commands_deliver(conn: &mut Conn, delivered: &[CommandDelivered]) -> QueryResult<i64> {
+    let ids: Vec<_> =
+        delivered.iter().flat_map(|message| &message.commands).map(|command| command.id.0).collect();
+    let moved: Moved = store::sql(format!(
+        "with old as (select id from command where id = any($1) and status = 'waiting' order by id for update),
+         moved as (update command set status = 'delivered' from old where command.id = old.id
+             returning action_id, 'waiting' as before, status as after),
+         {COUNT_MOVED}"
+    ))
+    .bind::<Array<BigInt>, _>(ids)
+    .get_result(conn)
+    .await?;
+    Ok(moved.count)
+}
+
+/// Ends open commands.
+pub(crate) async fn commands_withdraw(conn: &mut Conn, withdrawn: &CommandWithdrawn) -> QueryResult<i64> {
+    let ids: Vec<_> = withdrawn.commands.iter().map(|id| id.0).collect();
+    let moved: Moved = store::sql(format!(
+        "with old as (select id, status from command where id = any($1) and status in ('waiting', 'delivered')
+             order by id for update),
+         moved as (update command set status = $2, finished = $3 from old where command.id = old.id
+             returning action_id, old.status as before, command.status as after),
+         {COUNT_MOVED}"
+    ))
+    .bind::<Array<BigInt>, _>(ids)
+    .bind::<Text, _>(withdrawn.status.name())
+    .bind::<Timestamptz, _>(withdrawn.at)
+    .get_result(conn)
+    .await?;
+    Ok(moved.count)
+}
+
+/// Stores what agents answered; the rule of which answer counts is the scheduler's (an answer counts once, also over
+/// `expired` and `cancelled`).
+pub(crate) async fn commands_return(conn: &mut Conn, answers: &[&ReturnedCommand]) -> QueryResult<i64> {
+    let rows: Vec<_> = answers.iter().map(|answer| {
+        let found: Vec<_> = answer.results.iter().map(|result| result.foundanything).collect();
+        json!({"id": answer.id, "agent": answer.agent, "status": answer.status, "found": found,
+            "results": answer.results, "at": answer.at.format(&Rfc3339).unwrap_or_default()})
+    }).collect();
+    let moved: Moved = store::sql(format!(
+        "with answer as (select distinct on (id) id, agent, status, found, results, at
+             from json_to_recordset($1) as answer(id bigint, agent bigint, status text, found jsonb, results json,
+                 at timestamptz)
+             order by id, at),
+         old as (select command.id, command.status from command
+             join answer on answer.id = command.id and answer.agent = command.agent_id
+             where command.status in ('waiting', 'delivered', 'expired', 'cancelled')
+             order by command.id for update of command),
+         moved as (update command set status = answer.status, results = answer.results, finished = answer.at,
+                 found = array(select jsonb_array_elements_text(answer.found)::boolean)
+             from answer join old on old.id = answer.id where command.id = answer.id
+             returning action_id, old.status as before, command.status as after),
+         {COUNT_MOVED}"
+    ))
+    .bind::<Json, _>(json!(rows))
+    .get_result(conn)
+    .await?;
+    Ok(moved.count)
+}
+
+/// Counts which of these commands are here.
+pub(crate) async fn commands_known(conn: &mut Conn, ids: &[i64]) -> QueryResult<i64> {
+    #[derive(QueryableByName)]
+    struct Known {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let known: Known = store::sql("select count(*) as count from command where id = any($1)")
+        .bind::<Array<BigInt>, _>(ids)
+        .get_result(conn)
+        .await?;
+    Ok(known.count)
+}

@@ -1,0 +1,110 @@
+//! The table `investigator`.
+
+use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz};
+use diesel::{QueryResult, QueryableByName};
+use diesel_async::RunQueryDsl;
+use store::Conn;
+use time::OffsetDateTime;
+use types::messages::InvestigatorChanged;
+use types::{InvestigatorId, InvestigatorStatus, Permission, Permissions};
+
+const COLUMNS: &str = "id, name, fingerprint, public_key, status, permissions, api_key_sha256, created, modified, \
+     version";
+
+#[derive(Debug, Clone, QueryableByName)]
+pub(crate) struct InvestigatorRow {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    fingerprint: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    public_key: Option<String>,
+    #[diesel(sql_type = Text)]
+    status: String,
+    #[diesel(sql_type = BigInt)]
+    permissions: i64,
+    #[diesel(sql_type = Nullable<Text>)]
+    api_key_sha256: Option<String>,
+    #[diesel(sql_type = Timestamptz)]
+    created: OffsetDateTime,
+    #[diesel(sql_type = Timestamptz)]
+    modified: OffsetDateTime,
+    #[diesel(sql_type = BigInt)]
+    version: i64,
+}
+
+impl From<InvestigatorRow> for InvestigatorChanged {
+    fn from(row: InvestigatorRow) -> Self {
+        Self {
+            id: InvestigatorId(row.id),
+            name: row.name,
+            fingerprint: row.fingerprint,
+            public_key: row.public_key,
+            // the column's check admits these two only; what is neither may do nothing
+            status: InvestigatorStatus::parse(&row.status).unwrap_or(InvestigatorStatus::Disabled),
+            permissions: row.permissions,
+            api_key_sha256: row.api_key_sha256,
+            created: row.created,
+            modified: row.modified,
+            version: row.version,
+        }
+    }
+}
+
+/// Gives all investigators by id.
+pub(crate) async fn investigators_all(conn: &mut Conn) -> QueryResult<Vec<InvestigatorChanged>> {
+    let rows: Vec<InvestigatorRow> =
+        store::sql(format!("select {COLUMNS} from investigator order by id")).get_results(conn).await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Is what a new investigator starts with.
+pub(crate) struct NewInvestigator<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) fingerprint: Option<&'a str>,
+    pub(crate) public_key: Option<&'a str>,
+    pub(crate) permissions: Permissions,
+    pub(crate) api_key_sha256: Option<&'a str>,
+}
+
+/// Inserts an active investigator.
+pub(crate) async fn investigator_insert(
+    conn: &mut Conn,
+    new: &NewInvestigator<'_>,
+    now: OffsetDateTime,
+) -> QueryResult<InvestigatorChanged> {
+    let row: InvestigatorRow = store::sql(format!(
+        "insert into investigator (name, fingerprint, public_key, status, permissions, api_key_sha256, created,
+             modified)
+         values ($1, $2, $3, 'active', $4, $5, $6, $6) returning {COLUMNS}"
+    ))
+    .bind::<Text, _>(new.name)
+    .bind::<Nullable<Text>, _>(new.fingerprint)
+    .bind::<Nullable<Text>, _>(new.public_key)
+    .bind::<BigInt, _>(new.permissions.0)
+    .bind::<Nullable<Text>, _>(new.api_key_sha256)
+    .bind::<Timestamptz, _>(now)
+    .get_result(conn)
+    .await?;
+    Ok(row.into())
+}
+
+/// Locks the table against other writers and tells whether an active administrator exists.
+pub(crate) async fn administrator_exists(conn: &mut Conn) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Exists {
+        #[diesel(sql_type = Bool)]
+        found: bool,
+    }
+    store::sql("lock table investigator in share row exclusive mode").execute(conn).await?;
+    let administrator = Permission::Investigator.mask() | Permission::InvestigatorUpdate.mask();
+    let exists: Exists = store::sql(
+        "select exists (select from investigator where status = 'active' and permissions & $1 = $1) as found",
+    )
+    .bind::<BigInt, _>(administrator)
+    .get_result(conn)
+    .await?;
+    Ok(exists.found)
+}

@@ -1,0 +1,7 @@
+//! Rows and statements; one file per aggregate.
+
+pub(crate) mod actions;
+pub(crate) mod commands;
+pub(crate) mod counts;
+pub(crate) mod investigators;
+pub(crate) mod search;

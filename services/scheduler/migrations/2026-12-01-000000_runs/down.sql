@@ -1,0 +1,2 @@
+drop table command;
+drop table run;

@@ -1,0 +1,34 @@
+//! Withdraws an action on an investigator's word.
+
+use super::App;
+use crate::domain::run::RunStatus;
+use crate::error::Error;
+use crate::store::runs::run_lock;
+use messaging::inbox;
+use types::messages::ActionCancelled;
+use types::{CommandStatus, Envelope};
+
+impl App {
+    /// Ends a pending or running action as cancelled; one that is over stays as it is.
+    pub(crate) async fn cancel_run(&self, event: &Envelope<ActionCancelled>) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.store
+            .tx(async |conn| -> Result<(), Error> {
+                if inbox::admit(conn, "scheduler.actions", &[event.id], now).await?.is_empty() {
+                    return Ok(());
+                }
+                let Some(mut run) = run_lock(conn, event.data.id).await? else {
+                    return Err(Error::NotYet("the cancelled action has not arrived"));
+                };
+                let open = [RunStatus::Pending.name(), RunStatus::Inflight.name()];
+                if !open.contains(&run.status.as_str()) {
+                    return Ok(());
+                }
+                run.reason = Some(format!("withdrawn by investigator {}", event.data.by));
+                self.end_run(conn, run, RunStatus::Cancelled, CommandStatus::Cancelled, now).await
+            })
+            .await?;
+        self.bus.wake();
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! Ends runs from the outside: their time is over, or an investigator withdrew them.
+
+use super::App;
+use crate::domain::run::RunStatus;
+use crate::error::Error;
+use crate::store::commands::commands_withdraw;
+use crate::store::runs::{RunRow, run_claim_over, run_update};
+use store::Conn;
+use time::OffsetDateTime;
+use types::messages::CommandWithdrawn;
+use types::messages::command::ISSUED_PER_MESSAGE;
+use types::{ActionId, CommandId, CommandStatus};
+
+impl App {
+    /// Ends one run whose time is over; tells whether there was one. Open commands end as expired.
+    pub(crate) async fn expire_run(&self) -> Result<bool, Error> {
+        let now = self.clock.now();
+        let ended = self
+            .store
+            .tx(async |conn| -> Result<bool, Error> {
+                let Some(mut run) = run_claim_over(conn, now).await? else { return Ok(false) };
+                if run.status == RunStatus::Pending.name() {
+                    run.reason = Some("its time passed before it could start".into());
+                    self.end_run(conn, run, RunStatus::Expired, CommandStatus::Expired, now).await?;
+                } else {
+                    self.end_run(conn, run, RunStatus::Completed, CommandStatus::Expired, now).await?;
+                }
+                Ok(true)
+            })
+            .await?;
+        self.bus.wake();
+        Ok(ended)
+    }
+
+    /// Ends the open commands of `run` as `commands` and the run itself as `status`.
+    pub(super) async fn end_run(
+        &self,
+        conn: &mut Conn,
+        mut run: RunRow,
+        status: RunStatus,
+        commands: CommandStatus,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let action = ActionId(run.action_id);
+        let ended = commands_withdraw(conn, action, commands, now).await?;
+        let count = i64::try_from(ended.len()).unwrap_or(i64::MAX);
+        match commands {
+            CommandStatus::Cancelled => run.cancelled += count,
+            _ => run.expired += count,
+        }
+        run.status = status.name().into();
+        run.finished = Some(now);
+        let run = run_update(conn, &run, now).await?;
+        let withdrawn: Vec<_> = ended
+            .chunks(ISSUED_PER_MESSAGE)
+            .map(|ended| CommandWithdrawn {
+                action,
+                status: commands,
+                at: now,
+                commands: ended.iter().map(|row| CommandId(row.id)).collect(),
+            })
+            .collect();
+        self.bus.put_all(conn, now, &withdrawn).await?;
+        self.bus.put(conn, now, &run.changed(now)).await?;
+        tracing::info!(action.id = %action, run.status = status.name(), withdrawn = count, "ended");
+        Ok(())
+    }
+}

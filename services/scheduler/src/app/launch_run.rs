@@ -1,0 +1,121 @@
+//! Launches runs whose time has come.
+
+use super::App;
+use crate::domain::run::{RunStatus, after_launch};
+use crate::error::Error;
+use crate::store::commands::{MadeRow, commands_make};
+use crate::store::runs::{RunRow, run_claim_due, run_lock, run_update};
+use store::{Conn, Failure};
+use time::OffsetDateTime;
+use types::messages::CommandIssued;
+use types::messages::command::{ISSUED_PER_MESSAGE, IssuedCommand};
+use types::{ActionId, AgentId, CommandId};
+
+impl App {
+    /// Launches the run that is due for the longest time; tells whether there was one.
+    ///
+    /// Commands, messages and the run's state are one transaction. Any number of schedulers may do this at once.
+    pub(crate) async fn launch_run(&self) -> Result<bool, Error> {
+        let now = self.clock.now();
+        let mut claimed = None;
+        let launched = self
+            .store
+            .tx(async |conn| -> Result<bool, Error> {
+                let Some(run) = run_claim_due(conn, now).await? else { return Ok(false) };
+                claimed = Some(ActionId(run.action_id));
+                self.launch(conn, run, now).await?;
+                Ok(true)
+            })
+            .await;
+        match (launched, claimed) {
+            (Err(Error::Store(Failure::Internal(cause))), Some(action)) => {
+                tracing::warn!(action.id = %action, error = %cause, "a target could not be run");
+                self.invalidate(action, "the target could not be evaluated over the agents").await?;
+                Ok(true)
+            }
+            (launched, _) => {
+                self.bus.wake();
+                launched
+            }
+        }
+    }
+
+    async fn launch(&self, conn: &mut Conn, mut run: RunRow, now: OffsetDateTime) -> Result<(), Error> {
+        if run.expire_after < now {
+            return self.finish(conn, run, RunStatus::Expired, "its time passed before it could start", now).await;
+        }
+        let target = match target::parse(&run.target) {
+            Ok(target) => target,
+            Err(error) => {
+                let reason = format!("target: {error}");
+                return self.finish(conn, run, RunStatus::Invalid, &reason, now).await;
+            }
+        };
+        let made = commands_make(conn, &run, fleet::aim(&target), now).await?;
+        if made.is_empty() {
+            let reason = "no agent that is online or idle matches the target";
+            return self.finish(conn, run, RunStatus::Invalid, reason, now).await;
+        }
+        let failed = made.iter().filter(|command| command.missing.is_some()).count();
+        run.targeted = i64::try_from(made.len()).unwrap_or(i64::MAX);
+        run.failed = i64::try_from(failed).unwrap_or(i64::MAX);
+        let status = after_launch(run.targeted, run.failed);
+        run.status = status.name().into();
+        run.started = Some(now);
+        run.finished = (status == RunStatus::Completed).then_some(now);
+        let run = run_update(conn, &run, now).await?;
+        let issued: Vec<_> = made.chunks(ISSUED_PER_MESSAGE).map(|made| issue(&run, made, now)).collect();
+        self.bus.put_all(conn, now, &issued).await?;
+        self.bus.put(conn, now, &run.changed(now)).await?;
+        tracing::info!(action.id = run.action_id, agents = run.targeted, "launched");
+        Ok(())
+    }
+
+    async fn finish(
+        &self,
+        conn: &mut Conn,
+        mut run: RunRow,
+        status: RunStatus,
+        reason: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        run.status = status.name().into();
+        run.reason = Some(reason.into());
+        run.finished = Some(now);
+        let run = run_update(conn, &run, now).await?;
+        self.bus.put(conn, now, &run.changed(now)).await?;
+        tracing::info!(action.id = run.action_id, run.status = status.name(), reason, "ended without a command");
+        Ok(())
+    }
+
+    async fn invalidate(&self, action: ActionId, reason: &str) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.store
+            .tx(async |conn| -> Result<(), Error> {
+                match run_lock(conn, action).await? {
+                    Some(run) if run.status == RunStatus::Pending.name() => {
+                        self.finish(conn, run, RunStatus::Invalid, reason, now).await
+                    }
+                    _ => Ok(()),
+                }
+            })
+            .await?;
+        self.bus.wake();
+        Ok(())
+    }
+}
+
+fn issue(run: &RunRow, made: &[MadeRow], now: OffsetDateTime) -> CommandIssued {
+    let commands = made.iter().map(|command| IssuedCommand {
+        id: CommandId(command.id),
+        agent: AgentId(command.agent_id),
+        failed: command.missing.as_ref().map(|module| format!("module '{module}' is not available on this agent")),
+    });
+    CommandIssued {
+        action: ActionId(run.action_id),
+        document: run.document.clone(),
+        at: now,
+        expire_after: run.expire_after,
+        commands: commands.collect(),
+    }
+}

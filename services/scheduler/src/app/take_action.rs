@@ -1,0 +1,99 @@
+//! Takes accepted actions, verifying each for itself.
+
+use super::App;
+use crate::domain::order::Order;
+use crate::error::Error;
+use crate::store::runs::run_insert;
+use messaging::inbox;
+use std::collections::HashSet;
+use time::OffsetDateTime;
+use types::messages::ActionAccepted;
+use types::{Action, Envelope};
+use uuid::Uuid;
+
+/// Is the name under which this consumer notes what it has taken.
+const CONSUMER: &str = "scheduler.actions";
+
+/// Says what is to be done with one accepted action.
+enum Verdict {
+    /// It may run at its time.
+    Run(Order),
+    /// It will never run; the reason is told.
+    Refuse(String),
+    /// A signer is not known here yet, but may be soon.
+    Wait,
+}
+
+impl App {
+    /// Makes a run of each accepted action whose signatures hold against this service's own keys; the others become
+    /// runs that are invalid, with the reason. `first` tells that the messages were not waited with before: an unknown
+    /// signer may be one whose key is still on its way.
+    pub(crate) async fn take_actions(
+        &self,
+        accepted: Vec<Envelope<ActionAccepted>>,
+        first: bool,
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        if !self.replica.is_fresh(now) {
+            return Err(Error::NotYet("the copy of the investigators is stale"));
+        }
+        let judged: Vec<_> =
+            accepted.into_iter().map(|event| (self.judge(&event, first, now), event)).collect();
+        let waits = judged.iter().any(|(verdict, _)| matches!(verdict, Verdict::Wait));
+        let ids: Vec<Uuid> = judged
+            .iter()
+            .filter(|(verdict, _)| !matches!(verdict, Verdict::Wait))
+            .map(|(_, event)| event.id)
+            .collect();
+        self.store
+            .tx(async |conn| -> Result<(), Error> {
+                let new: HashSet<Uuid> = inbox::admit(conn, CONSUMER, &ids, now).await?;
+                for (verdict, event) in judged.iter().filter(|(_, event)| new.contains(&event.id)) {
+                    let (order, refused) = match verdict {
+                        Verdict::Run(order) => (order.clone(), None),
+                        Verdict::Refuse(reason) => (nothing(event), Some(reason.as_str())),
+                        Verdict::Wait => continue,
+                    };
+                    let ActionAccepted { id, document, .. } = &event.data;
+                    let made = run_insert(conn, *id, document, &order, refused, now).await?;
+                    if let Some(run) = made.filter(|_| refused.is_some()) {
+                        self.bus.put(conn, now, &run.changed(now)).await?;
+                    }
+                }
+                Ok(())
+            })
+            .await?;
+        self.bus.wake();
+        self.due.notify_one();
+        if waits { Err(Error::NotYet("a signer is not known here yet")) } else { Ok(()) }
+    }
+
+    fn judge(&self, event: &Envelope<ActionAccepted>, first: bool, now: OffsetDateTime) -> Verdict {
+        let action = match Action::parse(event.data.document.as_bytes()) {
+            Ok(action) => action,
+            Err(error) => return Verdict::Refuse(error.to_string()),
+        };
+        // the time of acceptance counts: one that ran out on its way here is expired by its own run
+        if let Err(fault) = action.check(event.data.at.min(now)) {
+            return Verdict::Refuse(fault.to_string());
+        }
+        if let Err(error) = target::parse(&action.target) {
+            return Verdict::Refuse(format!("target: {error}"));
+        }
+        match self.replica.current().verify_action(&action, now) {
+            Ok(_) => Verdict::Run(Order::of(&action)),
+            Err(_) if first => Verdict::Wait,
+            Err(error) => Verdict::Refuse(format!("signature: {error}")),
+        }
+    }
+}
+
+/// Is the order of an action that will never run.
+fn nothing(event: &Envelope<ActionAccepted>) -> Order {
+    Order {
+        target: String::new(),
+        modules: Vec::new(),
+        valid_from: event.data.at,
+        expire_after: event.data.at,
+    }
+}

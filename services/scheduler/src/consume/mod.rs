@@ -1,0 +1,28 @@
+//! What the scheduler listens to.
+
+mod actions;
+mod commands;
+
+use crate::Scheduler;
+use messaging::{Queue, Subscription};
+use types::Message;
+use types::messages::{ActionAccepted, ActionCancelled, CommandReturned};
+
+pub(crate) fn subscriptions() -> Vec<Subscription<Scheduler>> {
+    vec![
+        Subscription {
+            queue: Queue::Stream("actions"),
+            kinds: &[ActionAccepted::KIND, ActionCancelled::KIND],
+            handle: |service, batch| Box::pin(actions::handle(service, batch)),
+            connected: None,
+        },
+        Subscription {
+            queue: Queue::Stream("commands"),
+            kinds: &[CommandReturned::KIND],
+            handle: |service, batch| Box::pin(commands::handle(service, batch)),
+            connected: None,
+        },
+        fleet::subscription(),
+        auth::subscription(),
+    ]
+}

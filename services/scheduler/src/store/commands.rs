@@ -1,0 +1,133 @@
+//! The table `command`.
+
+use super::runs::{PUBLISH_EVERY, RunRow};
+use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz};
+use diesel::{QueryResult, QueryableByName};
+use diesel_async::RunQueryDsl;
+use fleet::Aim;
+use serde_json::json;
+use store::{Conn, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use types::messages::command::ReturnedCommand;
+use types::{ActionId, CommandStatus};
+
+#[derive(Debug, QueryableByName)]
+pub(crate) struct MadeRow {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) id: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) agent_id: i64,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) missing: Option<String>,
+}
+
+/// Makes one command per agent that `aim` reaches; one whose agent lacks a module is failed from the start.
+/// An agent that lists no modules at all is taken at its word when it answers.
+pub(crate) async fn commands_make(
+    conn: &mut Conn,
+    run: &RunRow,
+    mut aim: Aim,
+    now: OffsetDateTime,
+) -> QueryResult<Vec<MadeRow>> {
+    let modules = aim.bind(Value::Texts(run.modules.clone()));
+    let action = aim.bind(Value::Int(run.action_id));
+    let at = aim.bind(Value::Time(now));
+    let reached = aim.reached("agent.id, agent.environment->'modules' as modules");
+    let text = format!(
+        "with reached as ({reached}),
+         chosen as (select id, (select needed from unnest({modules}::text[]) as needed
+                 where jsonb_typeof(modules) = 'array' and not jsonb_exists(modules, needed) limit 1) as missing
+             from reached),
+         made as (insert into command (action_id, agent_id, status, started, finished)
+             select {action}, id, case when missing is null then 'sent' else 'failed' end, {at},
+                 case when missing is not null then {at} end
+             from chosen order by id returning id, agent_id)
+         select made.id, made.agent_id, chosen.missing from made join chosen on chosen.id = made.agent_id
+         order by made.id"
+    );
+    store::bind(text, aim.binds).get_results(conn).await
+}
+
+#[derive(Debug, QueryableByName)]
+pub(crate) struct IdRow {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) id: i64,
+}
+
+/// Ends every open command of an action.
+pub(crate) async fn commands_withdraw(
+    conn: &mut Conn,
+    action: ActionId,
+    status: CommandStatus,
+    now: OffsetDateTime,
+) -> QueryResult<Vec<IdRow>> {
+    store::sql(
+        "update command set status = $2, finished = $3 where action_id = $1 and status = 'sent' returning id",
+    )
+    .bind::<BigInt, _>(action.0)
+    .bind::<Text, _>(status.name())
+    .bind::<Timestamptz, _>(now)
+    .get_results(conn)
+    .await
+}
+
+/// Closes commands with what their agents answered, counts them into their runs, and gives the runs to be told now.
+///
+/// An answer counts once, from the command's own agent only. It also replaces `expired` and `cancelled`: what ran, ran
+/// (specs/mig/scheduler-agent.md §6, late success).
+pub(crate) async fn commands_close(
+    conn: &mut Conn,
+    answers: &[ReturnedCommand],
+    now: OffsetDateTime,
+) -> QueryResult<Vec<RunRow>> {
+    let rows: Vec<_> = answers
+        .iter()
+        .map(|answer| {
+            let found: Vec<_> = answer.results.iter().map(|result| result.foundanything).collect();
+            json!({"id": answer.id, "agent": answer.agent, "status": answer.status, "found": found,
+                "at": answer.at.format(&Rfc3339).unwrap_or_default()})
+        })
+        .collect();
+    store::sql(
+        "with answer as (select distinct on (id) id, agent, status, found, at
+             from jsonb_to_recordset($1) as answer(id bigint, agent bigint, status text, found jsonb, at timestamptz)
+             order by id, at),
+         old as (select command.id, command.action_id, command.status from command
+             join answer on answer.id = command.id and answer.agent = command.agent_id
+             where command.status in ('sent', 'expired', 'cancelled')
+             order by command.id for update of command),
+         closed as (update command set status = answer.status, finished = answer.at,
+                 found = array(select jsonb_array_elements_text(answer.found)::boolean)
+             from answer join old on old.id = answer.id where command.id = answer.id
+             returning old.action_id, old.status as before, command.status as after),
+         change as (select action_id,
+                 count(*) filter (where after = 'success') as success,
+                 count(*) filter (where after = 'failed') as failed,
+                 count(*) filter (where after = 'timeout') as timeout,
+                 count(*) filter (where before = 'expired') as unexpired,
+                 count(*) filter (where before = 'cancelled') as uncancelled,
+                 count(*) filter (where before = 'sent') as ended
+             from closed group by action_id order by action_id),
+         tally as (select change.*, run.published <= $3 as due,
+                 run.status = 'inflight' and run.success + run.failed + run.timeout + run.expired
+                     + run.cancelled + change.ended >= run.targeted as over
+             from change join run on run.action_id = change.action_id
+             order by change.action_id for update of run),
+         counted as (update run set
+                 success = run.success + tally.success, failed = run.failed + tally.failed,
+                 timeout = run.timeout + tally.timeout, expired = run.expired - tally.unexpired,
+                 cancelled = run.cancelled - tally.uncancelled, version = run.version + 1,
+                 unpublished = not (due or over),
+                 published = case when due or over then $2 else run.published end,
+                 status = case when over then 'completed' else run.status end,
+                 finished = case when over then $2 else run.finished end
+             from tally where run.action_id = tally.action_id returning run.*)
+         select * from counted where not unpublished",
+    )
+    .bind::<Jsonb, _>(json!(rows))
+    .bind::<Timestamptz, _>(now)
+    .bind::<Timestamptz, _>(now - PUBLISH_EVERY)
+    .get_results(conn)
+    .await
+}
