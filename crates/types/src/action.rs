@@ -187,6 +187,8 @@ impl Action {
             return Err(fault);
         }
         match (operations?.len(), signatures) {
+            // the original takes an empty list, but no agent ever answers it (specs/mig/scheduler-agent.md §3)
+            (0, _) => Err(ActionFault::NoOperations),
             (operations, _) if operations > MAX_OPERATIONS => Err(ActionFault::ManyOperations),
             (_, 0) => Err(ActionFault::NoSignature),
             (_, signatures) if signatures > MAX_SIGNATURES => Err(ActionFault::ManySignatures),
