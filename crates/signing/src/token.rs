@@ -98,6 +98,13 @@ impl Token {
 
 /// Makes a header's value with `key` at `now`, in whole seconds.
 pub fn make(key: &SecretKey, now: OffsetDateTime, nonce: &str) -> Result<String, SignError> {
+    let text = text(now, nonce)?;
+    let signature = key.sign_line(text.as_bytes(), now)?;
+    Ok(with_signature(&text, &signature))
+}
+
+/// Gives what is to be signed for a token at `now`, in whole seconds, where the key is not at hand: on a card, in gpg.
+pub fn text(now: OffsetDateTime, nonce: &str) -> Result<String, SignError> {
     if nonce.is_empty() || nonce.contains(|c: char| c == ';' || !c.is_ascii_graphic()) {
         return Err(SignError::Nonce);
     }
@@ -111,9 +118,12 @@ pub fn make(key: &SecretKey, now: OffsetDateTime, nonce: &str) -> Result<String,
         utc.minute(),
         utc.second()
     );
-    let text = signed_text(&timestamp, nonce);
-    let signature = key.sign_line(text.as_bytes(), now)?;
-    Ok(format!("{};{signature}", text.trim_end()))
+    Ok(signed_text(&timestamp, nonce))
+}
+
+/// Puts the signature of a [`text`] behind it: the header's value.
+pub fn with_signature(text: &str, signature: &str) -> String {
+    format!("{};{signature}", text.trim_end())
 }
 
 fn signed_text(timestamp: &str, nonce: &str) -> String {
