@@ -1,1 +1,35 @@
-//! web
+//! One manner of HTTP for all services: errors in the dialect of the path, credentials, limits, request ids, OpenAPI.
+//!
+//! Handlers return `Result<_, Problem>`; what a problem looks like on the wire is decided in one place, by path.
+
+pub mod admin;
+mod body;
+pub mod collection;
+mod cpu;
+mod dialect;
+pub mod go;
+mod investigator;
+mod manner;
+pub mod openapi;
+mod origin;
+mod peer;
+mod problem;
+mod query;
+mod render;
+mod request_id;
+pub mod server;
+mod span;
+mod values;
+
+pub use body::{Body, Json};
+pub use collection::{Collection, Item};
+pub use cpu::cpu;
+pub use dialect::Dialect;
+pub use investigator::Investigator;
+pub use origin::Origin;
+pub use peer::{Network, Peer, TrustedProxies};
+pub use problem::Problem;
+pub use query::Query;
+pub use request_id::RequestId;
+pub use server::Site;
+pub use values::{Form, QueryValues, Values};

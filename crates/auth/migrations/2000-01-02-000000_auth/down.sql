@@ -1,0 +1,3 @@
+drop table auth.digest;
+drop table auth.investigator;
+drop schema auth;

@@ -1,0 +1,42 @@
+//! Why a proof does not count.
+
+use signing::{TokenError, VerifyError};
+
+/// Says why someone is not who they say they are; the texts are those that MIG's clients show.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// The signed token does not count.
+    #[error("verifySignedToken() -> {0}")]
+    Token(TokenError),
+    /// The API key belongs to no active investigator.
+    #[error("API key authentication failed")]
+    ApiKey,
+    /// The key is known, its owner is not.
+    #[error("InvestigatorByFingerprint: no investigator found for fingerprint '{0}'")]
+    Nobody(String),
+    /// The action has no signature.
+    #[error("action pgpsignatures is empty")]
+    Unsigned,
+    /// The action has more signatures than anyone needs.
+    #[error("the action has {count} signatures; at most {most} are taken")]
+    TooMany {
+        /// How many there are.
+        count: usize,
+        /// How many may be.
+        most: usize,
+    },
+    /// One of the action's signatures does not count.
+    #[error("signature {number} does not count: {reason}")]
+    Signature {
+        /// Which one, from 1 on.
+        number: usize,
+        /// Why.
+        reason: VerifyError,
+    },
+    /// One investigator signed twice.
+    #[error("investigator {name:?} signed the action twice; each signer counts once")]
+    SameSigner {
+        /// Their name.
+        name: String,
+    },
+}

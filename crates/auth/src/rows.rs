@@ -1,0 +1,119 @@
+//! The copy in the database.
+
+use diesel::prelude::QueryableByName;
+use diesel::result::QueryResult;
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
+use diesel_async::RunQueryDsl;
+use store::{Conn, Value};
+use time::OffsetDateTime;
+use types::messages::InvestigatorChanged;
+use types::{InvestigatorId, InvestigatorStatus};
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    fingerprint: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    public_key: Option<String>,
+    #[diesel(sql_type = Text)]
+    status: String,
+    #[diesel(sql_type = BigInt)]
+    permissions: i64,
+    #[diesel(sql_type = Nullable<Text>)]
+    api_key_sha256: Option<String>,
+    #[diesel(sql_type = Timestamptz)]
+    created: OffsetDateTime,
+    #[diesel(sql_type = Timestamptz)]
+    modified: OffsetDateTime,
+    #[diesel(sql_type = BigInt)]
+    version: i64,
+}
+
+impl From<Row> for InvestigatorChanged {
+    fn from(row: Row) -> Self {
+        Self {
+            id: InvestigatorId(row.id),
+            name: row.name,
+            fingerprint: row.fingerprint,
+            public_key: row.public_key,
+            // a word that is not known means that nothing is allowed
+            status: InvestigatorStatus::parse(&row.status).unwrap_or(InvestigatorStatus::Disabled),
+            permissions: row.permissions,
+            api_key_sha256: row.api_key_sha256,
+            created: row.created,
+            modified: row.modified,
+            version: row.version,
+        }
+    }
+}
+
+/// Reads all investigators.
+pub(crate) async fn investigators_all(conn: &mut Conn) -> QueryResult<Vec<InvestigatorChanged>> {
+    let rows: Vec<Row> = store::sql(
+        "select id, name, fingerprint, public_key, status, permissions, api_key_sha256, created, modified, version \
+         from auth.investigator",
+    )
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Writes an investigator's state, unless a higher version is there.
+pub(crate) async fn investigator_write(
+    conn: &mut Conn,
+    state: &InvestigatorChanged,
+) -> QueryResult<()> {
+    let values = vec![
+        Value::Int(state.id.0),
+        Value::Text(state.name.clone()),
+        Value::MaybeText(state.fingerprint.clone()),
+        Value::MaybeText(state.public_key.clone()),
+        Value::Text(state.status.name().into()),
+        Value::Int(state.permissions),
+        Value::MaybeText(state.api_key_sha256.clone()),
+        Value::Time(state.created),
+        Value::Time(state.modified),
+        Value::Int(state.version),
+    ];
+    store::bind(
+        "insert into auth.investigator as known \
+         (id, name, fingerprint, public_key, status, permissions, api_key_sha256, created, modified, version) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+         on conflict (id) do update set name = excluded.name, fingerprint = excluded.fingerprint, \
+         public_key = excluded.public_key, status = excluded.status, permissions = excluded.permissions, \
+         api_key_sha256 = excluded.api_key_sha256, created = excluded.created, modified = excluded.modified, \
+         version = excluded.version where excluded.version > known.version",
+        values,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+#[derive(QueryableByName)]
+struct Confirmed {
+    #[diesel(sql_type = Timestamptz)]
+    confirmed: OffsetDateTime,
+}
+
+/// Reads when the copy was last known to equal the original.
+pub(crate) async fn digest_confirmed(conn: &mut Conn) -> QueryResult<Option<OffsetDateTime>> {
+    let rows: Vec<Confirmed> = store::sql("select confirmed from auth.digest").load(conn).await?;
+    Ok(rows.into_iter().next().map(|row| row.confirmed))
+}
+
+/// Notes that the copy equalled the original at `at`; time does not go back.
+pub(crate) async fn digest_confirm(conn: &mut Conn, at: OffsetDateTime) -> QueryResult<()> {
+    store::bind(
+        "insert into auth.digest as known (confirmed) values ($1) \
+         on conflict (only) do update set confirmed = greatest(known.confirmed, excluded.confirmed)",
+        vec![Value::Time(at)],
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}

@@ -1,0 +1,24 @@
+//! Work that keeps a processor busy for longer than a millisecond.
+
+use crate::Problem;
+use std::sync::LazyLock;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+static TURNS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Runs `work` beside the event loops, no more at a time than there are processors. A caller that would wait longer
+/// than five seconds for its turn is told to come again.
+pub async fn cpu<T, F>(work: F) -> Result<T, Problem>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let turn = tokio::time::timeout(PATIENCE, TURNS.acquire()).await;
+    let Ok(Ok(_turn)) = turn else {
+        return Err(Problem::unavailable("the service is busy; try again", None));
+    };
+    tokio::task::spawn_blocking(work).await.map_err(Problem::internal)
+}

@@ -1,0 +1,63 @@
+//! The span of a request, joined to the caller's trace.
+//!
+//! tracing-actix-web knows older versions of OpenTelemetry only, so the parent is set here.
+
+use crate::RequestId;
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::HeaderMap;
+use opentelemetry::propagation::Extractor;
+use tracing::Span;
+use tracing::field::Empty;
+use tracing_actix_web::RootSpanBuilder;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+pub(crate) struct RootSpan;
+
+impl RootSpanBuilder for RootSpan {
+    fn on_request_start(request: &ServiceRequest) -> Span {
+        let method = request.method().as_str();
+        let span = tracing::info_span!(
+            "request",
+            otel.name = Empty,
+            otel.kind = "server",
+            otel.status_code = Empty,
+            http.method = method,
+            http.path = request.path(),
+            http.status = Empty,
+            request.id = RequestId::of(request).0,
+        );
+        let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
+            propagator.extract(&Headers(request.headers()))
+        });
+        // A span without a layer that keeps traces cannot have a parent; nothing is lost then.
+        let _ = span.set_parent(parent);
+        span
+    }
+
+    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
+        let (status, route) = match outcome {
+            Ok(response) => (response.status(), response.request().match_pattern()),
+            Err(error) => (error.as_response_error().status_code(), None),
+        };
+        span.record("http.status", status.as_u16());
+        if let Ok(response) = outcome {
+            let method = response.request().method();
+            span.record("otel.name", format!("{method} {}", route.as_deref().unwrap_or("none")));
+        }
+        span.record("otel.status_code", if status.is_server_error() { "ERROR" } else { "OK" });
+    }
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(actix_web::http::header::HeaderName::as_str).collect()
+    }
+}
