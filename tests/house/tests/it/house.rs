@@ -1,0 +1,125 @@
+//! Starts and stops the house, kills its processes and starts them again.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Lists the five services.
+pub(crate) const SERVICES: [&str; 5] =
+    ["investigation-api", "scheduler", "agent-gateway", "loader-manifest", "manual-interaction"];
+
+/// Is a running house: five processes, an agent, and what they leave on disk.
+pub(crate) struct House {
+    dir: TempDir,
+    env: BTreeMap<String, String>,
+    children: Vec<Child>,
+}
+
+impl House {
+    /// Brings it up; panics with what `scripts/up` said when it does not come.
+    pub(crate) fn up() -> Self {
+        let dir = tempfile::Builder::new().prefix("house-").tempdir().unwrap();
+        let out = Command::new(root().join("scripts/up"))
+            .args(["--apart", "--detach"])
+            .arg(dir.path())
+            .env("WRIT_PROFILE", "dev")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "up failed:\n{}", String::from_utf8_lossy(&out.stderr));
+        let env = std::fs::read_to_string(dir.path().join("env.sh")).unwrap();
+        let env = env.lines().filter_map(|line| {
+            let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
+            Some((name.to_owned(), value.trim_matches('\'').to_owned()))
+        });
+        Self { env: env.collect(), dir, children: Vec::new() }
+    }
+
+    /// Gives a variable of `env.sh`.
+    pub(crate) fn var(&self, name: &str) -> &str {
+        self.env.get(name).unwrap_or_else(|| panic!("env.sh has no {name}"))
+    }
+
+    /// Gives a path below the house's folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Kills a service with SIGKILL, waits until it is gone, and starts it again as it was started.
+    pub(crate) fn kill_and_restart(&mut self, service: &str) {
+        let name = format!("WRIT_{}_PID", service.to_uppercase().replace('-', "_"));
+        let pid: u32 = self.var(&name).parse().unwrap();
+        let killed = Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap();
+        assert!(killed.success(), "{service} ({pid}) was not running");
+        until("the killed process is gone", || !alive(pid));
+        let log = std::fs::File::create(self.path(&format!("{service}.again.log"))).unwrap();
+        let child = Command::new(self.path(&format!("run/{service}.sh")))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.env.insert(name, child.id().to_string());
+        self.children.push(child);
+    }
+
+    /// Starts the reference agent, which enrols first.
+    pub(crate) fn start_agent(&mut self, keys: &Path) {
+        let log = std::fs::File::create(self.path("agent.log")).unwrap();
+        let binary = Path::new(self.var("WRIT_BIN")).join("writ-agent");
+        let child = Command::new(binary)
+            .args(["run", "--enrol", "--server", self.var("WRIT_URL"), "--state"])
+            .arg(self.path("agent"))
+            .arg("--keys")
+            .arg(keys)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.children.push(child);
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            let _gone = child.kill();
+            let _reaped = child.wait();
+        }
+        if std::thread::panicking() {
+            for entry in std::fs::read_dir(self.dir.path()).unwrap().flatten() {
+                let path = entry.path();
+                if path.extension().is_some_and(|end| end == "log") {
+                    let text = std::fs::read_to_string(&path).unwrap_or_default();
+                    let tail: Vec<_> = text.lines().rev().take(15).collect();
+                    eprintln!("--- {}", path.display());
+                    tail.iter().rev().for_each(|line| eprintln!("{line}"));
+                }
+            }
+        }
+        let down = Command::new(root().join("scripts/down")).arg(self.dir.path()).status();
+        assert!(down.is_ok_and(|status| status.success()), "down failed");
+    }
+}
+
+/// Waits for a condition of this machine; panics after a minute.
+pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn alive(pid: u32) -> bool {
+    // a zombie is gone: its parent may reap it later
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim().starts_with('Z'))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
