@@ -68,7 +68,9 @@ impl House {
     /// Starts the reference agent, which enrols first.
     pub(crate) fn start_agent(&mut self, keys: &Path) {
         let log = std::fs::File::create(self.path("agent.log")).unwrap();
-        let binary = Path::new(self.var("WRIT_BIN")).join("writ-agent");
+        // the agent's binary lies beside the services'
+        let service = format!("/proc/{}/exe", self.var("WRIT_SCHEDULER_PID"));
+        let binary = std::fs::read_link(service).unwrap().with_file_name("writ-agent");
         let child = Command::new(binary)
             .args(["run", "--enrol", "--server", self.var("WRIT_URL"), "--state"])
             .arg(self.path("agent"))
