@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Is the longest one-line signature that is read, in bytes.
 pub const MAX_LINE: usize = 16 * 1024;
@@ -107,7 +107,7 @@ pub fn to_block(block: Block, packets: &[u8]) -> String {
         }
         out.push(c);
     }
-    out.push_str(&format!("\n={}\n-----END {block}-----\n", checksum(packets)));
+    let _ = write!(out, "\n={}\n-----END {block}-----\n", checksum(packets));
     out
 }
 
@@ -214,12 +214,8 @@ mod tests {
         assert_eq!(from_block(&headers.replace('\n', "\r\n")).unwrap(), want);
         assert_eq!(from_block(&plain.replacen("\n\n", "\n", 1)).unwrap(), want);
         assert_eq!(from_block(&format!("Dear all,\n\n{plain}\n-- \nB.")).unwrap(), want);
-        let bare: String = plain
-            .lines()
-            .filter(|line| !line.starts_with('='))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        assert_eq!(from_block(&bare).unwrap(), want);
+        let bare: Vec<_> = plain.lines().filter(|line| !line.starts_with('=')).collect();
+        assert_eq!(from_block(&bare.join("\n")).unwrap(), want);
     }
 
     #[test]

@@ -166,7 +166,7 @@ impl User {
             own.into_iter().partition(|s| s.typ() == Some(SignatureType::CertRevocation));
         Self {
             statements: says.into_iter().filter_map(Statement::of).collect(),
-            revoked: ends.into_iter().filter_map(|s| s.created()).map(seconds::of).max(),
+            revoked: ends.into_iter().filter_map(Signature::created).map(seconds::of).max(),
         }
     }
 

@@ -43,7 +43,7 @@ struct Reader<'a> {
     rest: &'a str,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     fn error(&self, message: &str) -> TimestampError {
         TimestampError(format!("parsing time {}{message}", quote(self.whole)))
     }

@@ -7,7 +7,6 @@ use crate::certificate::{Certificate, Moment, Part};
 use crate::{Policy, VerifyError};
 use pgp::composed::{Deserializable, SignedPublicKey};
 use pgp::packet::{Packet, PacketParser, Signature};
-use pgp::ser::Serialize;
 use pgp::types::{KeyDetails, KeyVersion};
 pub use secret::{SecretKey, SignError};
 use std::fmt;
@@ -135,17 +134,18 @@ impl PublicKey {
         &self.certificate
     }
 
-    /// Gives the part to sign with now: the newest subkey that counts, else the primary key.
+    /// Gives the part to sign with now: the newest subkey that counts, else the primary key. When none counts, what
+    /// is wrong with the newest is the answer.
     fn signing_part(&self, now: OffsetDateTime, policy: &Policy) -> Result<Part, VerifyError> {
         let at = Moment { signed: now.unix_timestamp(), now, policy };
-        let mut last = Part::Primary;
+        let mut refusal = None;
         for part in self.certificate.parts() {
-            if self.certificate.check(part, at).is_ok() {
-                return Ok(part);
+            match self.certificate.check(part, at) {
+                Ok(()) => return Ok(part),
+                Err(error) => refusal = refusal.or(Some(error)),
             }
-            last = part;
         }
-        self.certificate.check(last, at).map(|()| last)
+        Err(refusal.unwrap_or_else(|| VerifyError::Unbound { key: self.fingerprint() }))
     }
 }
 
@@ -164,11 +164,19 @@ fn packets(bytes: &[u8]) -> Result<Vec<Packet>, KeyError> {
     for packet in PacketParser::new(bytes) {
         match packet {
             Ok(packet) => known.push(packet),
-            Err(pgp::errors::Error::Unsupported { .. }) => {}
+            Err(error) if is_unknown_kind(&error) => {}
             Err(error) => return Err(malformed(error)),
         }
     }
     Ok(known)
+}
+
+fn is_unknown_kind(error: &pgp::errors::Error) -> bool {
+    match error {
+        pgp::errors::Error::Unsupported { .. } => true,
+        pgp::errors::Error::InvalidPacketContent { source } => is_unknown_kind(source),
+        _ => false,
+    }
 }
 
 fn signatures(packets: &[Packet]) -> Vec<Signature> {

@@ -77,7 +77,7 @@ impl SecretKey {
         OsRng.try_fill_bytes(&mut *seed).map_err(|error| KeyError::Malformed(error.to_string()))?;
         let key = assemble(&seed, user_id, at).map_err(malformed)?;
         let packets = Zeroizing::new(key.to_bytes().map_err(malformed)?);
-        Self::build(key, packets, None)
+        Self::build(&key, packets, None)
     }
 
     /// Reads exactly one armored secret key of at most 64 KiB, and opens what is locked in it.
@@ -92,11 +92,11 @@ impl SecretKey {
             .next()
             .ok_or(KeyError::NotOne(0))?
             .map_err(malformed)?;
-        Self::build(key, bytes, passphrase)
+        Self::build(&key, bytes, passphrase)
     }
 
     fn build(
-        key: SignedSecretKey,
+        key: &SignedSecretKey,
         packets: Zeroizing<Vec<u8>>,
         passphrase: Option<&str>,
     ) -> Result<Self, KeyError> {
@@ -194,7 +194,7 @@ impl Signer {
 
 /// Makes a binary signature of version 4, as every OpenPGP program reads it.
 fn sign(key: &impl SigningKey, data: &[u8], made: Timestamp) -> pgp::errors::Result<Signature> {
-    let mut config = SignatureConfig::v4(SignatureType::Binary, key.algorithm(), hash(key));
+    let mut config = SignatureConfig::v4(SignatureType::Binary, key.algorithm(), key.hash_alg());
     describe(&mut config, key, made, Vec::new())?;
     config.sign(key, &Password::empty(), data)
 }
@@ -215,11 +215,6 @@ fn describe(
     config.unhashed_subpackets =
         vec![Subpacket::regular(SubpacketData::IssuerKeyId(key.legacy_key_id()))?];
     Ok(())
-}
-
-/// Gives the hash to sign over: SHA-256, or the one that the curve asks for.
-fn hash(key: &impl SigningKey) -> HashAlgorithm {
-    key.hash_alg()
 }
 
 /// Puts a key together from its seed; by hand, because the library's own builder asks the machine's clock.
@@ -248,7 +243,7 @@ fn assemble(
             [HashAlgorithm::Sha512, HashAlgorithm::Sha256].into_iter().collect(),
         ),
     ];
-    let mut config = SignatureConfig::v4(SignatureType::CertPositive, algorithm, hash(&key));
+    let mut config = SignatureConfig::v4(SignatureType::CertPositive, algorithm, key.hash_alg());
     describe(&mut config, &key, made, more)?;
     let user = UserId::from_str(PacketHeaderVersion::New, user_id)?;
     let own = config.sign_certification(&key, &public, &Password::empty(), Tag::UserId, &user)?;
