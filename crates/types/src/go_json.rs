@@ -7,13 +7,22 @@ use serde_json::{Map, Value};
 
 /// Parses `bytes`; nesting is limited to 128 levels.
 pub fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
-    let text = String::from_utf8_lossy(bytes);
-    serde_json::from_str(&mend_surrogates(&text))
+    serde_json::from_str(&mend_surrogates(&mend_utf8(bytes)))
 }
 
 /// Renames the members of an object to lower case; later members win over earlier ones.
 pub fn fold_names(object: Map<String, Value>) -> Map<String, Value> {
     object.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect()
+}
+
+/// Replaces each byte that is not UTF-8 by U+FFFD; one per byte, where the standard library puts one per sequence.
+fn mend_utf8(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    text
 }
 
 /// Replaces each `\uD800`–`\uDFFF` escape that is not half of a pair by `\uFFFD`.
@@ -65,6 +74,17 @@ mod tests {
             (r#""\\\ud800é""#, "\\\u{fffd}é"),
         ] {
             assert_eq!(parse(text.as_bytes()).unwrap(), Value::String(want.into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_wrong_byte_becomes_a_replacement_character() {
+        for (bytes, want) in [
+            (&b"\"a\xe2\x82b\""[..], "a\u{fffd}\u{fffd}b"),
+            (b"\"\xff\xc3\xa9\"", "\u{fffd}é"),
+            (b"\"\xed\xa0\x80\"", "\u{fffd}\u{fffd}\u{fffd}"),
+        ] {
+            assert_eq!(parse(bytes).unwrap(), Value::String(want.into()));
         }
     }
 
