@@ -1,0 +1,71 @@
+//! One file per command.
+
+mod action;
+mod agents;
+mod bootstrap;
+mod config;
+mod enrol;
+mod key;
+mod plugin;
+mod run;
+
+use crate::cli::{Cli, Command};
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use crate::http::Api;
+use crate::output::Format;
+use crate::output::list::{List, Rows};
+use clap::CommandFactory;
+use serde::de::DeserializeOwned;
+
+/// Runs the command that was typed.
+pub async fn run(cli: Cli) -> Result<Exit, Failure> {
+    if let Command::Completion(completion) = &cli.command {
+        return complete(completion.shell, &cli);
+    }
+    let context = Context::new(cli.globals)?;
+    match cli.command {
+        Command::Bootstrap(args) => bootstrap::run(&context, args).await,
+        Command::Key(args) => key::run(&context, args).await,
+        Command::Config(args) => config::run(&context, args),
+        Command::Enrol(args) => enrol::run(&context, args).await,
+        Command::Plugin(args) => plugin::run(&context, args).await,
+        Command::Agents(args) => agents::run(&context, args.output).await,
+        Command::Run(args) => run::run(&context, *args).await,
+        Command::Status(args) => action::status(&context, &args).await,
+        Command::Results(args) => action::results(&context, &args).await,
+        Command::Wait(args) => action::wait(&context, &args).await,
+        Command::Cancel(args) => action::cancel(&context, &args).await,
+        Command::Completion(_) => Ok(Exit::Ok),
+    }
+}
+
+fn complete(shell: clap_complete::Shell, cli: &Cli) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "writ", &mut script);
+    let screen = crate::output::Screen::detect(cli.globals.no_color.as_deref());
+    screen.data(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Ok)
+}
+
+/// Prints a whole list, page by page.
+async fn print_list<T: Rows + DeserializeOwned>(
+    context: &Context,
+    api: &Api,
+    path: &[&str],
+    format: Format,
+) -> Result<Exit, Failure> {
+    let mut list = List::<T>::new(format, context.screen);
+    let mut cursor = None;
+    loop {
+        let page = api.page::<T>(path, &[], cursor.as_deref()).await?;
+        for item in page.items {
+            list.push(&item.raw, &item.value)?;
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            list.finish()?;
+            return Ok(Exit::Ok);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `writ plugin`.
+
+use super::print_list;
+use crate::cli::Plugin;
+use crate::config::read_text;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use crate::http::{Api, Call};
+use crate::output::list::{Item, one};
+use types::api::agent::AgentView;
+use types::api::plugin::{NewPlugin, NewPluginCommand, PluginView};
+use types::{AgentUid, PluginId};
+
+/// Says how large a plugin's source may be.
+const MAX_SCRIPT: u64 = 1024 * 1024;
+
+pub(super) async fn run(context: &Context, args: Plugin) -> Result<Exit, Failure> {
+    let api = context.api()?;
+    match args {
+        Plugin::Ls(output) => {
+            return print_list::<PluginView>(context, &api, &["v1", "plugins"], output.output)
+                .await;
+        }
+        Plugin::Add { file, name, plugin_version, description, command, output } => {
+            let commands =
+                command.into_iter().map(|(name, function)| (name, NewPluginCommand { function }));
+            let plugin = NewPlugin {
+                name,
+                version: plugin_version,
+                description,
+                script: read_text(&file, MAX_SCRIPT)?,
+                commands: commands.collect(),
+            };
+            let call = Call::post(&["v1", "plugins"]).json(&plugin)?;
+            let plugin: Item<PluginView> = api.send(&call).await?.json()?;
+            one(&plugin, output.output, context.screen)?;
+            context.screen.note(&format!("published plugin {}", plugin.value.id));
+        }
+        Plugin::Assign { agent, plugins, output } => {
+            let agent = find_agent(&api, &agent).await?;
+            let mut all = agent.plugins;
+            all.extend(plugins.into_iter().collect::<std::collections::BTreeSet<PluginId>>());
+            let mut seen = std::collections::BTreeSet::new();
+            all.retain(|plugin| seen.insert(*plugin));
+            let path = ["v1", "agents", &agent.id.to_string(), "plugins"];
+            let agent: Item<AgentView> = api.send(&Call::put(&path).json(&all)?).await?.json()?;
+            one(&agent, output.output, context.screen)?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// Finds an agent by its id, or by its number or name among all agents.
+async fn find_agent(api: &Api, text: &str) -> Result<AgentView, Failure> {
+    if let Ok(id) = text.parse::<AgentUid>() {
+        return api.get(&["v1", "agents", &id.to_string()]).await;
+    }
+    let mut found = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = api.page::<AgentView>(&["v1", "agents"], &[], cursor.as_deref()).await?;
+        let agents = page.items.into_iter().map(|item| item.value);
+        found.extend(agents.filter(|agent| agent.name == text || agent.number.to_string() == text));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    match (found.pop(), found.is_empty()) {
+        (Some(agent), true) => Ok(agent),
+        (Some(_), false) => Err(Failure::new(format!("more than one agent is called {text}"))
+            .next("name it by its id: writ agents")),
+        (None, _) => Err(Failure::new(format!("there is no agent {text}")).next("writ agents")),
+    }
+}

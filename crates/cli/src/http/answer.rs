@@ -1,0 +1,77 @@
+//! What the server answered, and what a refusal means to the user.
+
+use crate::exit::{Because, Exit, Failure, Kind};
+use reqwest::StatusCode;
+use serde::de::DeserializeOwned;
+use types::api::problem::Problem;
+
+/// Is a good answer.
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// Reads the body.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_slice(&self.body)
+            .because(|| "the server's answer is not what this version expects".into())
+            .map_err(|failure| {
+                failure.next("is the address that of a Writ server? writ config show")
+            })
+    }
+}
+
+/// Is an answer, good or bad.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) request_id: Option<String>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// Tells good from bad.
+    pub(super) fn judge(self) -> Result<Reply, Failure> {
+        if self.status.is_success() {
+            return Ok(Reply { status: self.status.as_u16(), body: self.body });
+        }
+        let mut failure = match serde_json::from_slice::<Problem>(&self.body) {
+            Ok(problem) => of_problem(problem),
+            Err(_) => self.without_problem(),
+        };
+        failure.request_id = failure.request_id.or(self.request_id);
+        Err(match self.status.as_u16() {
+            401 => failure.exit(Exit::Denied).next(
+                "writ key show: is this key or API key known to the server, and this machine's clock right?",
+            ),
+            403 => failure.exit(Exit::Denied).next("ask an administrator for the permission"),
+            429 | 502 | 503 | 504 => failure.kind(Kind::Passing).next("try again in a moment"),
+            500.. => failure.next("ask the operators; they find it by the request id"),
+            _ => failure,
+        })
+    }
+
+    fn without_problem(&self) -> Failure {
+        let what = format!("the server answered {}", self.status);
+        let text: String = String::from_utf8_lossy(&self.body).chars().take(200).collect();
+        let failure = Failure::new(what);
+        if self.status.is_redirection() {
+            return failure.why("redirects are not followed").next("writ config set url URL");
+        }
+        if text.trim().is_empty() { failure } else { failure.why(text.trim()) }
+    }
+}
+
+fn of_problem(problem: Problem) -> Failure {
+    let mut failure = Failure::new(problem.title);
+    if !problem.detail.is_empty() {
+        failure = failure.why(problem.detail);
+    }
+    for fault in problem.errors {
+        failure = failure.why(format!("at {}: {}", fault.pointer, fault.detail));
+    }
+    failure.request_id = Some(problem.request_id).filter(|id| !id.is_empty());
+    failure
+}

@@ -1,0 +1,7 @@
+//! `writ`, the investigator's tool.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}
