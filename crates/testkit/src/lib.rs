@@ -1,1 +1,25 @@
-//! testkit
+//! Real services for tests, cheap enough to use everywhere: PostgreSQL and RabbitMQ of our own, a database for each
+//! test, a virtual host for each test, an ear on the exchange, keys, lines that can be cut, and waiting for conditions.
+//!
+//! Everything here panics instead of returning errors: a fixture that cannot be had fails the test that wanted it.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a fixture that cannot be had fails the test that wanted it"
+)]
+
+mod broker;
+mod database;
+pub mod keys;
+mod proxy;
+mod services;
+mod tap;
+mod wait;
+
+pub use broker::{Vhost, vhost};
+pub use database::Database;
+pub use proxy::Proxy;
+pub use services::{Server, Services, services};
+pub use tap::{Heard, Tap};
+pub use wait::{PATIENCE, until};
