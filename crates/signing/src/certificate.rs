@@ -201,7 +201,10 @@ impl Subkey {
             .ok_or_else(|| VerifyError::Unbound { key: key() })?;
         check_age(&self.key, newest.statement.life, at)?;
         match newest.back {
-            Some(hash) if newest.is_for_signing() => at.policy.check_hash(hash),
+            Some(hash) if newest.is_for_signing() => match at.policy.check_hash(hash) {
+                Ok(()) => Ok(()),
+                Err(_) => Err(VerifyError::WeakBinding { key: key(), hash: hash.to_string() }),
+            },
             _ => Err(VerifyError::NotForSigning { key: key() }),
         }
     }

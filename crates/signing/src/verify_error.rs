@@ -36,6 +36,16 @@ pub enum VerifyError {
         /// The hash's name.
         hash: String,
     },
+    /// The subkey agreed to its primary key over a hash that does not count.
+    #[error(
+        "the subkey {key} is tied to its key over {hash}, which is too weak; make a new subkey"
+    )]
+    WeakBinding {
+        /// The subkey's fingerprint.
+        key: String,
+        /// The hash's name.
+        hash: String,
+    },
     /// The key is too short.
     #[error("the key has {bits} bits; at least {least} are needed")]
     WeakKey {

@@ -230,3 +230,18 @@ fn weak_hashes_and_short_keys_are_refused() {
     let lenient = Policy { min_rsa_bits: 1024, ..Policy::default() };
     assert!(keys.verify(&line, TEXT, now(), &lenient).is_ok());
 }
+
+#[test]
+fn what_a_key_says_of_itself_may_be_over_sha1_but_not_over_md5() {
+    let gpg = Gpg::new();
+    let md5 = ["--cert-digest-algo", "MD5", "--allow-weak-digest-algos", "--passphrase", ""];
+    let sha1 = ["--cert-digest-algo", "SHA1", "--passphrase", ""];
+    gpg.run(&[&md5[..], &["--quick-generate-key", "bad", "rsa2048", "sign"]].concat(), b"");
+    gpg.run(&[&sha1[..], &["--quick-generate-key", "old", "rsa2048", "sign"]].concat(), b"");
+    let keys: KeySet = [gpg.export("bad"), gpg.export("old")].into_iter().collect();
+    let bad = gpg.fingerprint("bad");
+    let old = gpg.fingerprint("old");
+    let line = gpg.sign("bad", &["--allow-weak-digest-algos"]);
+    assert_eq!(verify(&keys, &line, now()), Err(VerifyError::Unbound { key: bad }));
+    assert_eq!(verify(&keys, &gpg.sign("old", &[]), now()), Ok(old));
+}
