@@ -35,3 +35,10 @@ for port in sys.argv[1:]:
     s.close()
 PY
 }
+
+# kept_ports FILE N: the N ports in FILE while all are free, else new ones, which FILE then has.
+kept_ports() {
+  # shellcheck disable=SC2046 # each port is a word
+  if [ ! -s "$1" ] || [ "$(wc -w <"$1")" != "$2" ] || ! ports_free $(cat "$1"); then free_ports "$2" >"$1"; fi
+  cat "$1"
+}

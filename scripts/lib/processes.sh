@@ -32,7 +32,10 @@ group_members() {
 }
 
 # record DIR NAME: notes the (sub)shell that calls it, which goes on to become the process of this name.
-record() { printf '%s %s %s\n' "$2" "$BASHPID" "$(start_time "$BASHPID")" >>"$1/pids"; }
+record() {
+  local pid=$BASHPID # not within $(…), which is a shell of its own
+  printf '%s %s %s\n' "$2" "$pid" "$(start_time "$pid")" >>"$1/pids"
+}
 
 # recorded DIR NAME: the number of the running process of this name, the latest one; nothing when there is none.
 recorded() {
@@ -46,14 +49,14 @@ recorded() {
 
 # end_groups SIGNAL SECONDS DIR [NAME...]: ends the groups in DIR/pids, or those of these names; by force after SECONDS.
 end_groups() {
-  local signal=$1 limit=$2 dir=$3 name pid start names groups=() left group
+  local signal=$1 limit=$2 dir=$3 name pid start now names groups=() left group
   shift 3
   names=" $* "
   [ -f "$dir/pids" ] || return 0
   while read -r name pid start; do
     if [ "$names" != "  " ] && [[ $names != *" $name "* ]]; then continue; fi
-    if [ -e "/proc/$pid" ] && [ "$(start_time "$pid")" != "$start" ]; then continue; fi
-    groups+=("$pid")
+    now=$(start_time "$pid") || now=$start # its first process is gone, the others may live
+    if [ "$now" = "$start" ]; then groups+=("$pid"); fi
   done <"$dir/pids"
   for group in "${groups[@]}"; do kill "-$signal" -- "-$group" 2>/dev/null || true; done
   local end=$((SECONDS + limit))
@@ -74,22 +77,33 @@ end_groups() {
 }
 
 # start_as USER NAME DIR LOG COMMAND...: starts it in a session of its own, writes its number to DIR/pids and to $STARTED.
-# USER counts only when we are root (PostgreSQL refuses to run as root). setpriv needs no PAM and no terminal, and keeps the
+# USER counts only when we are root (PostgreSQL refuses to run as root); `self` changes nothing. setpriv needs no PAM and no terminal, and keeps the
 # environment. A shell function in the background would keep the caller's stdout open on a saved descriptor, so that
 # `$(… start)` never ends: hence `exec`.
 start_as() {
   local user=$1 name=$2 dir=$3 log=$4
   shift 4
   as_prefix "$user"
-  (exec </dev/null >>"$log" 2>&1 9>&-; record "$dir" "$name"; exec setsid "${AS[@]}" "$@") &
+  (exec </dev/null >>"$log" 2>&1; record "$dir" "$name"; exec setsid "${AS[@]}" "$@") &
   STARTED=$!
+  until grep -qs " $STARTED " "$dir/pids"; do sleep 0.01; done
+}
+
+# attend DIR NAME COMMAND...: runs it to its end in a session of its own. A signal to this shell is acted on at once, and what
+# then ends the house also ends the command.
+attend() {
+  local dir=$1 name=$2
+  shift 2
+  (exec </dev/null; record "$dir" "$name"; exec setsid "$@") &
+  ATTENDED=$!
+  wait "$ATTENDED"
 }
 
 # as USER COMMAND...: runs it as the service's own user when we are root, else as ourselves.
 as() { as_prefix "$1"; shift; "${AS[@]}" "$@"; }
 as_prefix() {
   AS=()
-  if [ "$(id -u)" = 0 ] && [ "$1" != root ]; then
+  if [ "$(id -u)" = 0 ] && [ "$1" != self ]; then
     AS=(setpriv --reuid "$1" --regid "$(id -g "$1")" --clear-groups --inh-caps=-all --)
   fi
 }

@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# A whole house in a directory: started by `up`, ended by `down`, whatever state it is in.
+
+. "$LIB/processes.sh"
+. "$LIB/ports.sh"
+. "$LIB/databases.sh"
+. "$LIB/services.sh"
+
+# What a house puts into its directory.
+HOUSE_FILES=(.house env.sh run log gnupg nginx private pids ports owner up apart secrets.sh admin.asc admin.apikey admin.apikey.new)
+
+# house_claim DIR: makes DIR a house's directory. One that holds other things under our names is refused: `down` would remove them.
+house_claim() {
+  local file
+  mkdir -p "$1"
+  if [ ! -e "$1/.house" ]; then
+    for file in "${HOUSE_FILES[@]}"; do
+      [ ! -e "$1/$file" ] || [ "$file" = owner ] || die "$1/$file is not a house's; choose another directory"
+    done
+    touch "$1/.house"
+  fi
+}
+
+# private_dir DIR: where the private servers have their data. Their users must be able to enter it, and a unix socket's path
+# has 107 bytes; where DIR is not so, it is a directory under /tmp that DIR/private leads to.
+private_dir() {
+  local dir=$1 real
+  if [ ! -e "$dir/private" ]; then
+    rm -f "$dir/private"
+    chmod a+x "$dir"
+    if [ ${#dir} -le 70 ] && as postgres test -x "$dir"; then
+      mkdir "$dir/private"
+    else
+      real=$(mktemp -d /tmp/writ-private.XXXXXX)
+      ln -s "$real" "$dir/private"
+    fi
+  fi
+  (cd "$dir/private" && pwd -P)
+}
+
+# house_end DIR KEEP: ends every process of the house, and removes its files unless KEEP is 1.
+house_end() {
+  local dir=$1 keep=$2 file real
+  end_up "$dir"
+  # First what may still start something, without the shell's word about it; then the rest.
+  { end_groups KILL 5 "$dir" build private-start; wait "${ATTENDED:-}"; } 2>/dev/null || true
+  end_groups TERM 20 "$dir"
+  end_restarted "$dir"
+  if [ -e "$dir/private" ]; then
+    real=$(cd "$dir/private" && pwd -P)
+    "$LIB/../private-services" "$([ "$keep" = 1 ] && echo stop || echo discard)" "$real" 2>/dev/null || true
+  fi
+  if [ -d "$dir/gnupg" ]; then gpgconf --homedir "$dir/gnupg" --kill all 2>/dev/null || true; fi
+  rm -f "$dir/pids"
+  if [ "$keep" = 1 ]; then return 0; fi
+  for file in "${HOUSE_FILES[@]}"; do rm -rf "${dir:?}/$file"; done
+  rmdir "$dir" 2>/dev/null || true
+}
+
+# Ends the `up` that answers for DIR, unless it is this very shell.
+end_up() {
+  local pid start end=$((SECONDS + 60))
+  read -r pid start 2>/dev/null <"$1/up" || return 0
+  if [ "$pid" = $$ ] || [ "$(start_time "$pid")" != "$start" ]; then return 0; fi
+  kill -TERM "$pid" 2>/dev/null || true
+  while alive "$pid"; do
+    if [ "$SECONDS" -ge "$end" ]; then kill -KILL "$pid" 2>/dev/null || true; fi
+    sleep 0.1
+  done
+}
+
+# Ends services that were started again by hand: their environment names the house.
+end_restarted() {
+  local file pid pids=() end=$((SECONDS + 20))
+  for file in $(grep -lzsxF "WRIT_UP_DIR=$1" /proc/[0-9]*/environ); do
+    pid=${file#/proc/}
+    pid=${pid%/environ}
+    if [ "$pid" != $$ ] && [ "$pid" != "$BASHPID" ]; then pids+=("$pid"); fi
+  done
+  for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do
+    while alive "$pid"; do
+      if [ "$SECONDS" -ge "$end" ]; then kill -KILL "$pid" 2>/dev/null || true; fi
+      sleep 0.1
+    done
+  done
+}
+
+# temporary_house: makes a directory for a house that lives as long as this shell, in $DIR, and clears away what shells that
+# were killed have left. DIR/owner tells the shell.
+temporary_house() {
+  local old pid start
+  for old in "${TMPDIR:-/tmp}"/writ-up.*; do
+    if [ ! -O "$old/owner" ]; then continue; fi
+    read -r pid start <"$old/owner" || continue
+    if [ "$(start_time "$pid")" = "$start" ]; then continue; fi
+    say "clearing away what was left in $old"
+    house_end "$old" 0
+  done
+  DIR=$(mktemp -d "${TMPDIR:-/tmp}/writ-up.XXXXXX")
+  echo "$$ $(start_time $$)" >"$DIR/owner"
+}

@@ -1,0 +1,77 @@
+# shellcheck shell=bash
+# The services of one house: their settings, their start and the wait until they are ready.
+#
+# DIR/run/<name>.sh starts one of them, with the same program, settings and working directory each time. `up` does nothing
+# else, so that a service can be killed and started again by hand.
+
+# services_settings DIR PROGRAMS: chooses the ports, sets the variables of env.sh that follow from them, and writes DIR/run.
+services_settings() {
+  local dir=$1 programs=$2 service name ports i=0
+  read -ra ports <<<"$(kept_ports "$dir/ports" 11)"
+  WRIT_URL=http://127.0.0.1:${ports[10]}
+  WRIT_UP_DIR=$dir
+  WRIT_LISTEN=127.0.0.1:${ports[10]}
+  mkdir -p "$dir/run" "$dir/log"
+  # shellcheck disable=SC2046 # names of variables
+  exports AMQP_URL WRIT_UP_DIR $(passed_through) >"$dir/run/shared.env"
+  exports WRIT_LISTEN >"$dir/run/all-in-one.env"
+  run_script "$dir" "$programs/all-in-one" all-in-one "${SERVICES[@]}"
+  for service in "${SERVICES[@]}"; do
+    name=WRIT_$(upper "$service")
+    printf -v "${name}_LISTEN" '127.0.0.1:%s' "${ports[i]}"
+    printf -v "${name}_URL" 'http://127.0.0.1:%s' "${ports[i]}"
+    printf -v "${name}_ADMIN_LISTEN" '127.0.0.1:%s' "${ports[i + 5]}"
+    printf -v "${name}_ADMIN_URL" 'http://127.0.0.1:%s' "${ports[i + 5]}"
+    exports "${name}_DATABASE_URL" "${name}_LISTEN" "${name}_ADMIN_LISTEN" >"$dir/run/$service.env"
+    run_script "$dir" "$programs/$service" "$service"
+    i=$((i + 1))
+  done
+}
+
+# The caller's own settings for services: every WRIT_… and OTEL_… variable but those that this script itself decides.
+passed_through() {
+  compgen -e | grep -E '^(WRIT|OTEL)_' |
+    grep -vE '_(URL|PID|LISTEN|APIKEY|GNUPGHOME|FINGERPRINT)$|^WRIT_(UP_DIR|PROFILE)$' || true
+}
+
+# run_script DIR PROGRAM NAME [SERVICE...]: writes DIR/run/NAME.sh; settings are the shared ones, NAME's and the SERVICEs'.
+run_script() {
+  local dir=$1 program=$2 name=$3
+  shift 3
+  {
+    printf '#!/usr/bin/env bash\n# Starts %s as scripts/up does.\nset -eu\ncd %q\n' "$name" "$dir"
+    printf '. run/%s.env\n' shared "$name" "$@"
+    printf 'exec %q "$@"\n' "$program"
+  } >"$dir/run/$name.sh"
+  chmod 755 "$dir/run/$name.sh"
+}
+
+# services_start DIR NAME...: starts these, each with a log of its own.
+services_start() {
+  local dir=$1 name
+  shift
+  for name in "$@"; do
+    start_as self "$name" "$dir" "$dir/log/$name.log" "$dir/run/$name.sh"
+  done
+}
+
+# services_ready DIR SECONDS: waits until every service says so; otherwise tells which does not, and why.
+services_ready() {
+  local dir=$1 end=$((SECONDS + $2)) service url answer process
+  for service in "${SERVICES[@]}"; do
+    url=WRIT_$(upper "$service")_ADMIN_URL
+    process=$([ -f "$dir/apart" ] && echo "$service" || echo all-in-one)
+    until answer=$(curl --silent --max-time 5 --write-out '\n%{http_code}' "${!url}/readyz") && [ "${answer##*$'\n'}" = 200 ]; do
+      if [ -z "$(recorded "$dir" "$process")" ]; then
+        say "$process ended before it was ready; the end of $dir/log/$process.log:"
+      elif [ "$SECONDS" -ge "$end" ]; then
+        say "$service is not ready after $2 s (${!url}/readyz answers: ${answer//$'\n'/ }); the end of $dir/log/$process.log:"
+      else
+        sleep 0.1
+        continue
+      fi
+      tail -n 20 "$dir/log/$process.log" >&2
+      return 1
+    done
+  done
+}
