@@ -4,7 +4,8 @@ use crate::link::LinkError;
 use crate::trace::TraceContext;
 use crate::{Delivery, body};
 use futures_util::{FutureExt, StreamExt};
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::message::Delivery as Raw;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Consumer};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -21,79 +22,67 @@ const MANY: usize = 10;
 
 /// Counts how often a message came back from the wait queue, plus one.
 pub(crate) const ATTEMPT: &str = "x-attempt";
+/// Holds when a message was written, in milliseconds since 1970.
+pub(crate) const CREATED: &str = "x-created";
 
-/// Is one delivery with what is needed to answer the broker, or to publish it again.
-pub(crate) struct Taken {
+/// Is what is needed of a delivery to answer the broker, or to publish it again.
+pub(crate) struct Slip {
     pub(crate) tag: u64,
-    pub(crate) delivery: Delivery,
     pub(crate) properties: BasicProperties,
     /// The body as it came, when it was packed.
     packed: Option<Vec<u8>>,
-    /// Why it cannot be handed to anyone.
-    pub(crate) broken: Option<String>,
 }
 
-impl Taken {
-    fn new(raw: lapin::message::Delivery) -> Self {
-        let properties = raw.properties;
-        let empty = FieldTable::default();
-        let headers = properties.headers().as_ref().unwrap_or(&empty);
-        let encoding =
-            properties.content_encoding().as_ref().map(lapin::types::ShortString::as_str);
-        let id = properties.message_id().as_ref().and_then(|id| id.as_str().parse::<Uuid>().ok());
-        let kind =
-            properties.kind().as_ref().map_or(raw.routing_key.as_str(), |kind| kind.as_str());
-        let (packed, body) = match encoding {
-            Some("gzip") => (Some(raw.data.clone()), body::unpack(raw.data, encoding)),
-            _ => (None, body::unpack(raw.data, encoding)),
-        };
-        let (body, unreadable) = match body {
-            Ok(body) => (body, None),
-            Err(why) => (Vec::new(), Some(why)),
-        };
-        let nameless = id.is_none().then(|| "the message has no id".to_owned());
-        let delivery = Delivery {
-            id: id.unwrap_or_default(),
-            kind: kind.to_owned(),
-            body,
-            attempt: attempt(headers),
-            trace: TraceContext {
-                parent: string(headers, "traceparent"),
-                state: string(headers, "tracestate"),
-            },
-        };
-        Self {
-            tag: raw.delivery_tag,
-            delivery,
-            properties,
-            packed,
-            broken: unreadable.or(nameless),
-        }
-    }
-
+impl Slip {
     /// Gives the body as it came.
-    pub(crate) fn wire(&self) -> &[u8] {
-        self.packed.as_deref().unwrap_or(&self.delivery.body)
+    pub(crate) fn wire<'a>(&'a self, delivery: &'a Delivery) -> &'a [u8] {
+        self.packed.as_deref().unwrap_or(&delivery.body)
     }
 
-    /// Gives when it was written, in milliseconds since 1970.
+    /// Gives when the message was written, in milliseconds since 1970.
     pub(crate) fn created(&self) -> Option<i64> {
-        integer(self.properties.headers().as_ref()?, "x-created")
+        integer(self.properties.headers().as_ref()?, CREATED)
+    }
+}
+
+/// Is what is handed to a handler at once.
+#[derive(Default)]
+pub(crate) struct Batch {
+    /// One for each of `deliveries`.
+    pub(crate) slips: Vec<Slip>,
+    pub(crate) deliveries: Vec<Delivery>,
+    /// What cannot be handed to anyone, and why.
+    pub(crate) broken: Vec<(Slip, Delivery, String)>,
+}
+
+impl Batch {
+    pub(crate) fn len(&self) -> usize {
+        self.slips.len() + self.broken.len()
+    }
+
+    /// Adds a delivery; gives the size of its body.
+    fn push(&mut self, raw: Raw) -> usize {
+        let (slip, delivery, broken) = open(raw);
+        let size = delivery.body.len();
+        if let Some(why) = broken {
+            self.broken.push((slip, delivery, why));
+        } else {
+            self.slips.push(slip);
+            self.deliveries.push(delivery);
+        }
+        size
     }
 }
 
 /// Waits for a delivery and takes the others that are there.
 ///
-/// When few come, none is held up for others that may follow; when many come, up to 20 ms go into a fuller batch.
-pub(crate) async fn next(consumer: &mut Consumer, last: usize) -> Result<Vec<Taken>, LinkError> {
-    let mut batch = vec![read(consumer.next().await)?];
-    let mut bytes = 0;
+/// When few come, none is held up for others that may follow; when many came last time, up to 20 ms go into a fuller
+/// batch.
+pub(crate) async fn next(consumer: &mut Consumer, last: usize) -> Result<Batch, LinkError> {
+    let mut batch = Batch::default();
+    let mut bytes = batch.push(read(consumer.next().await)?);
     let until = Instant::now() + if last >= MANY { LINGER } else { Duration::ZERO };
-    while batch.len() < MOST {
-        bytes += batch.last().map_or(0, |taken| taken.delivery.body.len());
-        if bytes >= MOST_BYTES {
-            break;
-        }
+    while batch.len() < MOST && bytes < MOST_BYTES {
         let another = match consumer.next().now_or_never() {
             Some(another) => another,
             None => match tokio::time::timeout_at(until, consumer.next()).await {
@@ -101,17 +90,49 @@ pub(crate) async fn next(consumer: &mut Consumer, last: usize) -> Result<Vec<Tak
                 Err(_elapsed) => break,
             },
         };
-        batch.push(read(another)?);
+        bytes += batch.push(read(another)?);
     }
     Ok(batch)
 }
 
-fn read(delivery: Option<lapin::Result<lapin::message::Delivery>>) -> Result<Taken, LinkError> {
+fn read(delivery: Option<lapin::Result<Raw>>) -> Result<Raw, LinkError> {
     match delivery {
-        Some(Ok(raw)) => Ok(Taken::new(raw)),
+        Some(Ok(raw)) => Ok(raw),
         Some(Err(error)) => Err(error.into()),
         None => Err(LinkError::Gone("the broker ended the subscription")),
     }
+}
+
+/// Takes a delivery apart; the last is why it cannot be handed to anyone.
+fn open(raw: Raw) -> (Slip, Delivery, Option<String>) {
+    let properties = raw.properties;
+    let empty = FieldTable::default();
+    let headers = properties.headers().as_ref().unwrap_or(&empty);
+    let encoding = properties.content_encoding().as_ref().map(ShortString::as_str);
+    let id = properties.message_id().as_ref().and_then(|id| id.as_str().parse::<Uuid>().ok());
+    // a message that comes back from the wait queue has the queue's name as its routing key
+    let kind = properties.kind().as_ref().unwrap_or(&raw.routing_key).to_string();
+    let plain = encoding.is_none();
+    let mut packed = None;
+    let (body, broken) = if plain {
+        (raw.data, None)
+    } else {
+        let body = body::unpack(&raw.data, encoding);
+        packed = Some(raw.data);
+        body.map_or_else(|why| (Vec::new(), Some(why)), |body| (body, None))
+    };
+    let broken = broken.or_else(|| id.is_none().then(|| "the message has no id".to_owned()));
+    let delivery = Delivery {
+        id: id.unwrap_or_default(),
+        kind,
+        body,
+        attempt: attempt(headers),
+        trace: TraceContext {
+            parent: string(headers, "traceparent"),
+            state: string(headers, "tracestate"),
+        },
+    };
+    (Slip { tag: raw.delivery_tag, properties, packed }, delivery, broken)
 }
 
 fn attempt(headers: &FieldTable) -> u32 {

@@ -43,13 +43,13 @@ pub(crate) fn pack(kind: &str, plain: Vec<u8>) -> QueryResult<Packed> {
 }
 
 /// Unpacks a body; refuses one that grows beyond [`MAX_PLAIN`].
-pub(crate) fn unpack(bytes: Vec<u8>, encoding: Option<&str>) -> Result<Vec<u8>, String> {
+pub(crate) fn unpack(bytes: &[u8], encoding: Option<&str>) -> Result<Vec<u8>, String> {
     match encoding {
-        None | Some("" | "identity") => Ok(bytes),
+        None | Some("" | "identity") => Ok(bytes.to_vec()),
         Some("gzip") => {
             let mut plain = Vec::new();
             let limit = u64::try_from(MAX_PLAIN).unwrap_or(u64::MAX).saturating_add(1);
-            GzDecoder::new(bytes.as_slice())
+            GzDecoder::new(bytes)
                 .take(limit)
                 .read_to_end(&mut plain)
                 .map_err(|error| format!("the body does not unpack: {error}"))?;
@@ -82,7 +82,7 @@ mod tests {
         let large = vec![b'x'; PACK_ABOVE + 1];
         let packed = pack("k", large.clone()).unwrap();
         assert!(packed.gzip && packed.bytes.len() < 200);
-        assert_eq!(unpack(packed.bytes, Some("gzip")).unwrap(), large);
+        assert_eq!(unpack(&packed.bytes, Some("gzip")).unwrap(), large);
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod tests {
         assert!(error.contains("too large"), "{error}");
         assert!(pack("k", vec![0; MAX_PLAIN + 1]).is_err());
         let bomb = pack("k", vec![0; MAX_PLAIN]).unwrap().bytes;
-        assert_eq!(unpack(bomb.clone(), Some("gzip")).unwrap().len(), MAX_PLAIN);
+        assert_eq!(unpack(&bomb, Some("gzip")).unwrap().len(), MAX_PLAIN);
         let mut plain = vec![0; MAX_PLAIN + 1];
         plain.push(0);
         let mut bomb = Vec::new();
@@ -100,12 +100,12 @@ mod tests {
             &mut bomb,
         )
         .unwrap();
-        assert!(unpack(bomb, Some("gzip")).unwrap_err().contains("larger"));
+        assert!(unpack(&bomb, Some("gzip")).unwrap_err().contains("larger"));
     }
 
     #[test]
     fn what_does_not_unpack_says_so() {
-        assert!(unpack(b"no gzip".to_vec(), Some("gzip")).unwrap_err().contains("unpack"));
-        assert!(unpack(Vec::new(), Some("br")).unwrap_err().contains("not known"));
+        assert!(unpack(b"no gzip", Some("gzip")).unwrap_err().contains("unpack"));
+        assert!(unpack(&[], Some("br")).unwrap_err().contains("not known"));
     }
 }

@@ -1,6 +1,6 @@
 //! The loop of one consumer: connect, declare, take batches; at any error start over.
 
-use crate::batch::{self, Taken};
+use crate::batch;
 use crate::link::{LinkError, Pause, rpc};
 use crate::settle::Settler;
 use crate::{Bus, Queue, Shutdown, Subscription, topology};
@@ -55,7 +55,7 @@ async fn session<S: Send + Sync + 'static>(
     let mut settler = Settler::new(bus, store, state, subscription, &channel, &queue, shutdown);
     let mut last = 0;
     loop {
-        let batch: Vec<Taken> = tokio::select! {
+        let batch = tokio::select! {
             biased;
             () = shutdown.wait() => break,
             batch = batch::next(&mut consumer, last) => batch?,

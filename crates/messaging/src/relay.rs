@@ -1,5 +1,6 @@
 //! From the outbox to the broker.
 
+use crate::batch::CREATED;
 use crate::link::{LinkError, Pause};
 use crate::outbox::{self, Row};
 use crate::publisher::{Fate, Outgoing, Publisher};
@@ -80,25 +81,25 @@ async fn round(
         Some(open) => publisher.insert(open),
         None => publisher.insert(Publisher::open(bus.publishing()).await?),
     };
-    let taken = store.tx(async |conn: &mut Conn| publish_due(bus, sender, conn).await).await?;
-    if taken.fates.contains(&Fate::Lost) {
+    let fates = store.tx(async |conn: &mut Conn| publish_due(bus, sender, conn).await).await?;
+    if fates.contains(&Fate::Lost) {
         return Err(LinkError::Gone("the link broke while publishing").into());
     }
-    if taken.fates.contains(&Fate::Returned) {
+    if fates.contains(&Fate::Returned) {
         // the exchange may have come back without its bindings: declare again; each consumer sees to its own queues
         sender.redeclare().await?;
     }
-    Ok(taken.fates.iter().filter(|fate| **fate == Fate::Confirmed).count())
+    Ok(fates.iter().filter(|fate| **fate == Fate::Confirmed).count())
 }
 
-struct Taken {
-    fates: Vec<Fate>,
-}
-
-async fn publish_due(bus: &Bus, sender: &mut Publisher, conn: &mut Conn) -> Result<Taken, Trouble> {
+async fn publish_due(
+    bus: &Bus,
+    sender: &mut Publisher,
+    conn: &mut Conn,
+) -> Result<Vec<Fate>, Trouble> {
     let rows = outbox::take(conn).await?;
     if rows.is_empty() {
-        return Ok(Taken { fates: Vec::new() });
+        return Ok(Vec::new());
     }
     let fates = sender.publish(rows.iter().map(outgoing).collect()).await;
     let with = |wanted: &[Fate]| -> Vec<i64> {
@@ -113,7 +114,7 @@ async fn publish_due(bus: &Bus, sender: &mut Publisher, conn: &mut Conn) -> Resu
     for (row, fate) in rows.iter().zip(&fates) {
         report(bus, row, *fate);
     }
-    Ok(Taken { fates })
+    Ok(fates)
 }
 
 fn report(bus: &Bus, row: &Row, fate: Fate) {
@@ -137,7 +138,7 @@ fn outgoing(row: &Row) -> Outgoing<'_> {
         }
     }
     let created = row.created.unix_timestamp_nanos() / 1_000_000;
-    headers.insert("x-created".into(), AMQPValue::LongLongInt(i64::try_from(created).unwrap_or(0)));
+    headers.insert(CREATED.into(), AMQPValue::LongLongInt(i64::try_from(created).unwrap_or(0)));
     let mut properties = BasicProperties::default()
         .with_message_id(row.message_id.to_string().into())
         .with_type(row.kind.as_str().into())

@@ -1,6 +1,6 @@
 //! What becomes of a batch: done and acknowledged, tried again, put off, or buried with a reason.
 
-use crate::batch::{ATTEMPT, Taken};
+use crate::batch::{ATTEMPT, Batch, Slip};
 use crate::link::{LinkError, Pause, rpc};
 use crate::publisher::{Outgoing, Publisher};
 use crate::{Bus, DEAD, Delivery, Outcome, Queue, Shutdown, Subscription, topology, trace};
@@ -17,6 +17,13 @@ const QUICK_TRIES: usize = 5;
 const ATTEMPTS: u32 = 8;
 /// No reason in a header is longer.
 const MAX_REASON: usize = 1000;
+
+/// Is one message of a batch.
+#[derive(Clone, Copy)]
+struct Letter<'a> {
+    slip: &'a Slip,
+    delivery: &'a Delivery,
+}
 
 /// Answers the broker for one consumer.
 pub(crate) struct Settler<'a, S> {
@@ -50,51 +57,49 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
     /// Handles `batch` and answers the broker for each of its messages.
     ///
     /// On an error, and on shutdown in the middle of retries, what is unanswered comes again.
-    pub(crate) async fn settle(&mut self, batch: Vec<Taken>) -> Result<(), LinkError> {
+    pub(crate) async fn settle(&mut self, batch: Batch) -> Result<(), LinkError> {
         self.measure(&batch);
-        let (broken, whole): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|taken| taken.broken.is_some());
-        for taken in &broken {
-            let reason = taken.broken.as_deref().unwrap_or_default();
-            self.bury(taken, reason).await?;
-            self.ack(taken.tag, false).await?;
+        for (slip, delivery, why) in &batch.broken {
+            self.bury(Letter { slip, delivery }, why).await?;
+            self.ack(slip.tag, false).await?;
         }
-        let (tags, deliveries): (Vec<_>, Vec<_>) =
-            whole.iter().map(|taken| (taken.tag, &taken.delivery)).unzip();
-        let deliveries: Vec<Delivery> = deliveries.into_iter().cloned().collect();
-        let Some(last) = tags.last().copied() else { return Ok(()) };
-        let Some(outcome) = self.attempt(&deliveries, QUICK_TRIES).await? else { return Ok(()) };
-        match (outcome, whole.as_slice()) {
+        let Some(last) = batch.slips.last() else { return Ok(()) };
+        let Some(outcome) = self.attempt(&batch.deliveries, QUICK_TRIES).await? else {
+            return Ok(());
+        };
+        match (outcome, batch.deliveries.as_slice()) {
             (Outcome::Done, _) => {
-                self.count("done", whole.len());
-                self.ack(last, true).await
+                self.count("done", batch.slips.len());
+                self.ack(last.tag, true).await
             }
-            (outcome, [only]) => self.end(only, outcome).await,
-            (_, many) => self.one_by_one(many).await,
+            (outcome, [only]) => self.end(Letter { slip: last, delivery: only }, outcome).await,
+            // one bad message must not hold the others back; after retries of the whole, each gets few
+            (Outcome::Retry(_), _) => self.one_by_one(&batch, 1).await,
+            (Outcome::Reject(_), _) => self.one_by_one(&batch, QUICK_TRIES).await,
         }
     }
 
-    /// Redoes a batch message by message: one bad message must not hold the others back. Quick retries have been had.
-    async fn one_by_one(&mut self, many: &[Taken]) -> Result<(), LinkError> {
-        for taken in many {
-            let alone = std::slice::from_ref(&taken.delivery);
-            let Some(outcome) = self.attempt(alone, 0).await? else { return Ok(()) };
-            self.end(taken, outcome).await?;
+    /// Redoes a batch message by message.
+    async fn one_by_one(&mut self, batch: &Batch, tries: usize) -> Result<(), LinkError> {
+        for (slip, delivery) in batch.slips.iter().zip(&batch.deliveries) {
+            let alone = std::slice::from_ref(delivery);
+            let Some(outcome) = self.attempt(alone, tries).await? else { return Ok(()) };
+            self.end(Letter { slip, delivery }, outcome).await?;
         }
         Ok(())
     }
 
-    /// Answers for one message.
-    async fn end(&mut self, taken: &Taken, outcome: Outcome) -> Result<(), LinkError> {
+    /// Answers for one message, all before it being answered for.
+    async fn end(&mut self, letter: Letter<'_>, outcome: Outcome) -> Result<(), LinkError> {
         match outcome {
             Outcome::Done => self.count("done", 1),
-            Outcome::Reject(reason) => self.bury(taken, &reason).await?,
-            Outcome::Retry(reason) if taken.delivery.attempt >= ATTEMPTS => {
-                self.bury(taken, &format!("given up after {ATTEMPTS} attempts: {reason}")).await?;
+            Outcome::Reject(reason) => self.bury(letter, &reason).await?,
+            Outcome::Retry(reason) if letter.delivery.attempt >= ATTEMPTS => {
+                self.bury(letter, &format!("given up after {ATTEMPTS} attempts: {reason}")).await?;
             }
-            Outcome::Retry(reason) => self.postpone(taken, &reason).await?,
+            Outcome::Retry(reason) => self.postpone(letter, &reason).await?,
         }
-        self.ack(taken.tag, true).await
+        self.ack(letter.slip.tag, true).await
     }
 
     /// Hands deliveries to the handler, again while it says [`Outcome::Retry`], `tries` times; gives nothing when the
@@ -133,52 +138,56 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
     }
 
     /// Moves a message to the wait queue, from which it comes back.
-    async fn postpone(&mut self, taken: &Taken, reason: &str) -> Result<(), LinkError> {
-        let delivery = &taken.delivery;
-        if matches!(self.subscription.queue, Queue::Process(_)) {
-            return self.drop_message(taken, reason);
+    async fn postpone(&mut self, letter: Letter<'_>, reason: &str) -> Result<(), LinkError> {
+        let delivery = letter.delivery;
+        if self.is_process() {
+            self.discard(delivery, reason);
+            return Ok(());
         }
         tracing::warn!(
             queue = self.queue, message.id = %delivery.id, message.kind = delivery.kind,
             message.attempt = delivery.attempt, reason, "put off"
         );
         let attempt = AMQPValue::LongUInt(delivery.attempt.saturating_add(1));
-        let properties = again(taken, [(ATTEMPT, attempt), ("x-reason", text(reason))]);
-        let wait = topology::wait_queue(self.queue);
-        self.publish(taken, "", &wait, properties).await?;
+        let properties = again(letter, [(ATTEMPT, attempt), ("x-reason", text(reason))]);
+        self.publish(letter, "", &topology::wait_queue(self.queue), properties).await?;
         self.count("postponed", 1);
         Ok(())
     }
 
     /// Moves a message to the dead letters.
-    async fn bury(&mut self, taken: &Taken, reason: &str) -> Result<(), LinkError> {
-        let delivery = &taken.delivery;
-        if matches!(self.subscription.queue, Queue::Process(_)) {
-            return self.drop_message(taken, reason);
+    async fn bury(&mut self, letter: Letter<'_>, reason: &str) -> Result<(), LinkError> {
+        let delivery = letter.delivery;
+        if self.is_process() {
+            self.discard(delivery, reason);
+            return Ok(());
         }
         tracing::error!(
             queue = self.queue, message.id = %delivery.id, message.kind = delivery.kind,
             message.attempt = delivery.attempt, reason, "moved to the dead letters"
         );
-        let properties = again(taken, [("x-reason", text(reason)), ("x-queue", text(self.queue))]);
-        self.publish(taken, DEAD, self.queue, properties).await?;
+        let properties = again(letter, [("x-reason", text(reason)), ("x-queue", text(self.queue))]);
+        self.publish(letter, DEAD, self.queue, properties).await?;
         self.count("dead", 1);
         Ok(())
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "stands in for two others that can fail")]
-    fn drop_message(&self, taken: &Taken, reason: &str) -> Result<(), LinkError> {
+    /// Lets a message of a [`Queue::Process`] go.
+    fn discard(&self, delivery: &Delivery, reason: &str) {
         tracing::error!(
-            queue = self.queue, message.id = %taken.delivery.id, message.kind = taken.delivery.kind,
-            reason, "dropped; it can be asked for again"
+            queue = self.queue, message.id = %delivery.id, message.kind = delivery.kind, reason,
+            "dropped; it can be asked for again"
         );
         self.count("dropped", 1);
-        Ok(())
+    }
+
+    fn is_process(&self) -> bool {
+        matches!(self.subscription.queue, Queue::Process(_))
     }
 
     async fn publish(
         &mut self,
-        taken: &Taken,
+        letter: Letter<'_>,
         exchange: &str,
         key: &str,
         properties: BasicProperties,
@@ -187,15 +196,8 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
             Some(open) => self.publisher.insert(open),
             None => self.publisher.insert(Publisher::open(self.bus.publishing()).await?),
         };
-        publisher
-            .publish_one(Outgoing {
-                exchange,
-                key,
-                mandatory: true,
-                body: taken.wire(),
-                properties,
-            })
-            .await
+        let body = letter.slip.wire(letter.delivery);
+        publisher.publish_one(Outgoing { exchange, key, mandatory: true, body, properties }).await
     }
 
     async fn ack(&self, tag: u64, multiple: bool) -> Result<(), LinkError> {
@@ -206,11 +208,12 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
         self.bus.meters().consumed(outcome, &self.name(), messages);
     }
 
-    fn measure(&self, batch: &[Taken]) {
+    /// Notes how long the messages were on their way, but for those that come again.
+    fn measure(&self, batch: &Batch) {
         let now = Clock::system().now().unix_timestamp_nanos() / 1_000_000;
-        for created in
-            batch.iter().filter(|taken| taken.delivery.attempt == 1).filter_map(Taken::created)
-        {
+        let first =
+            batch.slips.iter().zip(&batch.deliveries).filter(|(_, delivery)| delivery.attempt == 1);
+        for created in first.filter_map(|(slip, _)| slip.created()) {
             let lag = i32::try_from(now - i128::from(created)).unwrap_or(i32::MAX).max(0);
             self.bus.meters().lag(&self.name(), f64::from(lag) / 1000.0);
         }
@@ -222,17 +225,13 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
 }
 
 /// Gives the message's properties with other headers on top.
-fn again<const N: usize>(taken: &Taken, headers: [(&str, AMQPValue); N]) -> BasicProperties {
-    let mut table = taken.properties.headers().clone().unwrap_or_default();
+fn again<const N: usize>(letter: Letter<'_>, headers: [(&str, AMQPValue); N]) -> BasicProperties {
+    let mut table = letter.slip.properties.headers().clone().unwrap_or_default();
     for (name, value) in headers {
         table.insert(name.into(), value);
     }
-    taken
-        .properties
-        .clone()
-        .with_headers(table)
-        .with_type(taken.delivery.kind.as_str().into())
-        .with_delivery_mode(2)
+    let kind = letter.delivery.kind.as_str().into();
+    letter.slip.properties.clone().with_headers(table).with_type(kind).with_delivery_mode(2)
 }
 
 fn text(value: &str) -> AMQPValue {

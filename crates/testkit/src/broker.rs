@@ -1,7 +1,7 @@
 //! A virtual host of the broker for each test.
 
 use crate::database::on_its_own;
-use crate::{PATIENCE, services, until};
+use crate::{PATIENCE, rabbitmq, until};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
@@ -19,7 +19,7 @@ pub struct Vhost {
 /// Makes a virtual host on the shared broker.
 pub async fn vhost() -> Vhost {
     let name = format!("test-{}", Uuid::now_v7().simple());
-    let (server, old) = services().amqp_url().rsplit_once('/').expect("a virtual host in the URL");
+    let (server, old) = rabbitmq().amqp_url().rsplit_once('/').expect("a virtual host in the URL");
     let user = server
         .rsplit_once("//")
         .and_then(|(_, rest)| rest.split(':').next())
@@ -110,7 +110,7 @@ async fn api(method: reqwest::Method, path: &str, body: &'static str) {
         .timeout(Duration::from_secs(20))
         .build()
         .expect("no HTTP client");
-    let url = format!("{}{path}", services().management_url());
+    let url = format!("{}{path}", rabbitmq().management_url());
     let answer = client
         .request(method, &url)
         .header("content-type", "application/json")

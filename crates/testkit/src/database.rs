@@ -1,6 +1,6 @@
 //! A database for each test.
 
-use crate::services;
+use crate::postgres;
 use diesel::migration::MigrationSource;
 use diesel_async::RunQueryDsl;
 use diesel_migrations::EmbeddedMigrations;
@@ -80,7 +80,7 @@ pub(crate) fn on_its_own(work: impl Future<Output = ()> + Send + 'static) {
 }
 
 fn settings(database: &str) -> Settings {
-    let admin = services().database_url();
+    let admin = postgres().database_url();
     let (base, query) =
         admin.split_once('?').map_or((admin, String::new()), |(b, q)| (b, format!("?{q}")));
     let server = base.rsplit_once('/').expect("a database in the URL").0;

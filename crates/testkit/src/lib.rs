@@ -20,6 +20,6 @@ mod wait;
 pub use broker::{Vhost, vhost};
 pub use database::Database;
 pub use proxy::Proxy;
-pub use services::{Server, Services, services};
+pub use services::{Server, Services, postgres, rabbitmq};
 pub use tap::{Heard, Tap};
 pub use wait::{PATIENCE, until};

@@ -37,20 +37,25 @@ pub struct Services {
     knobs: Vec<(&'static str, &'static str)>,
 }
 
-/// Gives the pair that all tests of the process share; the first caller starts it, unless `WRIT_TEST_SERVICES` names one.
-pub fn services() -> &'static Services {
+/// Gives the PostgreSQL that all tests of the process share; the first caller starts it, unless `WRIT_TEST_SERVICES` names
+/// one that runs.
+pub fn postgres() -> &'static Services {
     static SHARED: OnceLock<Services> = OnceLock::new();
-    SHARED.get_or_init(|| {
-        #[expect(clippy::disallowed_methods, reason = "tests have no Config")]
-        match std::env::var(GIVEN) {
-            Ok(file) => {
-                let text = std::fs::read_to_string(&file)
-                    .expect("WRIT_TEST_SERVICES names no readable file");
-                Services { exports: exports(&text), holder: None, knobs: Vec::new() }
-            }
-            Err(_) => Services::own(&[]),
-        }
-    })
+    SHARED.get_or_init(|| given().unwrap_or_else(|| Services::own(&[("PS_RMQ", "0")])))
+}
+
+/// Gives the RabbitMQ that all tests of the process share; the first caller starts it, unless `WRIT_TEST_SERVICES` names
+/// one that runs.
+pub fn rabbitmq() -> &'static Services {
+    static SHARED: OnceLock<Services> = OnceLock::new();
+    SHARED.get_or_init(|| given().unwrap_or_else(|| Services::own(&[("PS_PG", "0")])))
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests have no Config")]
+fn given() -> Option<Services> {
+    let file = std::env::var(GIVEN).ok()?;
+    let text = std::fs::read_to_string(&file).expect("WRIT_TEST_SERVICES names no readable file");
+    Some(Services { exports: exports(&text), holder: None, knobs: Vec::new() })
 }
 
 impl Services {
@@ -104,7 +109,7 @@ impl Services {
     pub fn kill(&self, server: Server) {
         assert!(
             self.holder.is_some(),
-            "the shared services are not one test's to kill: use Services::own"
+            "shared services are not one test's to kill: use Services::own"
         );
         let pids = std::fs::read_to_string(self.dir().join("pids"))
             .expect("the script's list of processes");

@@ -1,0 +1,90 @@
+use crate::database;
+use diesel_async::RunQueryDsl;
+use std::time::{Duration, Instant};
+use store::{Settings, Store, pool, sql};
+use testkit::{Proxy, postgres};
+use tokio::runtime::{Builder, Handle};
+
+/// Opens a connection on a runtime of one thread, stops this thread for a while, and meanwhile uses the connection from
+/// here: it answers at once only when it does not live there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_live_at_home_and_not_where_they_were_opened() {
+    let (_database, store) = database().await;
+    let (opened, told) = tokio::sync::oneshot::channel();
+    let theirs = store.clone();
+    let worker = std::thread::spawn(move || {
+        Builder::new_current_thread().enable_all().build().unwrap().block_on(async move {
+            drop(theirs.get().await.unwrap());
+            opened.send(()).unwrap();
+            std::thread::sleep(Duration::from_millis(800));
+        });
+    });
+    told.await.unwrap();
+    let began = Instant::now();
+    let mut conn = store.get().await.unwrap();
+    sql("select 1").execute(&mut conn).await.unwrap();
+    let taken = began.elapsed();
+    assert!(taken < Duration::from_millis(500), "the connection stood still for {taken:?}");
+
+    worker.join().unwrap();
+    // the runtime that opened it is gone; the connection is not
+    sql("select 1").execute(&mut conn).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_has_its_name_and_time_out() {
+    #[derive(diesel::QueryableByName)]
+    struct Seen {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        name: String,
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        timeout: String,
+    }
+    let mut settings = Settings::new(postgres().database_url());
+    settings.application = "a service".into();
+    settings.statement_timeout = Duration::from_millis(150);
+    let store = Store::new(pool(&settings, Handle::current()).unwrap());
+    let mut conn = store.get().await.unwrap();
+    let seen: Seen = sql("select current_setting('application_name') as name, current_setting('statement_timeout') as timeout")
+        .get_result(&mut conn)
+        .await
+        .unwrap();
+    assert_eq!((seen.name.as_str(), seen.timeout.as_str()), ("a service", "150ms"));
+
+    let failure =
+        store::Failure::from(sql("select pg_sleep(5)").execute(&mut conn).await.unwrap_err());
+    assert!(failure.is_transient(), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_pool_without_a_free_connection_says_so_in_time() {
+    let mut settings = Settings::new(postgres().database_url());
+    settings.max_size = 1;
+    let store = Store::new(pool(&settings, Handle::current()).unwrap());
+    let held = store.get().await.unwrap();
+    let began = Instant::now();
+    assert!(store.get().await.err().unwrap().is_transient());
+    assert!(began.elapsed() < Duration::from_secs(7));
+    drop(held);
+    drop(store.get().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_dead_line_is_noticed_before_a_caller_gets_it() {
+    let proxy = Proxy::before(postgres().database_url()).await;
+    let mut settings = Settings::new(proxy.through(postgres().database_url()));
+    settings.max_size = 1;
+    let store = Store::new(pool(&settings, Handle::current()).unwrap());
+    assert!(store.is_up().await);
+
+    // a line that goes dead without a word: only asking finds it out
+    proxy.hold();
+    tokio::time::sleep(Duration::from_millis(600)).await; // rested connections are asked
+    let asked = store.get();
+    let (got, ()) = tokio::join!(asked, async {
+        tokio::time::sleep(Duration::from_millis(2200)).await; // it has been asked, and has not answered
+        proxy.resume();
+    });
+    let mut conn = got.unwrap();
+    sql("select 1").execute(&mut conn).await.unwrap();
+}

@@ -1,0 +1,89 @@
+use crate::{database, number};
+use diesel_async::RunQueryDsl;
+use futures_util::future::BoxFuture;
+use std::time::Duration;
+use store::{Conn, Failure, Store, sql};
+use testkit::{PATIENCE, until};
+
+async fn insert(conn: &mut Conn, id: i64) -> Result<(), Failure> {
+    sql(format!("insert into item (id, name) values ({id}, 'item {id}')")).execute(conn).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn ok_commits_and_err_rolls_back() {
+    let (_database, store) = database().await;
+    store.tx(async |conn: &mut Conn| insert(conn, 1).await).await.unwrap();
+    let undone: Result<(), Failure> = store
+        .tx(async |conn: &mut Conn| {
+            insert(conn, 2).await?;
+            Err(Failure::NotFound)
+        })
+        .await;
+    assert!(matches!(undone, Err(Failure::NotFound)));
+    assert_eq!(number(&store, "select count(*) as number from item").await, 1);
+}
+
+#[tokio::test]
+async fn a_failed_statement_leaves_the_pool_whole() {
+    let (_database, store) = database().await;
+    for _ in 0..10 {
+        let failed: Result<(), Failure> = store
+            .tx(async |conn: &mut Conn| {
+                sql("select no_such_column").execute(conn).await?;
+                Ok(())
+            })
+            .await;
+        assert!(matches!(failed, Err(Failure::Internal(_))));
+    }
+    assert_eq!(number(&store, "select count(*) as number from item").await, 0);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_leaves_no_transaction_and_no_lock() {
+    let (_database, store) = database().await;
+    store.tx(async |conn: &mut Conn| insert(conn, 1).await).await.unwrap();
+    let endless = store.tx(async |conn: &mut Conn| -> Result<(), Failure> {
+        sql("select * from item for update").execute(conn).await?;
+        insert(conn, 2).await?;
+        std::future::pending::<()>().await;
+        Ok(())
+    });
+    tokio::time::timeout(Duration::from_millis(300), endless).await.unwrap_err();
+    // nobody takes anything from the pool that would clean up: the lock goes by itself
+    let other = _database.store();
+    until(PATIENCE, async || {
+        let mut conn = other.get().await.unwrap();
+        sql("select * from item for update nowait").execute(&mut conn).await.is_ok()
+    })
+    .await;
+    assert_eq!(number(&store, "select count(*) as number from item").await, 1);
+}
+
+/// The shape in which handlers use it: borrowed state, a future that can go to another thread.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_fits_into_a_boxed_future_that_borrows() {
+    struct Service {
+        store: Store,
+        id: i64,
+    }
+    fn handle<'a>(service: &'a Service, name: &'a str) -> BoxFuture<'a, Result<usize, Failure>> {
+        Box::pin(async move {
+            let changed = service
+                .store
+                .tx(async |conn: &mut Conn| -> Result<usize, Failure> {
+                    insert(conn, service.id).await?;
+                    Ok(sql("update item set name = $1")
+                        .bind::<diesel::sql_types::Text, _>(name)
+                        .execute(conn)
+                        .await?)
+                })
+                .await?;
+            Ok(changed)
+        })
+    }
+    let (_database, store) = database().await;
+    let service = Service { store, id: 1 };
+    let done = tokio::task::spawn(async move { handle(&service, "name").await }).await.unwrap();
+    assert_eq!(done.unwrap(), 1);
+}
