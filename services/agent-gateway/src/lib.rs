@@ -1,1 +1,73 @@
-//! agent-gateway
+//! agent-gateway: the only service that speaks with agents.
+//!
+//! It enrols them (device flow), knows them (identity, machine, plugins, whether they are alive), keeps what waits for
+//! each in a mailbox, hands it out under leases and takes the answers back.
+//! `http`, `consume` and `jobs` are the ways in; each calls one function of `app`.
+
+mod app;
+mod config;
+mod consume;
+mod domain;
+mod error;
+mod http;
+mod jobs;
+mod store;
+
+pub use crate::store::HOT_QUERIES;
+pub use app::App;
+pub use config::Config;
+pub use error::Error;
+
+use auth::{HasReplica, Replica};
+use messaging::{Bus, Subscription};
+use service::{EmbeddedMigrations, Job, Parts, Service, embed_migrations};
+use types::Clock;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Is the service: its use cases behind HTTP, messages and timers.
+pub struct AgentGateway {
+    /// What it can do.
+    pub app: App,
+    replica: Replica,
+}
+
+impl Service for AgentGateway {
+    const NAME: &'static str = "agent-gateway";
+    const MIGRATIONS: &'static [EmbeddedMigrations] = &[embed_migrations!()];
+    type Config = Config;
+
+    async fn build(parts: Parts, config: Config) -> anyhow::Result<Self> {
+        let replica = parts.replica.clone();
+        Ok(Self { app: App::new(parts, config), replica })
+    }
+
+    fn routes(config: &mut ServiceConfig<'_>) {
+        http::routes(config);
+    }
+
+    fn subscriptions() -> Vec<Subscription<Self>> {
+        consume::subscriptions()
+    }
+
+    fn jobs() -> Vec<Job<Self>> {
+        jobs::jobs()
+    }
+}
+
+impl HasReplica for AgentGateway {
+    fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    fn store(&self) -> &::store::Store {
+        &self.app.store
+    }
+
+    fn bus(&self) -> &Bus {
+        &self.app.bus
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.app.clock
+    }
+}

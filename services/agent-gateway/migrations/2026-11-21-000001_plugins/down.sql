@@ -1,0 +1,2 @@
+drop table agent_plugin;
+drop table plugin;

@@ -1,0 +1,3 @@
+drop table withdrawal;
+drop table mailbox;
+drop table action_document;

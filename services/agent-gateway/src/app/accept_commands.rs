@@ -1,0 +1,110 @@
+//! The scheduler made commands: they wait for their agents from now on.
+
+use super::App;
+use super::end_leases::failed;
+use crate::error::Error;
+use crate::store::mailbox::{Lost, NewMail};
+use crate::store::{agents, mailbox};
+use messaging::inbox;
+use std::collections::{BTreeMap, BTreeSet};
+use store::Conn;
+use time::OffsetDateTime;
+use types::messages::CommandIssued;
+use types::messages::command::IssuedCommand;
+use types::{Action, AgentId, RunId};
+use uuid::Uuid;
+
+impl App {
+    /// Puts commands into the mailbox and wakes the polls that wait for them. A command whose agent is unknown or was
+    /// revoked comes back as failed at once.
+    pub(crate) async fn accept_commands(
+        &self,
+        consumer: &str,
+        messages: &[(Uuid, CommandIssued)],
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        let ids: Vec<Uuid> = messages.iter().map(|(id, _)| *id).collect();
+        let agents = self
+            .store
+            .tx(async |conn| {
+                let new = inbox::admit(conn, consumer, &ids, now).await?;
+                let mut agents = BTreeSet::new();
+                for (action, issued) in
+                    by_action(messages.iter().filter(|(id, _)| new.contains(id)))
+                {
+                    mailbox::mailbox_lock(conn, action).await?;
+                    for message in issued {
+                        agents.extend(self.accept_message(conn, message, now).await?);
+                    }
+                }
+                Ok::<_, Error>(agents)
+            })
+            .await?;
+        self.bus.wake();
+        self.doors.ring(agents);
+        Ok(())
+    }
+
+    async fn accept_message(
+        &self,
+        conn: &mut Conn,
+        message: &CommandIssued,
+        now: OffsetDateTime,
+    ) -> Result<Vec<AgentId>, Error> {
+        let operations = count_operations(message)?;
+        let columns =
+            i32::try_from(operations).map_err(|error| Error::Message(error.to_string()))?;
+        let document = (message.document.as_str(), message.expire_after);
+        mailbox::document_insert(conn, message.action, document.0, columns, document.1).await?;
+        // the scheduler has failed some itself; those are not for the agents
+        let open = message.commands.iter().filter(|command| command.failed.is_none());
+        let wanted: Vec<AgentId> = open.clone().map(|command| command.agent).collect();
+        let employable: BTreeSet<AgentId> =
+            agents::agents_employable(conn, &wanted).await?.into_iter().collect();
+        let (mail, lost): (Vec<&IssuedCommand>, Vec<&IssuedCommand>) =
+            open.partition(|command| employable.contains(&command.agent));
+        let mail: Vec<NewMail> = mail
+            .into_iter()
+            .map(|command| NewMail {
+                command: command.id,
+                agent: command.agent,
+                run: RunId(Uuid::now_v7()),
+            })
+            .collect();
+        mailbox::mailbox_insert(conn, message.action, &mail).await?;
+        let lost: Vec<Lost> = lost
+            .into_iter()
+            .map(|command| Lost {
+                command: command.id,
+                action: message.action,
+                agent: command.agent,
+                operations,
+            })
+            .collect();
+        let reason = "the agent is unknown to agent-gateway, was revoked or was destroyed";
+        self.bus.put_all(conn, now, &failed(&lost, reason, now)).await?;
+        Ok(mail.into_iter().map(|new| new.agent).collect())
+    }
+}
+
+/// Groups messages by action, so that all replicas lock actions in one order.
+fn by_action<'a>(
+    messages: impl Iterator<Item = &'a (Uuid, CommandIssued)>,
+) -> BTreeMap<types::ActionId, Vec<&'a CommandIssued>> {
+    let mut grouped = BTreeMap::<_, Vec<_>>::new();
+    for (_, message) in messages {
+        grouped.entry(message.action).or_default().push(message);
+    }
+    grouped
+}
+
+fn count_operations(message: &CommandIssued) -> Result<usize, Error> {
+    let wrong =
+        |what: String| Error::Message(format!("the document of action {} {what}", message.action));
+    if message.document.contains('\0') {
+        return Err(wrong("holds a NUL character".into()));
+    }
+    let action = Action::parse(message.document.as_bytes())
+        .map_err(|error| wrong(format!("is wrong: {error}")))?;
+    Ok(action.operations.map_or(0, |operations| operations.len()))
+}

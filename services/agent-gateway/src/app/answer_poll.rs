@@ -1,0 +1,79 @@
+//! An agent asks for work and waits for it.
+
+use super::App;
+use crate::error::Error;
+use crate::store::agents;
+use crate::store::mailbox::{self, Leased};
+use std::pin::pin;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+use types::AgentId;
+use types::api::work::{Work, WorkItem};
+use types::messages::CommandDelivered;
+use types::messages::command::DeliveredCommand;
+
+/// How much one answer carries; documents are below 1 MiB each.
+const AT_ONCE: i64 = 16;
+
+impl App {
+    /// Leases the agent's work, waiting up to `wait` for the first of it.
+    pub(crate) async fn answer_poll(&self, agent: AgentId, wait: Duration) -> Result<Work, Error> {
+        let deadline = Instant::now() + wait;
+        let guest = self.doors.wait(agent);
+        loop {
+            let mut rung = pin!(guest.bell().notified());
+            // from here on no ring is lost, also while we look
+            rung.as_mut().enable();
+            let items = self.lease_work(agent).await?;
+            if !items.is_empty()
+                || self.doors.are_closed()
+                || timeout_at(deadline, rung).await.is_err()
+            {
+                return Ok(Work { items });
+            }
+            self.check_not_revoked(agent).await?;
+        }
+    }
+
+    /// Leases what waits for the agent and tells the house of what it had not taken before.
+    async fn lease_work(&self, agent: AgentId) -> Result<Vec<WorkItem>, Error> {
+        let terms = self.terms();
+        if !mailbox::mailbox_due(&mut *self.store.get().await?, agent, terms).await? {
+            return Ok(Vec::new());
+        }
+        let leased = self
+            .store
+            .tx(async |conn| {
+                let leased = mailbox::mailbox_lease(conn, agent, terms, AT_ONCE).await?;
+                let first = leased.iter().filter(|work| work.attempts == 1);
+                let commands: Vec<_> = first
+                    .map(|work| DeliveredCommand { id: work.command, at: terms.now })
+                    .collect();
+                if !commands.is_empty() {
+                    self.bus.put(conn, terms.now, &CommandDelivered { commands }).await?;
+                }
+                Ok::<Vec<Leased>, Error>(leased)
+            })
+            .await?;
+        self.bus.wake();
+        Ok(leased.into_iter().map(|work| work.item).collect())
+    }
+
+    async fn check_not_revoked(&self, agent: AgentId) -> Result<(), Error> {
+        let employable = agents::agents_employable(&mut *self.store.get().await?, &[agent]).await?;
+        if employable.is_empty() { Err(Error::Token) } else { Ok(()) }
+    }
+
+    /// Wakes the polls that wait here for work which another replica took in, or whose agent was revoked there. One
+    /// question for all of them: a second costs the same however many wait.
+    pub async fn ring_doors(&self) -> Result<(), Error> {
+        let waiting = self.doors.waiting();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let due =
+            mailbox::mailbox_ring(&mut *self.store.get().await?, &waiting, self.terms()).await?;
+        self.doors.ring(due);
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+//! Agents that are not heard any more.
+
+use super::App;
+use crate::error::Error;
+use crate::store::agents;
+use std::time::Duration;
+use types::AgentStatus;
+
+/// Bounds how long one transaction holds its locks.
+const AT_ONCE: i64 = 200;
+
+impl App {
+    /// Marks silent agents: idle ones offline first, then online ones idle, so that an agent is idle for a while before
+    /// it is gone (specs/mig/scheduler-agent.md §5).
+    pub async fn fade_agents(&self) -> Result<(), Error> {
+        self.fade(AgentStatus::Idle, AgentStatus::Offline, self.config.offline_after).await?;
+        self.fade(AgentStatus::Online, AgentStatus::Idle, self.config.idle_after).await
+    }
+
+    async fn fade(
+        &self,
+        from: AgentStatus,
+        to: AgentStatus,
+        silence: Duration,
+    ) -> Result<(), Error> {
+        loop {
+            let now = self.clock.now();
+            let count = self
+                .store
+                .tx(async |conn| {
+                    let faded = agents::agents_fade(conn, from, to, now - silence, AT_ONCE).await?;
+                    self.publish_agents(conn, &faded, now).await?;
+                    Ok::<_, Error>(faded.len())
+                })
+                .await?;
+            if count > 0 {
+                self.bus.wake();
+            }
+            if i64::try_from(count).is_ok_and(|count| count < AT_ONCE) {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The middle: one method per thing that can be done, one transaction each.
+
+pub(crate) mod accept_commands;
+pub(crate) mod announce_seen;
+pub(crate) mod answer_poll;
+pub(crate) mod authenticate_agent;
+pub(crate) mod change_agent;
+pub(crate) mod decide_code;
+pub(crate) mod describe_agent;
+pub(crate) mod doors;
+pub(crate) mod end_leases;
+pub(crate) mod fade_agents;
+pub(crate) mod list;
+pub(crate) mod poll_token;
+pub(crate) mod publish_plugin;
+pub(crate) mod purge;
+pub(crate) mod record_returns;
+pub(crate) mod request_code;
+pub(crate) mod resend_agents;
+pub(crate) mod revoke_agent;
+pub(crate) mod secret;
+pub(crate) mod seen;
+pub(crate) mod withdraw_commands;
+pub(crate) mod write_seen;
+
+use crate::config::Config;
+use crate::domain::agent::Agent;
+use crate::error::Error;
+use crate::store::agents;
+use doors::Doors;
+use messaging::Bus;
+use seen::Seen;
+use service::Parts;
+use store::{Conn, Store};
+use time::OffsetDateTime;
+use types::messages::AgentChanged;
+use types::{AgentId, Clock};
+
+/// Does what the service is for.
+pub struct App {
+    pub(crate) store: Store,
+    pub(crate) bus: Bus,
+    pub(crate) clock: Clock,
+    pub(crate) config: Config,
+    pub(crate) doors: Doors,
+    pub(crate) seen: Seen,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts, config: Config) -> Self {
+        Self {
+            store: parts.store,
+            bus: parts.bus,
+            clock: parts.clock,
+            config,
+            doors: Doors::default(),
+            seen: Seen::default(),
+        }
+    }
+
+    /// Tells the house of these agents as they are now; to be called in the transaction that changed them.
+    async fn publish_agents(
+        &self,
+        conn: &mut Conn,
+        numbers: &[AgentId],
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let agents = agents::agents_by_number(conn, numbers).await?;
+        let changed: Vec<AgentChanged> = agents.into_iter().map(Agent::changed).collect();
+        self.bus.put_all(conn, now, &changed).await?;
+        Ok(())
+    }
+
+    /// Tells the house of one agent as it is now, and gives it.
+    async fn publish_agent(
+        &self,
+        conn: &mut Conn,
+        number: AgentId,
+        now: OffsetDateTime,
+    ) -> Result<Agent, Error> {
+        let found = agents::agents_by_number(conn, &[number]).await?;
+        let agent = found.into_iter().next().ok_or(Error::NotFound("agent"))?;
+        self.bus.put(conn, now, &agent.clone().changed()).await?;
+        Ok(agent)
+    }
+}

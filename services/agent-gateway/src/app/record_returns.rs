@@ -1,0 +1,87 @@
+//! An agent answers.
+
+use super::App;
+use crate::domain::answer::{Limits, in_messages, prepare};
+use crate::domain::receipt::judge;
+use crate::error::Error;
+use crate::store::mailbox::{self, Found};
+use std::collections::BTreeSet;
+use time::OffsetDateTime;
+use types::api::work::{Receipt, ReceiptOutcome, Receipts, Return};
+use types::messages::command::ReturnedCommand;
+use types::{AgentId, RunId};
+
+/// Is how large all results of one command may be: more does not fit into a message (decision 0002).
+const COMMAND_BYTES: usize = 14 * 1_024 * 1_024;
+
+/// Is an answer that was cleaned and cut, with its size in bytes of JSON.
+#[derive(Debug, Clone)]
+pub(crate) struct Prepared {
+    answer: Return,
+    size: usize,
+}
+
+impl Prepared {
+    /// Makes an answer fit to be kept and to travel. This takes time: large answers are prepared beside the event loops.
+    pub(crate) fn new(mut answer: Return, max_result: usize) -> Self {
+        let size =
+            prepare(&mut answer.results, Limits { result: max_result, command: COMMAND_BYTES });
+        Self { answer, size }
+    }
+}
+
+impl App {
+    /// Closes the commands that an agent answers, each once, and tells the house.
+    pub(crate) async fn record_returns(
+        &self,
+        agent: AgentId,
+        answers: Vec<Prepared>,
+    ) -> Result<Receipts, Error> {
+        let now = self.clock.now();
+        let runs: Vec<RunId> = answers.iter().map(|prepared| prepared.answer.run).collect();
+        let receipts = self
+            .store
+            .tx(async |conn| {
+                let found = mailbox::mailbox_find(conn, agent, &runs).await?;
+                let mut taken = BTreeSet::new();
+                let mut returned = Vec::new();
+                let mut items = Vec::with_capacity(answers.len());
+                for Prepared { answer, size } in answers {
+                    let run = answer.run;
+                    let command = found.get(&run);
+                    let mut outcome = judge(command.map(|found| found.asked), &answer);
+                    if let (ReceiptOutcome::Accepted, Some(command)) = (outcome, command) {
+                        if taken.insert(command.command) {
+                            returned.push((size, returned_command(agent, command, answer, now)));
+                        } else {
+                            outcome = ReceiptOutcome::Duplicate;
+                        }
+                    }
+                    items.push(Receipt { run, outcome });
+                }
+                let closed: Vec<_> = taken.into_iter().collect();
+                mailbox::mailbox_close(conn, &closed, now).await?;
+                self.bus.put_all(conn, now, &in_messages(returned)).await?;
+                Ok::<_, Error>(Receipts { items })
+            })
+            .await?;
+        self.bus.wake();
+        Ok(receipts)
+    }
+}
+
+fn returned_command(
+    agent: AgentId,
+    found: &Found,
+    answer: Return,
+    at: OffsetDateTime,
+) -> ReturnedCommand {
+    ReturnedCommand {
+        id: found.command,
+        action: found.action,
+        agent,
+        status: answer.status,
+        results: answer.results,
+        at,
+    }
+}

@@ -1,0 +1,83 @@
+//! The settings that are this service's own.
+
+use std::time::Duration;
+
+/// Holds the settings of agent-gateway.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Seconds until a device code and its user code are dead.
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds(1..=86_400))]
+    pub device_code_ttl: Duration,
+    /// Client ids that devices may enrol with; empty for any of 1 to 128 characters.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub client_ids: Vec<String>,
+    /// Device codes that may wait for a person at a time, of one IPv4 address or one IPv6 /64.
+    #[arg(long, value_name = "COUNT", default_value = "1000")]
+    pub device_codes_per_address: u32,
+    /// Device codes that may wait for a person at a time, of all.
+    #[arg(long, value_name = "COUNT", default_value = "10000")]
+    pub device_codes: u32,
+    /// Seconds of silence after which an agent is idle; more than the longest poll of 60 seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "90", value_parser = seconds(1..=86_400))]
+    pub idle_after: Duration,
+    /// Seconds of silence after which an agent is offline.
+    #[arg(long, value_name = "SECONDS", default_value = "1200", value_parser = seconds(1..=2_592_000))]
+    pub offline_after: Duration,
+    /// Seconds until work that an agent took and did not answer is handed out again.
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds(1..=86_400))]
+    pub lease: Duration,
+    /// How often the same work is handed out before its command fails.
+    #[arg(long, value_name = "COUNT", default_value = "3", value_parser = clap::value_parser!(i32).range(1..=100))]
+    pub attempts: i32,
+    /// Bytes of JSON above which one result is cut; at most 8 MiB.
+    #[arg(long, value_name = "BYTES", default_value = "8388608", value_parser = bytes)]
+    pub max_result: usize,
+    /// Hours that answered commands and documents are kept after their action's end, for answers that come late.
+    #[arg(long, value_name = "HOURS", default_value = "168", value_parser = clap::value_parser!(u32).range(1..=87_600))]
+    pub keep_hours: u32,
+}
+
+fn seconds(
+    range: std::ops::RangeInclusive<u64>,
+) -> impl clap::builder::TypedValueParser<Value = Duration> {
+    use clap::builder::TypedValueParser;
+    clap::value_parser!(u64).range(range).map(Duration::from_secs)
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
+    const LEAST: usize = 1_024;
+    const MOST: usize = 8 * 1_024 * 1_024;
+    match text.parse() {
+        Ok(bytes) if (LEAST..=MOST).contains(&bytes) => Ok(bytes),
+        Ok(bytes) => Err(format!("{bytes} is not in {LEAST}..={MOST}")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+    use clap::{Args, FromArgMatches};
+
+    fn parse(args: &[&str]) -> Result<Config, clap::Error> {
+        let command = Config::augment_args(clap::Command::new("test"));
+        let matches = command.try_get_matches_from(std::iter::once(&"test").chain(args))?;
+        Config::from_arg_matches(&matches)
+    }
+
+    #[test]
+    fn every_setting_has_a_default_and_bounds() {
+        let config = parse(&[]).unwrap();
+        assert_eq!((config.device_code_ttl.as_secs(), config.attempts), (600, 3));
+        assert_eq!(parse(&["--client-ids", "a,b"]).unwrap().client_ids, ["a", "b"]);
+        for wrong in [
+            ["--device-code-ttl", "0"],
+            ["--attempts", "0"],
+            ["--max-result", "9000000"],
+            ["--max-result", "x"],
+            ["--keep-hours", "0"],
+        ] {
+            assert!(parse(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

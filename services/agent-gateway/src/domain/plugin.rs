@@ -1,0 +1,190 @@
+//! Plugins: what is checked before one is published, for none can be changed after.
+
+use super::text;
+use sha2::{Digest, Sha512};
+use std::collections::BTreeMap;
+use types::PluginId;
+use types::api::plugin::{NewPlugin, PluginCommand};
+use types::api::problem::Fault;
+
+const NAME_BYTES: usize = 256;
+const VERSION_BYTES: usize = 64;
+const DESCRIPTION_BYTES: usize = 16 * 1_024;
+const SCRIPT_BYTES: usize = 1_024 * 1_024;
+const COMMANDS: usize = 256;
+const COMMAND_NAME_BYTES: usize = 64;
+const FUNCTION_BYTES: usize = 128;
+
+const KEYWORDS: [&str; 35] = [
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue",
+    "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import",
+    "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while",
+    "with", "yield",
+];
+
+/// Checks a plugin before it is published.
+pub(crate) fn check(plugin: &NewPlugin) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    text::check(&mut faults, "/name", &plugin.name, 1..=NAME_BYTES);
+    text::check(&mut faults, "/version", &plugin.version, 0..=VERSION_BYTES);
+    text::check(&mut faults, "/description", &plugin.description, 0..=DESCRIPTION_BYTES);
+    text::check(&mut faults, "/script", &plugin.script, 1..=SCRIPT_BYTES);
+    let mut fault = |pointer: String, detail: String| faults.push(Fault { pointer, detail });
+    if !plugin.script.is_empty() && !defines_plugin(&plugin.script) {
+        fault("/script".into(), "does not define `class Plugin`".into());
+    }
+    if plugin.commands.len() > COMMANDS {
+        let count = plugin.commands.len();
+        fault(
+            "/commands".into(),
+            format!("holds {count} commands; at most {COMMANDS} are allowed"),
+        );
+    }
+    for (name, command) in &plugin.commands {
+        let pointer = format!("/commands/{}", text::step(name));
+        if !is_command_name(name) {
+            let detail = "is not a command name: 1 to 64 of the characters A-Z a-z 0-9 _ -";
+            fault(pointer.clone(), detail.into());
+        }
+        if !is_public_identifier(&command.function) {
+            let detail =
+                "is not a public Python name: a letter, then letters, digits or _, and no keyword";
+            fault(format!("{pointer}/function"), detail.into());
+        }
+    }
+    faults
+}
+
+/// Gives the hash that agents check: lower-case hex of the SHA-512 of exactly these bytes.
+pub(crate) fn hash(script: &str) -> String {
+    hex::encode(Sha512::digest(script.as_bytes()))
+}
+
+/// Gives the commands of plugin `id` by command key; `functions` are the methods by published name.
+pub(crate) fn commands(
+    id: PluginId,
+    functions: &BTreeMap<String, String>,
+) -> BTreeMap<String, PluginCommand> {
+    let keyed = functions.iter().map(|(name, function)| {
+        let key = format!("{id}.{name}");
+        (key.clone(), PluginCommand { id: key, name: name.clone(), function: function.clone() })
+    });
+    keyed.collect()
+}
+
+/// Tells whether a line begins `class Plugin`; what stands behind it is the agent's Python's business.
+fn defines_plugin(script: &str) -> bool {
+    script.split(['\n', '\r']).any(|line| {
+        let name =
+            line.trim_start().strip_prefix("class").filter(|rest| rest.starts_with([' ', '\t']));
+        let rest = name.and_then(|name| name.trim_start().strip_prefix("Plugin"));
+        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    })
+}
+
+fn is_command_name(name: &str) -> bool {
+    (1..=COMMAND_NAME_BYTES).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+}
+
+/// Tells whether `name` can be a method that is not private; letters beyond ASCII are refused, because Python folds
+/// some of them together.
+fn is_public_identifier(name: &str) -> bool {
+    name.len() <= FUNCTION_BYTES
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && !KEYWORDS.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::api::plugin::NewPluginCommand;
+
+    fn plugin(change: impl FnOnce(&mut NewPlugin)) -> NewPlugin {
+        let command = NewPluginCommand { function: "greet".into() };
+        let mut plugin = NewPlugin {
+            name: "greeter".into(),
+            version: "1".into(),
+            description: String::new(),
+            script: "class Plugin:\n    def greet(self):\n        return 1\n".into(),
+            commands: BTreeMap::from([("greet".into(), command)]),
+        };
+        change(&mut plugin);
+        plugin
+    }
+
+    fn rename(name: &str, function: &str) -> NewPlugin {
+        let command = NewPluginCommand { function: function.into() };
+        plugin(|p| p.commands = BTreeMap::from([(name.into(), command)]))
+    }
+
+    #[test]
+    fn wrong_plugins_are_pointed_at() {
+        let cases: Vec<(NewPlugin, Vec<&str>)> = vec![
+            (plugin(|_| {}), vec![]),
+            (plugin(|p| p.commands.clear()), vec![]),
+            (plugin(|p| p.version.clear()), vec![]),
+            (plugin(|p| p.name.clear()), vec!["/name"]),
+            (plugin(|p| p.name = "n".repeat(256)), vec![]),
+            (plugin(|p| p.name = "n".repeat(257)), vec!["/name"]),
+            (plugin(|p| p.version = "v".repeat(65)), vec!["/version"]),
+            (plugin(|p| p.description = "d\0".into()), vec!["/description"]),
+            (plugin(|p| p.script.clear()), vec!["/script"]),
+            (plugin(|p| p.script.push('\0')), vec!["/script"]),
+            (plugin(|p| p.script.push_str(&" ".repeat(SCRIPT_BYTES))), vec!["/script"]),
+            (plugin(|p| p.script = "x = 1".into()), vec!["/script"]),
+            (rename("a-b_C9", "greet"), vec![]),
+            (rename("", "greet"), vec!["/commands/"]),
+            (rename("a.b", "greet"), vec!["/commands/a.b"]),
+            (rename("a/b", "greet"), vec!["/commands/a~1b"]),
+            (
+                rename(&"n".repeat(65), "greet"),
+                vec!["/commands/nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"],
+            ),
+            (rename("n", "_hidden"), vec!["/commands/n/function"]),
+            (rename("n", "__init__"), vec!["/commands/n/function"]),
+            (rename("n", "a.b"), vec!["/commands/n/function"]),
+            (rename("n", "1a"), vec!["/commands/n/function"]),
+            (rename("n", "class"), vec!["/commands/n/function"]),
+            (rename("n", ""), vec!["/commands/n/function"]),
+            (rename("n", "größe"), vec!["/commands/n/function"]),
+        ];
+        for (plugin, want) in cases {
+            let faults = check(&plugin);
+            let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+            assert_eq!(pointers, want, "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn the_class_is_found_whatever_the_line_ends() {
+        for good in [
+            "class Plugin:",
+            "import os\rclass Plugin(object):\r",
+            "x\r\nclass\tPlugin :",
+            "if 1:\n  class Plugin: pass",
+        ] {
+            assert!(defines_plugin(good), "{good:?}");
+        }
+        for bad in [
+            "class Plugins:",
+            "classPlugin:",
+            "class Plugin_:",
+            "# class Plugin:",
+            "my class Plugin",
+        ] {
+            assert!(!defines_plugin(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_hash_is_of_the_exact_bytes() {
+        assert_eq!(
+            hash("abc"),
+            "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd\
+             454d4423643ce80e2a9ac94fa54ca49f"
+        );
+        assert_ne!(hash("abc\n"), hash("abc"));
+    }
+}

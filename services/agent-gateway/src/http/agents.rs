@@ -1,0 +1,97 @@
+//! `/v1/agents`: people look at agents and change them.
+
+use super::page::PageQuery;
+use super::who::{Reader, Writer};
+use crate::AgentGateway;
+use crate::domain::agent::Agent;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, delete, get, patch, put};
+use types::api::agent::{AgentPatch, AgentView};
+use types::api::{Page, problem};
+use types::{AgentId, AgentUid, PluginId};
+use web::{Json, Problem, Query};
+
+/// Lists the agents by number, revoked ones too.
+#[utoipa::path(
+    tag = "agents",
+    params(PageQuery),
+    responses((status = 200, body = Page<AgentView>), (status = "4XX", body = problem::Problem))
+)]
+#[get("/v1/agents")]
+pub(super) async fn list(
+    _reader: Reader,
+    gateway: Data<AgentGateway>,
+    query: Query<PageQuery>,
+) -> Result<HttpResponse, Problem> {
+    let after = query.after::<AgentId>()?.unwrap_or(AgentId(0));
+    let rows = gateway.app.list_agents(after, query.rows()?).await?;
+    let rows: Vec<AgentView> = rows.into_iter().map(Agent::view).collect();
+    Ok(HttpResponse::Ok().json(query.page(rows, |row| row.number)?))
+}
+
+/// Shows one agent.
+#[utoipa::path(
+    tag = "agents",
+    params(("id" = AgentUid, Path)),
+    responses((status = 200, body = AgentView), (status = "4XX", body = problem::Problem))
+)]
+#[get("/v1/agents/{id}")]
+pub(super) async fn read(
+    _reader: Reader,
+    gateway: Data<AgentGateway>,
+    id: Path<AgentUid>,
+) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(gateway.app.read_agent(id.into_inner()).await?.view()))
+}
+
+/// Renames, labels or moves an agent.
+#[utoipa::path(
+    tag = "agents",
+    params(("id" = AgentUid, Path)),
+    request_body = AgentPatch,
+    responses((status = 200, body = AgentView), (status = "4XX", body = problem::Problem))
+)]
+#[patch("/v1/agents/{id}")]
+pub(super) async fn change(
+    _writer: Writer,
+    gateway: Data<AgentGateway>,
+    id: Path<AgentUid>,
+    patch: Json<AgentPatch>,
+) -> Result<HttpResponse, Problem> {
+    let agent = gateway.app.change_agent(id.into_inner(), patch.into_inner()).await?;
+    Ok(HttpResponse::Ok().json(agent.view()))
+}
+
+/// Revokes an agent: its tokens are dead at once, the commands it has not answered fail.
+#[utoipa::path(
+    tag = "agents",
+    params(("id" = AgentUid, Path)),
+    responses((status = 204, description = "Revoked"), (status = "4XX", body = problem::Problem))
+)]
+#[delete("/v1/agents/{id}")]
+pub(super) async fn revoke(
+    _writer: Writer,
+    gateway: Data<AgentGateway>,
+    id: Path<AgentUid>,
+) -> Result<HttpResponse, Problem> {
+    gateway.app.revoke_agent(id.into_inner()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Replaces the plugins of an agent.
+#[utoipa::path(
+    tag = "agents",
+    params(("id" = AgentUid, Path)),
+    request_body = Vec<PluginId>,
+    responses((status = 200, body = AgentView), (status = "4XX", body = problem::Problem))
+)]
+#[put("/v1/agents/{id}/plugins")]
+pub(super) async fn assign(
+    _writer: Writer,
+    gateway: Data<AgentGateway>,
+    id: Path<AgentUid>,
+    plugins: Json<Vec<PluginId>>,
+) -> Result<HttpResponse, Problem> {
+    let agent = gateway.app.assign_plugins(id.into_inner(), plugins.into_inner()).await?;
+    Ok(HttpResponse::Ok().json(agent.view()))
+}

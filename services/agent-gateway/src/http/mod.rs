@@ -1,0 +1,43 @@
+//! The way in for agents and people: the list of routes.
+
+mod agent;
+mod agents;
+mod device_codes;
+mod mig;
+mod oauth;
+mod page;
+mod plugins;
+mod query;
+mod teams;
+mod who;
+mod work;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Mounts every route.
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(mig::heartbeat)
+        .service(mig::ip)
+        .service(oauth::request_code)
+        .service(oauth::poll_token)
+        .service(oauth::device_page)
+        .service(device_codes::list)
+        .service(device_codes::approve)
+        .service(device_codes::deny)
+        .service(teams::create)
+        .service(teams::list)
+        .service(plugins::publish)
+        .service(plugins::list)
+        .service(plugins::read)
+        .service(agents::list)
+        .service(agents::read)
+        .service(agents::change)
+        .service(agents::revoke)
+        .service(agents::assign)
+        .service(agent::describe)
+        .service(agent::plugins)
+        .service(agent::plugin)
+        .service(work::take_work)
+        .service(work::return_results);
+}

@@ -1,0 +1,63 @@
+//! `/v1/plugins`: people publish what agents run.
+
+use super::page::PageQuery;
+use super::who::{Reader, Writer};
+use crate::AgentGateway;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, get, post};
+use types::PluginId;
+use types::api::plugin::{NewPlugin, PluginView};
+use types::api::{Page, problem};
+use uuid::Uuid;
+use web::{Json, Problem, Query};
+
+/// A script of 1 MiB is at most six times as long in JSON.
+const BODY: usize = 7 << 20;
+
+/// Publishes a plugin; it never changes, a change is another plugin.
+#[utoipa::path(
+    tag = "plugins",
+    request_body = NewPlugin,
+    responses((status = 201, body = PluginView), (status = "4XX", body = problem::Problem))
+)]
+#[post("/v1/plugins")]
+pub(super) async fn publish(
+    writer: Writer,
+    gateway: Data<AgentGateway>,
+    plugin: Json<NewPlugin, BODY>,
+) -> Result<HttpResponse, Problem> {
+    let view = gateway.app.publish_plugin(plugin.into_inner(), writer.0.id).await?;
+    Ok(HttpResponse::Created().json(view))
+}
+
+/// Lists the plugins, oldest first.
+#[utoipa::path(
+    tag = "plugins",
+    params(PageQuery),
+    responses((status = 200, body = Page<PluginView>), (status = "4XX", body = problem::Problem))
+)]
+#[get("/v1/plugins")]
+pub(super) async fn list(
+    _reader: Reader,
+    gateway: Data<AgentGateway>,
+    query: Query<PageQuery>,
+) -> Result<HttpResponse, Problem> {
+    let after = query.after::<Uuid>()?.unwrap_or_default();
+    let rows = gateway.app.list_plugins(after, query.rows()?).await?;
+    Ok(HttpResponse::Ok().json(query.page(rows, |row| row.id)?))
+}
+
+/// Shows one plugin without its source.
+#[utoipa::path(
+    tag = "plugins",
+    params(("id" = PluginId, Path)),
+    responses((status = 200, body = PluginView), (status = "4XX", body = problem::Problem))
+)]
+#[get("/v1/plugins/{id}")]
+pub(super) async fn read(
+    _reader: Reader,
+    gateway: Data<AgentGateway>,
+    id: Path<PluginId>,
+) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(gateway.app.read_plugin(id.into_inner()).await?))
+}

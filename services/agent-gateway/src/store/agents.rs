@@ -1,0 +1,357 @@
+//! Agents: read whole with what belongs to them, changed in small statements that each raise the revision.
+
+use super::schema::{agent, agent_plugin, presence};
+use super::unreadable;
+use crate::domain::agent::Agent;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use serde_json::Value;
+use store::Conn;
+use time::OffsetDateTime;
+use types::{AgentId, AgentStatus, AgentUid, PluginId, TeamId, Transport};
+use uuid::Uuid;
+
+/// Reads agents with when they were last heard, their plugins and the plugins' command keys.
+const WHOLE: &str = "
+    select a.number, a.id, a.name, a.queueloc, a.transport, a.mode, a.version, a.pid, a.status, a.environment,
+        a.tags, a.loader_name, a.team_id, a.started, a.refreshed, a.revoked_at, a.revision, p.last_seen,
+        array(select ap.plugin from agent_plugin ap where ap.agent = a.number order by ap.plugin) as plugins,
+        array(
+            select ap.plugin || '.' || name
+            from agent_plugin ap join plugin g on g.id = ap.plugin, jsonb_object_keys(g.commands) as name
+            where ap.agent = a.number
+        ) as commands
+    from agent a join presence p on p.agent = a.number";
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    queueloc: String,
+    #[diesel(sql_type = Text)]
+    transport: String,
+    #[diesel(sql_type = Text)]
+    mode: String,
+    #[diesel(sql_type = Text)]
+    version: String,
+    #[diesel(sql_type = BigInt)]
+    pid: i64,
+    #[diesel(sql_type = Text)]
+    status: String,
+    #[diesel(sql_type = Jsonb)]
+    environment: Value,
+    #[diesel(sql_type = Jsonb)]
+    tags: Value,
+    #[diesel(sql_type = Text)]
+    loader_name: String,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    team_id: Option<Uuid>,
+    #[diesel(sql_type = Timestamptz)]
+    started: OffsetDateTime,
+    #[diesel(sql_type = Timestamptz)]
+    refreshed: OffsetDateTime,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    revoked_at: Option<OffsetDateTime>,
+    #[diesel(sql_type = BigInt)]
+    revision: i64,
+    #[diesel(sql_type = Timestamptz)]
+    last_seen: OffsetDateTime,
+    #[diesel(sql_type = Array<SqlUuid>)]
+    plugins: Vec<Uuid>,
+    #[diesel(sql_type = Array<Text>)]
+    commands: Vec<String>,
+}
+
+impl TryFrom<Row> for Agent {
+    type Error = diesel::result::Error;
+
+    fn try_from(row: Row) -> QueryResult<Self> {
+        Ok(Self {
+            number: AgentId(row.number),
+            id: AgentUid(row.id),
+            name: row.name,
+            queueloc: row.queueloc,
+            transport: Transport::parse(&row.transport)
+                .ok_or_else(|| unreadable("agent.transport"))?,
+            mode: row.mode,
+            version: row.version,
+            pid: row.pid,
+            status: AgentStatus::parse(&row.status).ok_or_else(|| unreadable("agent.status"))?,
+            reported: serde_json::from_value(row.environment).map_err(unreadable)?,
+            tags: serde_json::from_value(row.tags).map_err(unreadable)?,
+            loader_name: row.loader_name,
+            team: row.team_id.map(TeamId),
+            plugins: row.plugins.into_iter().map(PluginId).collect(),
+            commands: row.commands.into_iter().collect(),
+            started: row.started,
+            last_seen: row.last_seen,
+            refreshed: row.refreshed,
+            revoked_at: row.revoked_at,
+            revision: row.revision,
+        })
+    }
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+fn ids(rows: Vec<Number>) -> Vec<AgentId> {
+    rows.into_iter().map(|row| AgentId(row.number)).collect()
+}
+
+fn whole(rows: Vec<Row>) -> QueryResult<Vec<Agent>> {
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Gives these agents, by number.
+pub(crate) async fn agents_by_number(
+    conn: &mut Conn,
+    numbers: &[AgentId],
+) -> QueryResult<Vec<Agent>> {
+    let numbers: Vec<i64> = numbers.iter().map(|number| number.0).collect();
+    let query = store::sql(format!("{WHOLE} where a.number = any($1) order by a.number"));
+    whole(query.bind::<Array<BigInt>, _>(numbers).get_results(conn).await?)
+}
+
+/// Gives the agents behind `after`, by number.
+pub(crate) async fn agents_page(
+    conn: &mut Conn,
+    after: AgentId,
+    limit: i64,
+) -> QueryResult<Vec<Agent>> {
+    let query = store::sql(format!("{WHOLE} where a.number > $1 order by a.number limit $2"));
+    whole(query.bind::<BigInt, _>(after.0).bind::<BigInt, _>(limit).get_results(conn).await?)
+}
+
+/// Gives one agent.
+pub(crate) async fn agent_by_id(conn: &mut Conn, id: AgentUid) -> QueryResult<Option<Agent>> {
+    let query = store::sql(format!("{WHOLE} where a.id = $1"));
+    let row: Option<Row> = query.bind::<SqlUuid, _>(id.0).get_result(conn).await.optional()?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Locks one agent until the transaction ends and gives its number and whether it was revoked.
+pub(crate) async fn agent_lock(
+    conn: &mut Conn,
+    id: AgentUid,
+) -> QueryResult<Option<(AgentId, bool)>> {
+    let row: Option<(i64, Option<OffsetDateTime>)> = agent::table
+        .filter(agent::id.eq(id.0))
+        .select((agent::number, agent::revoked_at))
+        .for_update()
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(row.map(|(number, revoked_at)| (AgentId(number), revoked_at.is_some())))
+}
+
+/// Stores a new agent, not heard yet, and gives its number.
+pub(crate) async fn agent_insert(conn: &mut Conn, new: &Agent) -> QueryResult<AgentId> {
+    let environment = serde_json::to_value(&new.reported).map_err(unreadable)?;
+    let tags = serde_json::to_value(&new.tags).map_err(unreadable)?;
+    let row = (
+        agent::id.eq(new.id.0),
+        agent::name.eq(&new.name),
+        agent::queueloc.eq(&new.queueloc),
+        agent::transport.eq(new.transport.name()),
+        agent::mode.eq(&new.mode),
+        agent::version.eq(&new.version),
+        agent::status.eq(new.status.name()),
+        agent::environment.eq(environment),
+        agent::tags.eq(tags),
+        agent::team_id.eq(new.team.map(|team| team.0)),
+        agent::started.eq(new.started),
+        agent::refreshed.eq(new.refreshed),
+    );
+    let number = diesel::insert_into(agent::table)
+        .values(row)
+        .returning(agent::number)
+        .get_result::<i64>(conn)
+        .await?;
+    let seen = (presence::agent.eq(number), presence::last_seen.eq(new.last_seen));
+    diesel::insert_into(presence::table).values(seen).execute(conn).await?;
+    Ok(AgentId(number))
+}
+
+/// Is what people change of an agent; what is absent stays.
+#[derive(Debug, Clone, AsChangeset)]
+#[diesel(table_name = agent)]
+pub(crate) struct Change {
+    /// The name.
+    pub name: Option<String>,
+    /// The team.
+    pub team_id: Option<Uuid>,
+    /// The labels.
+    pub tags: Option<Value>,
+}
+
+/// Changes an agent and raises its revision.
+pub(crate) async fn agent_change(
+    conn: &mut Conn,
+    number: AgentId,
+    change: &Change,
+) -> QueryResult<()> {
+    diesel::update(agent::table.find(number.0))
+        .set((change, agent::revision.eq(agent::revision + 1)))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Replaces the plugins of an agent and raises its revision.
+pub(crate) async fn agent_set_plugins(
+    conn: &mut Conn,
+    number: AgentId,
+    plugins: &[PluginId],
+) -> QueryResult<()> {
+    let old = agent_plugin::table.filter(agent_plugin::agent.eq(number.0));
+    diesel::delete(old).execute(conn).await?;
+    agent_add_plugins(conn, number, plugins).await?;
+    diesel::update(agent::table.find(number.0))
+        .set(agent::revision.eq(agent::revision + 1))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Gives plugins to an agent that has none of them; the revision stays.
+pub(crate) async fn agent_add_plugins(
+    conn: &mut Conn,
+    number: AgentId,
+    plugins: &[PluginId],
+) -> QueryResult<()> {
+    let rows: Vec<_> = plugins
+        .iter()
+        .map(|plugin| (agent_plugin::agent.eq(number.0), agent_plugin::plugin.eq(plugin.0)))
+        .collect();
+    diesel::insert_into(agent_plugin::table)
+        .values(rows)
+        .on_conflict_do_nothing()
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Marks an agent as revoked and gone and raises its revision.
+pub(crate) async fn agent_revoke(
+    conn: &mut Conn,
+    number: AgentId,
+    now: OffsetDateTime,
+) -> QueryResult<()> {
+    diesel::update(agent::table.find(number.0))
+        .set((
+            agent::revoked_at.eq(now),
+            agent::status.eq(AgentStatus::Offline.name()),
+            agent::revision.eq(agent::revision + 1),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Is how an agent of Writ's describes itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Description {
+    /// The program's version.
+    pub version: String,
+    /// The process id.
+    pub pid: i64,
+    /// The machine, as [`types::Environment`].
+    pub environment: Value,
+}
+
+/// Stores how an agent describes itself and marks it online; gives whether anything of that was new.
+pub(crate) async fn agent_describe(
+    conn: &mut Conn,
+    number: AgentId,
+    new: Description,
+    now: OffsetDateTime,
+) -> QueryResult<bool> {
+    let changed = store::sql(
+        "update agent set version = $2, pid = $3, environment = $4, transport = 'writ', mode = 'daemon',
+             status = 'online', refreshed = $5, revision = revision + 1
+         where number = $1 and revoked_at is null
+             and (version, pid, environment, transport, status) is distinct from ($2, $3, $4, 'writ', 'online')",
+    )
+    .bind::<BigInt, _>(number.0)
+    .bind::<Text, _>(new.version)
+    .bind::<BigInt, _>(new.pid)
+    .bind::<Jsonb, _>(new.environment)
+    .bind::<Timestamptz, _>(now)
+    .execute(conn)
+    .await?;
+    Ok(changed > 0)
+}
+
+/// Marks those of these agents online that were idle or offline; gives which.
+pub(crate) async fn agents_come_online(
+    conn: &mut Conn,
+    numbers: &[AgentId],
+) -> QueryResult<Vec<AgentId>> {
+    let numbers: Vec<i64> = numbers.iter().map(|number| number.0).collect();
+    let rows = store::sql(
+        "update agent a set status = 'online', revision = a.revision + 1
+         from (
+             select number from agent
+             where number = any($1) and status in ('idle', 'offline') and revoked_at is null
+             order by number for update
+         ) as gone
+         where a.number = gone.number
+         returning a.number",
+    )
+    .bind::<Array<BigInt>, _>(numbers)
+    .get_results(conn)
+    .await?;
+    Ok(ids(rows))
+}
+
+/// Moves at most `limit` agents that poll from `from` to `to` when they were last heard before `before`; gives which.
+pub(crate) async fn agents_fade(
+    conn: &mut Conn,
+    from: AgentStatus,
+    to: AgentStatus,
+    before: OffsetDateTime,
+    limit: i64,
+) -> QueryResult<Vec<AgentId>> {
+    let rows = store::sql(
+        "update agent a set status = $2, revision = a.revision + 1
+         from (
+             select a.number from agent a join presence p on p.agent = a.number
+             where a.status = $1 and a.transport <> 'mig' and p.last_seen < $3
+             order by a.number limit $4 for update of a skip locked
+         ) as silent
+         where a.number = silent.number
+         returning a.number",
+    )
+    .bind::<Text, _>(from.name())
+    .bind::<Text, _>(to.name())
+    .bind::<Timestamptz, _>(before)
+    .bind::<BigInt, _>(limit)
+    .get_results(conn)
+    .await?;
+    Ok(ids(rows))
+}
+
+/// Tells which of these agents may be given work.
+pub(crate) async fn agents_employable(
+    conn: &mut Conn,
+    numbers: &[AgentId],
+) -> QueryResult<Vec<AgentId>> {
+    let numbers: Vec<i64> = numbers.iter().map(|number| number.0).collect();
+    let rows = store::sql(
+        "select number from agent where number = any($1) and revoked_at is null and status <> 'destroyed'",
+    )
+    .bind::<Array<BigInt>, _>(numbers)
+    .get_results(conn)
+    .await?;
+    Ok(ids(rows))
+}

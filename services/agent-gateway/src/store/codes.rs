@@ -1,0 +1,194 @@
+//! Codes of the device flow; the device's secret is kept as SHA-256 only.
+
+use super::schema::device_code;
+use crate::domain::user_code::UserCode;
+use diesel::dsl::count_star;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use store::Conn;
+use time::OffsetDateTime;
+use types::api::device::PendingCode;
+use types::{AgentId, InvestigatorId};
+
+const PENDING: &str = "pending";
+
+/// Is a code that a device asked for.
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = device_code)]
+#[diesel(check_for_backend(diesel::pg::Pg))]
+pub(crate) struct NewCode {
+    /// The hash of the device's secret.
+    pub sha256: Vec<u8>,
+    /// The letters that the person types.
+    pub user_code: String,
+    /// What the device calls itself.
+    pub client_id: String,
+    /// Where it asked from.
+    pub address: String,
+    /// What counts as one asker.
+    pub origin: String,
+    /// Its User-Agent header.
+    pub user_agent: String,
+    /// When it asked.
+    pub created: OffsetDateTime,
+    /// When the code dies.
+    pub expires: OffsetDateTime,
+    /// Always `pending`.
+    pub state: &'static str,
+}
+
+impl NewCode {
+    /// Is the state of every new code.
+    pub(crate) const STATE: &'static str = PENDING;
+}
+
+/// Is a code as the device polls it.
+#[derive(Debug, Clone, PartialEq, Eq, HasQuery)]
+#[diesel(table_name = device_code)]
+#[diesel(check_for_backend(diesel::pg::Pg))]
+pub(crate) struct PolledCode {
+    /// What the device called itself.
+    pub client_id: String,
+    /// pending, approved, denied or redeemed.
+    pub state: String,
+    /// The agent it became.
+    pub agent: Option<i64>,
+}
+
+#[derive(HasQuery)]
+#[diesel(table_name = device_code)]
+#[diesel(check_for_backend(diesel::pg::Pg))]
+struct Row {
+    user_code: String,
+    client_id: String,
+    address: String,
+    user_agent: String,
+    created: OffsetDateTime,
+    expires: OffsetDateTime,
+}
+
+impl From<Row> for PendingCode {
+    fn from(row: Row) -> Self {
+        Self {
+            user_code: UserCode::parse(&row.user_code)
+                .map_or(row.user_code, |code| code.to_string()),
+            client_id: row.client_id,
+            address: row.address,
+            user_agent: row.user_agent,
+            created: row.created,
+            expires: row.expires,
+        }
+    }
+}
+
+/// Counts the codes that wait for a person: those of one asker, and all.
+pub(crate) async fn codes_count(
+    conn: &mut Conn,
+    origin: &str,
+    now: OffsetDateTime,
+) -> QueryResult<(i64, i64)> {
+    let pending = || {
+        device_code::table
+            .filter(device_code::state.eq(PENDING))
+            .filter(device_code::expires.gt(now))
+    };
+    let mine =
+        pending().filter(device_code::origin.eq(origin)).select(count_star()).first(conn).await?;
+    let all = pending().select(count_star()).first(conn).await?;
+    Ok((mine, all))
+}
+
+/// Stores a code; gives whether it was new (another pending one may have the same letters).
+pub(crate) async fn code_insert(conn: &mut Conn, code: &NewCode) -> QueryResult<bool> {
+    let new = diesel::insert_into(device_code::table).values(code).on_conflict_do_nothing();
+    Ok(new.execute(conn).await? == 1)
+}
+
+/// Gives the pending codes behind `after`, oldest first.
+pub(crate) async fn codes_page(
+    conn: &mut Conn,
+    after: Option<(OffsetDateTime, String)>,
+    now: OffsetDateTime,
+    limit: i64,
+) -> QueryResult<Vec<PendingCode>> {
+    let mut query = Row::query()
+        .filter(device_code::state.eq(PENDING))
+        .filter(device_code::expires.gt(now))
+        .order((device_code::created, device_code::user_code))
+        .limit(limit)
+        .into_boxed();
+    if let Some((created, user_code)) = after {
+        let later = device_code::created
+            .gt(created)
+            .or(device_code::created.eq(created).and(device_code::user_code.gt(user_code)));
+        query = query.filter(later);
+    }
+    let rows = query.load::<Row>(conn).await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Locks the living code with these letters until the transaction ends and gives its secret's hash and its state; a
+/// pending one before one that was decided.
+pub(crate) async fn code_lock(
+    conn: &mut Conn,
+    code: &UserCode,
+    now: OffsetDateTime,
+) -> QueryResult<Option<(Vec<u8>, String)>> {
+    device_code::table
+        .filter(device_code::user_code.eq(code.letters()))
+        .filter(device_code::expires.gt(now))
+        .order((device_code::state.eq(PENDING).desc(), device_code::created.desc()))
+        .select((device_code::sha256, device_code::state))
+        .for_update()
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// Decides a code: the agent it becomes, or none.
+pub(crate) async fn code_decide(
+    conn: &mut Conn,
+    sha256: &[u8],
+    agent: Option<AgentId>,
+    by: InvestigatorId,
+) -> QueryResult<()> {
+    let state = if agent.is_some() { "approved" } else { "denied" };
+    diesel::update(device_code::table.filter(device_code::sha256.eq(sha256)))
+        .set((
+            device_code::state.eq(state),
+            device_code::agent.eq(agent.map(|agent| agent.0)),
+            device_code::decided_by.eq(by.0),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Locks a living code by the hash of the device's secret.
+pub(crate) async fn code_poll(
+    conn: &mut Conn,
+    sha256: &[u8; 32],
+    now: OffsetDateTime,
+) -> QueryResult<Option<PolledCode>> {
+    PolledCode::query()
+        .filter(device_code::sha256.eq(sha256.as_slice()))
+        .filter(device_code::expires.gt(now))
+        .for_update()
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// Marks a code as redeemed.
+pub(crate) async fn code_redeem(conn: &mut Conn, sha256: &[u8; 32]) -> QueryResult<()> {
+    diesel::update(device_code::table.filter(device_code::sha256.eq(sha256.as_slice())))
+        .set(device_code::state.eq("redeemed"))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Removes dead codes; an unknown code is answered as a dead one.
+pub(crate) async fn codes_purge(conn: &mut Conn, now: OffsetDateTime) -> QueryResult<usize> {
+    diesel::delete(device_code::table.filter(device_code::expires.le(now))).execute(conn).await
+}

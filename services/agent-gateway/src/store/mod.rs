@@ -1,0 +1,29 @@
+//! The way down: one file per aggregate, each function one statement on the connection it is given.
+
+pub(crate) mod agents;
+pub(crate) mod codes;
+pub(crate) mod mailbox;
+pub(crate) mod plugins;
+pub(crate) mod presence;
+pub(crate) mod schema;
+pub(crate) mod teams;
+pub(crate) mod tokens;
+
+use diesel::result::Error;
+
+/// Lists the statements that run with each poll, each answer or each second; none may read a whole table.
+pub const HOT_QUERIES: &[(&str, &str)] = &[
+    ("token_find", tokens::TOKEN_FIND),
+    ("presence_note", presence::PRESENCE_NOTE),
+    ("mailbox_due", mailbox::MAILBOX_DUE),
+    ("mailbox_lease", mailbox::MAILBOX_LEASE),
+    ("mailbox_find", mailbox::MAILBOX_FIND),
+    ("mailbox_close", mailbox::MAILBOX_CLOSE),
+    ("mailbox_ring", mailbox::MAILBOX_RING),
+    ("mailbox_give_up", mailbox::MAILBOX_GIVE_UP),
+];
+
+/// Says that a row does not read as what it should be; a fault of ours.
+fn unreadable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::DeserializationError(error.into())
+}
