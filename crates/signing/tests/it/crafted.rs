@@ -248,7 +248,15 @@ fn a_key_without_user_id_speaks_for_itself() {
         at: MADE + Duration::days(1),
     });
     assert_eq!(verify(&keys, NOW), end);
-    let both = ann.public(|key| key.details.direct_signatures.push(direct)).unwrap();
+    let mut long = ann.config(SignatureType::CertPositive, MADE + Duration::days(1));
+    let years = SubpacketData::KeyExpirationTime(Span::from_secs(1_000 * 86_400));
+    long.hashed_subpackets.push(part(years));
+    let both = ann
+        .public(|key| {
+            key.details.users[0].signatures = vec![ann.certify(long)];
+            key.details.direct_signatures.push(direct);
+        })
+        .unwrap();
     assert_eq!(verify(&[both].into_iter().collect(), NOW), end, "it comes before the user id");
 }
 
