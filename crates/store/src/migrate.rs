@@ -4,6 +4,8 @@ use crate::connect::{connect, may_come_up};
 use crate::settings::{Parsed, Settings};
 use crate::{Conn, sql};
 use anyhow::{Context, anyhow};
+use diesel::migration::MigrationSource;
+use diesel::pg::Pg;
 use diesel_async::{AsyncMigrationHarness, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 use std::time::{Duration, Instant};
@@ -24,9 +26,9 @@ pub async fn migrate(
 }
 
 /// Does as [`migrate`], with another deadline for the first connection.
-pub async fn migrate_until(
+pub async fn migrate_until<M: MigrationSource<Pg> + Send + 'static>(
     settings: &Settings,
-    sources: Vec<EmbeddedMigrations>,
+    sources: Vec<M>,
     deadline: Instant,
 ) -> anyhow::Result<Vec<String>> {
     let parsed = Parsed::new(settings)?;
@@ -60,7 +62,7 @@ async fn wait_for(parsed: &Parsed, deadline: Instant) -> anyhow::Result<Conn> {
     }
 }
 
-async fn run(mut conn: Conn, sources: Vec<EmbeddedMigrations>) -> anyhow::Result<Vec<String>> {
+async fn run<M: MigrationSource<Pg>>(mut conn: Conn, sources: Vec<M>) -> anyhow::Result<Vec<String>> {
     // the time-out covers the wait for the lock, and for the locks of each change
     sql("set lock_timeout = '120s'").execute(&mut conn).await?;
     sql(format!("select pg_advisory_lock({LOCK})"))

@@ -110,6 +110,7 @@ mod tests {
         assert_eq!(lines[0]["agents"], 3);
         assert_eq!(lines[0]["service"], "scheduler");
         assert_eq!(lines[0]["spans"][0]["action.id"], 7);
+        assert!(text.ends_with("}\n"), "{text}");
         assert_eq!(lines[0]["trace_id"].as_str().unwrap().len(), 32);
         assert_eq!(lines[1]["trace_id"], serde_json::Value::Null);
     }

@@ -1,1 +1,53 @@
-//! manual-interaction
+//! Asks people: the manual steps of playbooks and their answers.
+//!
+//! So far it stands ready: it has its database, knows the investigators and says what it is.
+
+mod config;
+
+pub use config::Config;
+
+use auth::{HasReplica, Replica};
+use messaging::{Bus, Subscription};
+use service::{EmbeddedMigrations, Parts, Service, embed_migrations};
+use store::Store;
+use types::Clock;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Is the service.
+pub struct ManualInteraction {
+    parts: Parts,
+}
+
+impl Service for ManualInteraction {
+    const NAME: &'static str = "manual-interaction";
+    const MIGRATIONS: &'static [EmbeddedMigrations] = &[embed_migrations!()];
+    type Config = Config;
+
+    async fn build(parts: Parts, _config: Config) -> anyhow::Result<Self> {
+        Ok(Self { parts })
+    }
+
+    fn routes(_config: &mut ServiceConfig<'_>) {}
+
+    fn subscriptions() -> Vec<Subscription<Self>> {
+        vec![auth::subscription()]
+    }
+}
+
+impl HasReplica for ManualInteraction {
+    fn replica(&self) -> &Replica {
+        &self.parts.replica
+    }
+
+    fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    fn bus(&self) -> &Bus {
+        &self.parts.bus
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.parts.clock
+    }
+}

@@ -1,0 +1,99 @@
+//! A service that serves, and its end.
+
+use crate::{Health, Parts, Service, Tasks};
+use actix_web::dev::ServerHandle;
+use anyhow::bail;
+use messaging::Shutdown;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use web::Site;
+
+/// How long consumers and jobs, and then the relay, may take to end what they have at hand.
+const LAST_WORK: Duration = Duration::from_secs(8);
+/// How much longer than the drain the server may take before it is left alone.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Is a service that serves.
+pub struct Running<S: Service> {
+    /// Where callers are served.
+    pub address: SocketAddr,
+    /// Where the probes are served.
+    pub admin_address: SocketAddr,
+    /// The service itself.
+    pub service: Arc<S>,
+    /// What it stands on.
+    pub parts: Parts,
+    /// The service as another server can mount it.
+    pub site: Site,
+    pub(crate) ending: Ending,
+}
+
+/// Is what the end of a service needs.
+pub(crate) struct Ending {
+    pub(crate) health: Health,
+    pub(crate) tasks: Tasks,
+    pub(crate) http: ServerHandle,
+    pub(crate) admin: ServerHandle,
+    pub(crate) admin_task: tokio::task::JoinHandle<std::io::Result<()>>,
+    pub(crate) work: Shutdown,
+    pub(crate) relay: Shutdown,
+    pub(crate) drain: Duration,
+}
+
+impl<S: Service> Running<S> {
+    /// Gives the origin of the callers' port.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Gives the origin of the admin port.
+    pub fn admin_url(&self) -> String {
+        format!("http://{}", self.admin_address)
+    }
+
+    /// Knows how the process is.
+    pub fn health(&self) -> &Health {
+        &self.ending.health
+    }
+
+    /// Waits for the word to stop and ends in order; fails when something of the process had failed.
+    pub async fn finish(self) -> anyhow::Result<()> {
+        self.parts.shutdown.wait().await;
+        self.ending.run(S::NAME).await
+    }
+
+    /// Says the word and ends in order.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.parts.shutdown.trigger();
+        self.finish().await
+    }
+}
+
+impl Ending {
+    /// Ends: no new work, the requests at hand, consumers and jobs, what is left in the outbox.
+    async fn run(self, service: &'static str) -> anyhow::Result<()> {
+        self.health.stopping();
+        tracing::info!(service, "stopping");
+        if tokio::time::timeout(self.drain + GRACE, self.http.stop(true)).await.is_err() {
+            tracing::warn!(service, "requests were cut off");
+        }
+        self.work.trigger();
+        // the relay publishes what consumers and jobs wrote at the very end, and ends after them
+        let relay = self.relay.clone();
+        let last = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            relay.trigger();
+        };
+        tokio::join!(last, self.tasks.finish(LAST_WORK));
+        self.admin.stop(false).await;
+        let _ = self.admin_task.await;
+        match self.health.failure() {
+            None => {
+                tracing::info!(service, "stopped");
+                Ok(())
+            }
+            Some(reason) => bail!("{service}: {reason}"),
+        }
+    }
+}

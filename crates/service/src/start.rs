@@ -1,0 +1,186 @@
+//! The start of a service, in the order in which it can fail clearly: ports, database, migrations, broker, callers.
+
+use crate::{Common, Health, Parts, Running, Service, Settings, Tasks, running, wait};
+use anyhow::Context;
+use auth::Replica;
+use diesel::migration::{Migration, MigrationSource};
+use diesel::pg::Pg;
+use diesel_migrations::EmbeddedMigrations;
+use messaging::{Bus, Shutdown};
+use std::future::ready;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::Store;
+use types::Clock;
+use web::admin::Check;
+use web::{Site, admin, server};
+
+/// How often the dependencies are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Starts a service; it serves when this returns. It stops when `shutdown` is triggered, by whoever.
+pub async fn start<S: Service>(
+    settings: Settings<S>,
+    shutdown: Shutdown,
+) -> anyhow::Result<Running<S>> {
+    let common = &settings.common;
+    let listener = bind(common.listen())?;
+    let admin_listener = bind(common.admin_listen())?;
+    let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
+    let health = Health::default();
+    let tasks = Tasks::new(tokio::runtime::Handle::current(), health.clone(), shutdown.clone());
+    let admin = admin::serve(admin_listener, Arc::new(health.clone()))?;
+    let admin_handle = admin.handle();
+    // the admin port answers to the end, when all other tasks are over: it is not one of them
+    let admin = tokio::runtime::Handle::current().spawn(admin);
+
+    let parts = parts::<S>(&settings, tasks.clone(), shutdown.clone()).await?;
+    let service = S::build(parts.clone(), settings.config.clone());
+    let service = Arc::new(service.await.with_context(|| format!("{} cannot start", S::NAME))?);
+    let work = Shutdown::new();
+    let relay = Shutdown::new();
+    run_work(&service, &parts, &work, &relay);
+    watch(&health, &parts, &relay);
+    let broker = "the broker (AMQP_URL)";
+    wait::until(broker, common.start_timeout(), &shutdown, || ready(parts.bus.is_connected()))
+        .await?;
+
+    let site = site(&service, &parts);
+    let http = server::own(listener, &common.server(), &site)?;
+    let http_handle = http.handle();
+    tasks.spawn_fallible("http", async { http.await.context("the server of callers ended") });
+    health.serving();
+    tracing::info!(service = S::NAME, %address, admin = %admin_address, "serving");
+    Ok(Running {
+        address,
+        admin_address,
+        service,
+        parts,
+        site,
+        ending: running::Ending {
+            health,
+            tasks,
+            http: http_handle,
+            admin: admin_handle,
+            admin_task: admin,
+            work,
+            relay,
+            drain: common.drain(),
+        },
+    })
+}
+
+fn bind(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Makes what a service stands on; migrates first, unless told not to.
+pub async fn parts<S: Service>(
+    settings: &Settings<S>,
+    tasks: Tasks,
+    shutdown: Shutdown,
+) -> anyhow::Result<Parts> {
+    let common = &settings.common;
+    let database = common.store(S::NAME)?;
+    let bus = Bus::new(S::NAME, &common.bus()?)?;
+    if common.migrates() {
+        migrate::<S>(common).await?;
+    }
+    let store = Store::new(store::pool(&database, tokio::runtime::Handle::current())?);
+    wait::until("the database", common.start_timeout(), &shutdown, || store.is_up()).await?;
+    let replica = Replica::load(&store, common.auth())
+        .await
+        .context("the investigators cannot be read; was the database migrated?")?;
+    let clock = settings.clock.clone();
+    Ok(Parts { store, bus, replica, clock, origin: common.origin(), tasks, shutdown })
+}
+
+/// Holds the migrations that every service's database has.
+static SHARED: [EmbeddedMigrations; 2] = [messaging::MIGRATIONS, auth::MIGRATIONS];
+
+/// Lends migrations that cannot be copied.
+struct Source(&'static EmbeddedMigrations);
+
+impl MigrationSource<Pg> for Source {
+    fn migrations(&self) -> diesel::migration::Result<Vec<Box<dyn Migration<Pg>>>> {
+        self.0.migrations()
+    }
+}
+
+/// Brings the service's database up to date.
+pub(crate) async fn migrate<S: Service>(common: &Common) -> anyhow::Result<()> {
+    let sources = SHARED.iter().chain(S::MIGRATIONS).map(Source).collect();
+    let until = Instant::now() + common.start_timeout();
+    let ran = store::migrate_until(&common.store(S::NAME)?, sources, until)
+        .await
+        .with_context(|| format!("the database of {} cannot be migrated", S::NAME))?;
+    if !ran.is_empty() {
+        tracing::info!(service = S::NAME, versions = ran.join(" "), "migrated the database");
+    }
+    Ok(())
+}
+
+/// Starts all that runs beside the requests: jobs and consumers, which end at `work`, and the relay, which ends last.
+fn run_work<S: Service>(service: &Arc<S>, parts: &Parts, work: &Shutdown, relay: &Shutdown) {
+    let Parts { bus, store, clock, tasks, .. } = parts;
+    tasks.spawn("relay", messaging::relay(bus.clone(), store.clone(), relay.clone()));
+    tasks.spawn("purge", messaging::purge(store.clone(), clock.clone(), work.clone()));
+    for subscription in S::subscriptions() {
+        let (messaging::Queue::Stream(name) | messaging::Queue::Process(name)) = subscription.queue;
+        let service = Arc::clone(service);
+        let consumer =
+            messaging::consume(bus.clone(), store.clone(), service, subscription, work.clone());
+        tasks.spawn(name, consumer);
+    }
+    for job in S::jobs() {
+        let (service, work) = (Arc::clone(service), work.clone());
+        tasks.spawn(job.name(), async move { job.repeat(&service, work).await });
+    }
+}
+
+/// Looks at the dependencies until the end.
+fn watch(health: &Health, parts: &Parts, until: &Shutdown) {
+    let (health, parts, until) = (health.clone(), parts.clone(), until.clone());
+    parts.tasks.clone().spawn("health", async move {
+        while !until.is_triggered() {
+            look(&health, &parts).await;
+            let _ = tokio::time::timeout(LOOK, until.wait()).await;
+        }
+    });
+}
+
+async fn look(health: &Health, parts: &Parts) {
+    let check = |ok: bool, needed: bool, detail: &str| Check {
+        ok,
+        needed,
+        detail: (!ok).then(|| detail.to_owned()),
+    };
+    let database = parts.store.is_up().await;
+    health.note("database", check(database, true, "the database does not answer"));
+    let broker = parts.bus.is_connected();
+    health.note("broker", check(broker, true, "the broker is not reached, or a queue is missing"));
+    let fresh = parts.replica.is_fresh(parts.clock.now());
+    let stale = "the investigators' keys were not confirmed lately; changes are refused";
+    health.note("investigators", check(fresh, false, stale));
+}
+
+/// Gives the service as a server mounts it.
+fn site<S: Service>(service: &Arc<S>, parts: &Parts) -> Site {
+    use actix_web::web::Data;
+    let service = Data::from(Arc::clone(service));
+    let replica = Data::new(parts.replica.clone());
+    let clock: Data<Clock> = Data::new(parts.clock.clone());
+    let store = Data::new(parts.store.clone());
+    Site {
+        name: S::NAME,
+        mount: Arc::new(move |config| {
+            config
+                .app_data(service.clone())
+                .app_data(replica.clone())
+                .app_data(clock.clone())
+                .app_data(store.clone());
+            S::routes(config);
+        }),
+    }
+}

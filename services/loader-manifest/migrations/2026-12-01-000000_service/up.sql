@@ -1,0 +1,2 @@
+-- the service has no tables of its own yet beside those of messaging and auth
+select 1;
