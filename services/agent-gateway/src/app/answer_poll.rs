@@ -6,7 +6,7 @@ use crate::store::agents;
 use crate::store::mailbox::{self, Leased};
 use std::pin::pin;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 use types::AgentId;
 use types::api::work::{Work, WorkItem};
 use types::messages::CommandDelivered;
@@ -25,13 +25,14 @@ impl App {
             // from here on no ring is lost, also while we look
             rung.as_mut().enable();
             let items = self.lease_work(agent).await?;
-            if !items.is_empty()
-                || self.doors.are_closed()
-                || timeout_at(deadline, rung).await.is_err()
-            {
+            if !items.is_empty() {
                 return Ok(Work { items });
             }
-            self.check_not_revoked(agent).await?;
+            tokio::select! {
+                () = rung => self.check_not_revoked(agent).await?,
+                () = sleep_until(deadline) => return Ok(Work { items }),
+                () = self.shutdown.wait() => return Ok(Work { items }),
+            }
         }
     }
 

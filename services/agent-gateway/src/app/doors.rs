@@ -1,17 +1,13 @@
 //! Who waits at the door: the long polls of this process, by agent.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use types::AgentId;
 
 /// Knows the long polls that wait in this process; clones know the same.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Doors {
-    doors: Arc<Mutex<HashMap<AgentId, Door>>>,
-    closed: Arc<AtomicBool>,
-}
+pub(crate) struct Doors(Arc<Mutex<HashMap<AgentId, Door>>>);
 
 #[derive(Debug, Default)]
 struct Door {
@@ -38,26 +34,13 @@ impl Doors {
         }
     }
 
-    /// Ends every poll now and lets none wait any more: the process stops.
-    pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
-        for door in self.lock().values() {
-            door.bell.notify_waiters();
-        }
-    }
-
-    /// Tells whether the process stops.
-    pub(crate) fn are_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
-    }
-
     /// Lists the agents that wait here.
     pub(crate) fn waiting(&self) -> Vec<AgentId> {
         self.lock().keys().copied().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<AgentId, Door>> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -110,8 +93,7 @@ mod tests {
         first.await;
         second.await;
         assert!(futures_util::poll!(third.as_mut()).is_pending());
-        doors.close();
-        assert!(doors.are_closed());
+        doors.ring([AgentId(2)]);
         third.await;
     }
 

@@ -30,7 +30,7 @@ use crate::store::agents;
 use doors::Doors;
 use messaging::Bus;
 use seen::Seen;
-use service::Parts;
+use service::{Parts, Shutdown};
 use store::{Conn, Store};
 use time::OffsetDateTime;
 use types::messages::AgentChanged;
@@ -44,6 +44,7 @@ pub struct App {
     pub(crate) config: Config,
     pub(crate) doors: Doors,
     pub(crate) seen: Seen,
+    shutdown: Shutdown,
 }
 
 impl App {
@@ -55,6 +56,7 @@ impl App {
             config,
             doors: Doors::default(),
             seen: Seen::default(),
+            shutdown: parts.shutdown,
         }
     }
 

@@ -30,8 +30,8 @@ impl App {
     /// Refuses a client id that may not enrol.
     pub(super) fn check_client(&self, client_id: &str) -> Result<(), Error> {
         let length = client_id.chars().count();
-        let known = self.config.client_ids.is_empty()
-            || self.config.client_ids.iter().any(|id| id == client_id);
+        let mut listed = self.config.client_ids.iter().filter(|id| !id.is_empty()).peekable();
+        let known = listed.peek().is_none() || listed.any(|id| id == client_id);
         if (1..=CLIENT_ID_CHARACTERS).contains(&length) && known && !client_id.contains('\0') {
             return Ok(());
         }
