@@ -1,0 +1,42 @@
+//! The broker dies in the middle.
+
+use crate::support::{NUMBERS, Process, database};
+use messaging::Settings;
+use std::sync::Arc;
+use testkit::{PATIENCE, Server, Services, until};
+use tokio::task::spawn_blocking;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_broker_loses_nothing_and_doubles_nothing() {
+    let own = Arc::new(spawn_blocking(|| Services::own(&[("PS_PG", "0")])).await.unwrap());
+    let database = database().await;
+    let settings = Settings::new(own.amqp_url());
+    let (mut one, mut two) =
+        (Process::new(database.store(), &settings), Process::new(database.store(), &settings));
+    for process in [&mut one, &mut two] {
+        process.relay();
+        process.consume(NUMBERS);
+    }
+    one.connected().await;
+    two.connected().await;
+    for n in 0..400 {
+        one.put([n]).await;
+    }
+    one.put(400..700).await;
+    until(PATIENCE, async || one.count("effect").await > 200).await;
+
+    own.kill(Server::RabbitMq);
+    one.put(700..1000).await;
+    until(PATIENCE, async || !one.bus.is_connected() && !two.bus.is_connected()).await;
+    let restarting = Arc::clone(&own);
+    spawn_blocking(move || restarting.restart()).await.unwrap();
+
+    one.effects(1000).await;
+    one.empty_outbox().await;
+    one.connected().await;
+    // nothing more comes: what was lost on the way to the broker was said again, and the inbox has swallowed it
+    one.put([1000]).await;
+    one.effects(1001).await;
+    one.stop().await;
+    two.stop().await;
+}
