@@ -6,8 +6,6 @@ use flate2::Compression;
 use flate2::read::{GzDecoder, GzEncoder};
 use std::io::Read;
 
-/// Is the most that a body may take on the wire; larger things travel in numbered parts.
-pub const MAX_BODY: usize = 1024 * 1024;
 /// Is the most that a body may take once it is unpacked.
 pub const MAX_PLAIN: usize = 64 * 1024 * 1024;
 /// Bodies above this size are packed.
@@ -20,8 +18,8 @@ pub(crate) struct Packed {
     pub(crate) gzip: bool,
 }
 
-/// Packs a body; refuses one that is too large, naming its kind and size.
-pub(crate) fn pack(kind: &str, plain: Vec<u8>) -> QueryResult<Packed> {
+/// Packs a body; refuses one that takes more than `most` bytes on the wire, naming its kind and size.
+pub(crate) fn pack(kind: &str, most: usize, plain: Vec<u8>) -> QueryResult<Packed> {
     let size = plain.len();
     let packed = if size <= PACK_ABOVE {
         Packed { bytes: plain, gzip: false }
@@ -32,9 +30,9 @@ pub(crate) fn pack(kind: &str, plain: Vec<u8>) -> QueryResult<Packed> {
             .map_err(|e| Error::SerializationError(e.into()))?;
         Packed { bytes, gzip: true }
     };
-    if size > MAX_PLAIN || packed.bytes.len() > MAX_BODY {
+    if size > MAX_PLAIN || packed.bytes.len() > most {
         let text = format!(
-            "a {kind} of {size} bytes ({} on the wire) is too large: at most {MAX_PLAIN} ({MAX_BODY}); send it in parts",
+            "a {kind} of {size} bytes ({} on the wire) is too large: at most {MAX_PLAIN} ({most})",
             packed.bytes.len()
         );
         return Err(Error::SerializationError(text.into()));
@@ -64,7 +62,9 @@ pub(crate) fn unpack(bytes: &[u8], encoding: Option<&str>) -> Result<Vec<u8>, St
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_BODY, MAX_PLAIN, PACK_ABOVE, Packed, pack, unpack};
+    use super::{MAX_PLAIN, PACK_ABOVE, Packed, pack, unpack};
+
+    const MOST: usize = 1024 * 1024;
 
     fn noise(size: usize) -> Vec<u8> {
         let mut state = 1_u64;
@@ -78,19 +78,19 @@ mod tests {
     #[test]
     fn small_goes_plain_and_large_goes_packed() {
         let small = vec![b'x'; PACK_ABOVE];
-        assert_eq!(pack("k", small.clone()).unwrap(), Packed { bytes: small, gzip: false });
+        assert_eq!(pack("k", MOST, small.clone()).unwrap(), Packed { bytes: small, gzip: false });
         let large = vec![b'x'; PACK_ABOVE + 1];
-        let packed = pack("k", large.clone()).unwrap();
+        let packed = pack("k", MOST, large.clone()).unwrap();
         assert!(packed.gzip && packed.bytes.len() < 200);
         assert_eq!(unpack(&packed.bytes, Some("gzip")).unwrap(), large);
     }
 
     #[test]
     fn too_large_is_refused_on_both_sides() {
-        let error = pack("k", noise(MAX_BODY + 1)).unwrap_err().to_string();
+        let error = pack("k", MOST, noise(MOST + 1)).unwrap_err().to_string();
         assert!(error.contains("too large"), "{error}");
-        assert!(pack("k", vec![0; MAX_PLAIN + 1]).is_err());
-        let bomb = pack("k", vec![0; MAX_PLAIN]).unwrap().bytes;
+        assert!(pack("k", MOST, vec![0; MAX_PLAIN + 1]).is_err());
+        let bomb = pack("k", MOST, vec![0; MAX_PLAIN]).unwrap().bytes;
         assert_eq!(unpack(&bomb, Some("gzip")).unwrap().len(), MAX_PLAIN);
         let mut plain = vec![0; MAX_PLAIN + 1];
         plain.push(0);

@@ -100,7 +100,7 @@ impl Bus {
                 .map_err(|e| Error::SerializationError(e.into()))?;
             written.push((id, plain));
         }
-        outbox::insert(conn, M::KIND, now, pack_all(M::KIND, written).await?).await
+        outbox::insert(conn, M::KIND, now, pack_all(M::KIND, M::MAX_BODY, written).await?).await
     }
 
     /// Tells the relay that something was committed; without it, it looks twice a second.
@@ -185,11 +185,12 @@ fn envelope<'a, M: Message>(
 /// Packs bodies away from the runtime's workers when it takes long.
 async fn pack_all(
     kind: &'static str,
+    most: usize,
     bodies: Vec<(Uuid, Vec<u8>)>,
 ) -> QueryResult<Vec<(Uuid, Packed)>> {
     let size: usize = bodies.iter().map(|(_, plain)| plain.len()).sum();
     let pack_each =
-        move || bodies.into_iter().map(|(id, plain)| Ok((id, pack(kind, plain)?))).collect();
+        move || bodies.into_iter().map(|(id, plain)| Ok((id, pack(kind, most, plain)?))).collect();
     if size < 64 * 1024 {
         return pack_each();
     }

@@ -9,9 +9,12 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use std::sync::Arc;
 use store::Store;
+use types::messages;
 
 /// How many deliveries the broker sends ahead.
 const PREFETCH: u16 = 200;
+/// How many of kinds that may be large: all that is sent ahead lies in memory.
+const PREFETCH_LARGE: u16 = 16;
 
 /// Feeds `subscription` from its queue until `shutdown`; the batch at hand is then ended first.
 ///
@@ -80,7 +83,7 @@ async fn attach<S>(
     topology::declare_base(channel).await?;
     let queue =
         topology::declare_queue(channel, service, subscription.queue, subscription.kinds).await?;
-    rpc(channel.basic_qos(PREFETCH, BasicQosOptions::default())).await?;
+    rpc(channel.basic_qos(prefetch(subscription.kinds), BasicQosOptions::default())).await?;
     let options = BasicConsumeOptions {
         exclusive: matches!(subscription.queue, Queue::Process(_)),
         ..BasicConsumeOptions::default()
@@ -91,8 +94,25 @@ async fn attach<S>(
     Ok((queue, consumer))
 }
 
+fn prefetch(kinds: &[&str]) -> u16 {
+    let may_be_large =
+        |kind: &&str| messages::kind(kind).is_some_and(|kind| kind.max_body > messages::USUAL_BODY);
+    if kinds.iter().any(may_be_large) { PREFETCH_LARGE } else { PREFETCH }
+}
+
 /// Gives back at once what was sent ahead; when it fails, the end of the connection does so.
 async fn detach(channel: &Channel, consumer: &Consumer) {
     let _cancelled = rpc(channel.basic_cancel(consumer.tag(), BasicCancelOptions::default())).await;
     let _closed = rpc(channel.close(200, "OK".into())).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PREFETCH, PREFETCH_LARGE, prefetch};
+
+    #[test]
+    fn little_is_sent_ahead_of_what_may_be_large() {
+        assert_eq!(prefetch(&["agent.seen.v1", "agent.changed.v1"]), PREFETCH);
+        assert_eq!(prefetch(&["agent.seen.v1", "command.returned.v1"]), PREFETCH_LARGE);
+    }
 }

@@ -22,7 +22,8 @@ mod subscription;
 mod topology;
 mod trace;
 
-pub use body::{MAX_BODY, MAX_PLAIN};
+pub use body::MAX_PLAIN;
+pub use types::messages::USUAL_BODY as MAX_BODY;
 pub use bus::{Bus, Settings};
 pub use consume::consume;
 pub use delivery::{Delivery, Outcome};

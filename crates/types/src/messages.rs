@@ -18,10 +18,15 @@ pub use replica::ReplicaRequested;
 use serde::{Serialize, de::DeserializeOwned};
 use utoipa::openapi::{RefOr, Schema};
 
+/// The most bytes that a message of a usual kind takes on the wire.
+pub const USUAL_BODY: usize = 1024 * 1024;
+
 /// Is a payload that travels under one kind.
 pub trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The kind with its version, which is the routing key: `action.accepted.v1`.
     const KIND: &'static str;
+    /// The most bytes that a message may take on the wire.
+    const MAX_BODY: usize = USUAL_BODY;
 
     /// Gives the id of the thing the message is about, or nothing when it is about many.
     fn subject(&self) -> String;
@@ -37,6 +42,8 @@ pub struct Kind {
     pub producers: &'static [&'static str],
     /// The services that take it.
     pub consumers: &'static [&'static str],
+    /// The most bytes that a message takes on the wire.
+    pub max_body: usize,
     /// Gives the payload's name and schema.
     pub schema: fn() -> (String, RefOr<Schema>),
     /// Tells whether a payload parses; for old samples.
@@ -59,6 +66,7 @@ macro_rules! kinds {
             summary: $summary,
             producers: &$producers,
             consumers: &$consumers,
+            max_body: <$payload as Message>::MAX_BODY,
             schema: schema::<$payload>,
             parses: parses::<$payload>,
         },)*];

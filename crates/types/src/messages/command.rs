@@ -122,6 +122,8 @@ pub struct ReturnedCommand {
 
 impl Message for CommandReturned {
     const KIND: &'static str = "command.returned.v1";
+    /// A result may be large, and is not cut into parts (proto-docs/decisions/0002); RabbitMQ 4 takes 16 MiB.
+    const MAX_BODY: usize = 15 * 1024 * 1024;
 
     fn subject(&self) -> String {
         String::new()
