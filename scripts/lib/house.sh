@@ -7,7 +7,7 @@
 . "$LIB/services.sh"
 
 # What a house puts into its directory.
-HOUSE_FILES=(.house env.sh run log gnupg nginx private pids ports owner up apart secrets.sh admin.asc admin.apikey admin.apikey.new)
+HOUSE_FILES=(.house env.sh run log gnupg nginx private pids ports owner up apart secrets.sh admin.asc admin.apikey admin.apikey.new demo)
 
 # house_claim DIR: makes DIR a house's directory. One that holds other things under our names is refused: `down` would remove them.
 house_claim() {

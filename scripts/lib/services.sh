@@ -11,9 +11,14 @@ services_settings() {
   WRIT_URL=http://127.0.0.1:${ports[10]}
   WRIT_UP_DIR=$dir
   WRIT_LISTEN=127.0.0.1:${ports[10]}
+  WRIT_PUBLIC_URL=$WRIT_URL
   mkdir -p "$dir/run" "$dir/log"
   # shellcheck disable=SC2046 # names of variables
-  exports AMQP_URL WRIT_UP_DIR $(passed_through) >"$dir/run/shared.env"
+  exports AMQP_URL WRIT_UP_DIR WRIT_PUBLIC_URL $(passed_through) >"$dir/run/shared.env"
+  if [ -f "$dir/apart" ]; then echo "export WRIT_TRUSTED_PROXIES='127.0.0.1'" >>"$dir/run/shared.env"; fi
+  if [ -n "${WRIT_DEVICE_CODE_TTL:-}" ]; then
+    echo "export WRIT_AGENT_GATEWAY_DEVICE_CODE_TTL='$WRIT_DEVICE_CODE_TTL'" >>"$dir/run/shared.env"
+  fi
   exports WRIT_LISTEN >"$dir/run/all-in-one.env"
   run_script "$dir" "$programs/all-in-one" all-in-one "${SERVICES[@]}"
   for service in "${SERVICES[@]}"; do
