@@ -46,7 +46,7 @@ mod tests {
         let shutdown = Shutdown::new();
         let other = shutdown.clone();
         assert!(!other.is_triggered());
-        let (_, ()) = tokio::join!(async { shutdown.trigger() }, other.wait());
+        let ((), ()) = tokio::join!(async { shutdown.trigger() }, other.wait());
         other.wait().await;
         assert!(shutdown.is_triggered());
     }

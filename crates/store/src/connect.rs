@@ -33,7 +33,7 @@ pub(crate) fn may_come_up(error: &anyhow::Error) -> bool {
     use tokio_postgres::error::SqlState;
     let Some(error) = error.chain().find_map(|cause| cause.downcast_ref::<tokio_postgres::Error>())
     else {
-        return error.chain().any(|cause| cause.is::<std::io::Error>());
+        return error.chain().any(<dyn std::error::Error + 'static>::is::<std::io::Error>);
     };
     match error.code() {
         None => true,

@@ -11,7 +11,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 use std::time::{Duration, Instant};
 
 /// Says how long [`migrate`] waits for a database that is not up yet.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 /// Any number that no one else takes: `diesel_migrations` itself takes no lock.
 const LOCK: i64 = 0x77_72_69_74;
 

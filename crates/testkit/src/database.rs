@@ -100,7 +100,7 @@ async fn admin(statement: &str) {
             Err(error)
                 if tries < 100 && error.to_string().contains("being accessed by other users") =>
             {
-                tries += 1
+                tries += 1;
             }
             Err(error) => panic!("{statement}: {error}"),
         }

@@ -10,7 +10,7 @@ use types::Message;
 fn noise(length: usize) -> String {
     let mut text = String::new();
     while text.len() < length {
-        text.push_str(&uuid::Uuid::now_v7().simple().to_string()[16..]);
+        text.extend(uuid::Uuid::now_v7().simple().to_string().chars().skip(16));
     }
     text
 }

@@ -19,18 +19,19 @@ async fn a_killed_broker_loses_nothing_and_doubles_nothing() {
     }
     one.connected().await;
     two.connected().await;
-    for n in 0..400 {
-        one.put([n]).await;
-    }
-    one.put(400..700).await;
-    until(PATIENCE, async || one.count("effect").await > 200).await;
-
-    own.kill(Server::RabbitMq);
-    one.put(700..1000).await;
-    until(PATIENCE, async || !one.bus.is_connected() && !two.bus.is_connected()).await;
-    let restarting = Arc::clone(&own);
-    spawn_blocking(move || restarting.restart()).await.unwrap();
-
+    let speaking = async {
+        for n in 0..1000 {
+            one.put([n]).await;
+        }
+    };
+    let dying = async {
+        until(PATIENCE, async || two.count("effect").await > 300).await;
+        own.kill(Server::RabbitMq);
+        until(PATIENCE, async || !one.bus.is_connected() && !two.bus.is_connected()).await;
+        let restarting = Arc::clone(&own);
+        spawn_blocking(move || restarting.restart()).await.unwrap();
+    };
+    tokio::join!(speaking, dying);
     one.effects(1000).await;
     one.empty_outbox().await;
     one.connected().await;

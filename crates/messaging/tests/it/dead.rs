@@ -19,7 +19,8 @@ pub(crate) fn header(properties: &BasicProperties, name: &str) -> String {
 
 /// Takes the next message of a queue.
 pub(crate) async fn get(vhost: &Vhost, queue: &str) -> BasicGetMessage {
-    until(PATIENCE, async || vhost.queue_length(queue).await.is_some_and(|length| length > 0)).await;
+    until(PATIENCE, async || vhost.queue_length(queue).await.is_some_and(|length| length > 0))
+        .await;
     let options = BasicGetOptions { no_ack: true };
     vhost.channel().await.basic_get(queue.into(), options).await.unwrap().unwrap()
 }

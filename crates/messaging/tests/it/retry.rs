@@ -22,16 +22,23 @@ async fn publish_again(vhost: &Vhost, queue: &str, attempt: u32, properties: Bas
         .with_headers(headers);
     let body = serde_json::to_vec(&envelope).unwrap();
     let options = BasicPublishOptions::default();
-    vhost.channel().await.basic_publish("".into(), queue.into(), options, &body, properties).await.unwrap();
+    vhost
+        .channel()
+        .await
+        .basic_publish("".into(), queue.into(), options, &body, properties)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
 async fn a_short_trouble_is_waited_out_in_place() {
     let (database, vhost) = (database().await, vhost().await);
-    let mut process = Process::ruled(database.store(), &vhost.settings(), |counter, _, delivery| {
-        assert_eq!(delivery.attempt, 1);
-        (counter.seen.fetch_add(1, Ordering::SeqCst) < 2).then(|| Outcome::Retry("not yet".into()))
-    });
+    let mut process =
+        Process::ruled(database.store(), &vhost.settings(), |counter, _, delivery| {
+            assert_eq!(delivery.attempt, 1);
+            (counter.seen.fetch_add(1, Ordering::SeqCst) < 2)
+                .then(|| Outcome::Retry("not yet".into()))
+        });
     process.put([1]).await;
     process.relay();
     process.consume(NUMBERS);
@@ -61,12 +68,16 @@ async fn a_long_trouble_of_one_message_does_not_hold_up_the_others() {
 #[tokio::test]
 async fn what_waited_comes_back_and_counts_its_attempts() {
     let (database, vhost) = (database().await, vhost().await);
-    let mut process = Process::ruled(database.store(), &vhost.settings(), |counter, _, delivery| {
-        counter.seen.store(delivery.attempt.try_into().unwrap(), Ordering::SeqCst);
-        None
-    });
+    let mut process =
+        Process::ruled(database.store(), &vhost.settings(), |counter, _, delivery| {
+            counter.seen.store(delivery.attempt.try_into().unwrap(), Ordering::SeqCst);
+            None
+        });
     process.consume(NUMBERS);
-    testkit::until(testkit::PATIENCE, async || vhost.queue_length("counter.numbers").await.is_some()).await;
+    testkit::until(testkit::PATIENCE, async || {
+        vhost.queue_length("counter.numbers").await.is_some()
+    })
+    .await;
     // the half minute of the queue, cut short for this message
     let soon = BasicProperties::default().with_expiration("50".into());
     publish_again(&vhost, "counter.numbers.wait", 3, soon).await;
@@ -82,7 +93,10 @@ async fn the_eighth_attempt_is_the_last() {
         Some(Outcome::Retry("never ready".into()))
     });
     process.consume(NUMBERS);
-    testkit::until(testkit::PATIENCE, async || vhost.queue_length("counter.numbers").await.is_some()).await;
+    testkit::until(testkit::PATIENCE, async || {
+        vhost.queue_length("counter.numbers").await.is_some()
+    })
+    .await;
     publish_again(&vhost, "counter.numbers", 8, BasicProperties::default()).await;
     let dead = get(&vhost, DEAD).await;
     assert_eq!(header(&dead.properties, "x-reason"), "given up after 8 attempts: never ready");

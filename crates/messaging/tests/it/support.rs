@@ -4,7 +4,9 @@ use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use futures_util::FutureExt;
-use messaging::{BoxFuture, Bus, Delivery, Outcome, Queue, Settings, Shutdown, Subscription, inbox};
+use messaging::{
+    BoxFuture, Bus, Delivery, Outcome, Queue, Settings, Shutdown, Subscription, inbox,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -88,7 +90,10 @@ impl Counter {
     }
 }
 
-pub(crate) fn handle<'a>(counter: &'a Counter, deliveries: &'a [Delivery]) -> BoxFuture<'a, Outcome> {
+pub(crate) fn handle<'a>(
+    counter: &'a Counter,
+    deliveries: &'a [Delivery],
+) -> BoxFuture<'a, Outcome> {
     async move { counter.take(deliveries).await.err().unwrap_or(Outcome::Done) }.boxed()
 }
 
@@ -137,7 +142,11 @@ impl Process {
     }
 
     pub(crate) fn relay(&mut self) {
-        self.tasks.spawn(messaging::relay(self.bus.clone(), self.store.clone(), self.shutdown.clone()));
+        self.tasks.spawn(messaging::relay(
+            self.bus.clone(),
+            self.store.clone(),
+            self.shutdown.clone(),
+        ));
     }
 
     pub(crate) fn consume(&mut self, queue: Queue) {
@@ -173,7 +182,10 @@ impl Process {
 
     /// Waits until each of `n` numbers is written down, and fails when one is twice.
     pub(crate) async fn effects(&self, n: i64) {
-        until(PATIENCE, async || self.count("(select distinct n from effect) as numbers").await == n).await;
+        until(PATIENCE, async || {
+            self.count("(select distinct n from effect) as numbers").await == n
+        })
+        .await;
         assert_eq!(self.count("effect").await, n, "a number is written down twice");
     }
 
@@ -184,7 +196,9 @@ impl Process {
     /// Says the word, and waits for the loops to end.
     pub(crate) async fn stop(mut self) {
         self.shutdown.trigger();
-        let ended = tokio::time::timeout(PATIENCE, async { while self.tasks.join_next().await.is_some() {} });
+        let ended = tokio::time::timeout(PATIENCE, async {
+            while self.tasks.join_next().await.is_some() {}
+        });
         ended.await.expect("the loops do not end");
     }
 }

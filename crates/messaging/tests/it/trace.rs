@@ -22,7 +22,8 @@ fn trace_id() -> String {
 async fn the_handler_runs_in_the_trace_of_the_one_who_put() {
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
     let tracer = SdkTracerProvider::builder().build().tracer("test");
-    let layers = tracing_subscriber::registry().with(tracing_opentelemetry::layer().with_tracer(tracer));
+    let layers =
+        tracing_subscriber::registry().with(tracing_opentelemetry::layer().with_tracer(tracer));
     let _guard = tracing::subscriber::set_default(layers);
 
     let (database, vhost) = (database().await, vhost().await);

@@ -1,4 +1,4 @@
-use crate::database;
+use crate::support::database;
 use diesel_async::RunQueryDsl;
 use store::{Conn, Failure, Store, sql};
 
@@ -18,7 +18,7 @@ async fn a_conflict_names_its_constraint() {
     ] {
         match run(&store, text).await {
             Err(Failure::Conflict { constraint }) => {
-                assert_eq!(constraint.as_deref(), Some(expected))
+                assert_eq!(constraint.as_deref(), Some(expected));
             }
             other => panic!("{text}: {other:?}"),
         }

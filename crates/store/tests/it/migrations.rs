@@ -1,4 +1,4 @@
-use crate::{ONE, TWO};
+use crate::support::{ONE, TWO};
 use std::time::{Duration, Instant};
 use store::{Settings, migrate, migrate_until};
 use testkit::{Database, Proxy, postgres};
@@ -38,7 +38,7 @@ async fn waiting_has_an_end() {
     let proxy = Proxy::before(postgres().database_url()).await;
     proxy.cut();
     let settings = Settings::new(proxy.through(postgres().database_url()));
-    let error = migrate_until(&settings, vec![], Instant::now() + Duration::from_millis(300))
+    let error = migrate_until(&settings, vec![ONE], Instant::now() + Duration::from_millis(300))
         .await
         .unwrap_err();
     assert!(format!("{error:#}").contains("cannot connect to the database"), "{error:#}");

@@ -1,4 +1,4 @@
-use crate::database;
+use crate::support::database;
 use diesel_async::RunQueryDsl;
 use std::time::{Duration, Instant};
 use store::{Settings, Store, pool, sql};

@@ -1,4 +1,4 @@
-use crate::database;
+use crate::support::database;
 use diesel_async::RunQueryDsl;
 use store::{Value, bind};
 use time::macros::datetime;

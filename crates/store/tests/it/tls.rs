@@ -1,4 +1,4 @@
-use crate::number;
+use crate::support::number;
 use store::{Settings, Store, pool};
 use testkit::Services;
 use tokio::runtime::Handle;

@@ -1,4 +1,4 @@
-use crate::{database, number};
+use crate::support::{database, number};
 use diesel_async::RunQueryDsl;
 use futures_util::future::BoxFuture;
 use std::time::Duration;
@@ -41,7 +41,7 @@ async fn a_failed_statement_leaves_the_pool_whole() {
 
 #[tokio::test]
 async fn a_caller_that_goes_away_leaves_no_transaction_and_no_lock() {
-    let (_database, store) = database().await;
+    let (database, store) = database().await;
     store.tx(async |conn: &mut Conn| insert(conn, 1).await).await.unwrap();
     let endless = store.tx(async |conn: &mut Conn| -> Result<(), Failure> {
         sql("select * from item for update").execute(conn).await?;
@@ -51,7 +51,7 @@ async fn a_caller_that_goes_away_leaves_no_transaction_and_no_lock() {
     });
     tokio::time::timeout(Duration::from_millis(300), endless).await.unwrap_err();
     // nobody takes anything from the pool that would clean up: the lock goes by itself
-    let other = _database.store();
+    let other = database.store();
     until(PATIENCE, async || {
         let mut conn = other.get().await.unwrap();
         sql("select * from item for update nowait").execute(&mut conn).await.is_ok()
@@ -84,6 +84,7 @@ async fn a_transaction_fits_into_a_boxed_future_that_borrows() {
     }
     let (_database, store) = database().await;
     let service = Service { store, id: 1 };
-    let done = tokio::task::spawn(async move { handle(&service, "name").await }).await.unwrap();
-    assert_eq!(done.unwrap(), 1);
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move { handle(&service, "name").await });
+    assert_eq!(tasks.join_next().await.unwrap().unwrap().unwrap(), 1);
 }
