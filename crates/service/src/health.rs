@@ -49,23 +49,22 @@ impl Health {
 
     /// Notes how a dependency stands, and logs when that changed.
     pub fn note(&self, name: &'static str, check: Check) {
-        let mut state = self.state();
-        let before = state.checks.insert(name, check.clone());
-        drop(state);
-        if before.as_ref().map(|before| before.ok) == Some(check.ok) {
-            return;
-        }
-        let detail = check.detail.unwrap_or_default();
-        if check.ok {
-            tracing::info!(dependency = name, "is there");
-        } else if before.is_some() {
-            tracing::warn!(dependency = name, detail, "is away");
+        let (ok, detail) = (check.ok, check.detail.clone().unwrap_or_default());
+        let before = self.state().checks.insert(name, check);
+        match before.map(|before| before.ok) {
+            Some(true) if !ok => warn_away(name, &detail),
+            Some(false) | None if ok => tracing::info!(dependency = name, "is there"),
+            _ => {}
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn warn_away(name: &str, detail: &str) {
+    tracing::warn!(dependency = name, detail, "is away");
 }
 
 impl Probes for Health {

@@ -71,7 +71,8 @@ impl<S: Service> Configured for Settings<S> {
     ) -> BoxFuture<'static, anyhow::Result<Box<dyn Started>>> {
         Box::pin(async move {
             let running = start(*self, shutdown).await;
-            Ok(Box::new(running.with_context(|| S::NAME)?) as Box<dyn Started>)
+            let started: Box<dyn Started> = Box::new(running.with_context(|| S::NAME)?);
+            Ok(started)
         })
     }
 }
@@ -156,7 +157,7 @@ async fn serve(
         serving.abort();
         anyhow::Ok(())
     };
-    let ends = futures_util::future::join_all(started.into_iter().map(|member| member.finish()));
+    let ends = futures_util::future::join_all(started.into_iter().map(Started::finish));
     let (public, ends) = tokio::join!(public, ends);
     public?;
     ends.into_iter().collect()

@@ -58,22 +58,24 @@ impl<S: Send + Sync + 'static> Job<S> {
     /// Runs it until `shutdown`; the run at hand is ended first.
     pub(crate) async fn repeat(self, service: &S, shutdown: Shutdown) {
         while !shutdown.is_triggered() {
-            let start = Instant::now();
-            let span = tracing::debug_span!(parent: None, "job", job.name = self.name);
-            let outcome = match self.run(service).instrument(span).await {
-                Ok(()) => "done",
-                Err(error) => {
-                    tracing::warn!(job = self.name, error = format!("{error:#}"), "a job failed");
-                    "failed"
-                }
-            };
-            let labels = [KeyValue::new("job", self.name), KeyValue::new("outcome", outcome)];
-            DURATION.record(start.elapsed().as_secs_f64(), &labels);
+            self.run_measured(service).await;
             tokio::select! {
                 () = shutdown.wait() => {}
                 () = tokio::time::sleep(self.every) => {}
                 () = self.called(service) => {}
             }
+        }
+    }
+
+    async fn run_measured(&self, service: &S) {
+        let start = Instant::now();
+        let span = tracing::debug_span!(parent: None, "job", job.name = self.name);
+        let ran = self.run(service).instrument(span).await;
+        let outcome = if ran.is_ok() { "done" } else { "failed" };
+        let labels = [KeyValue::new("job", self.name), KeyValue::new("outcome", outcome)];
+        DURATION.record(start.elapsed().as_secs_f64(), &labels);
+        if let Err(error) = ran {
+            tracing::warn!(job = self.name, error = format!("{error:#}"), "a job failed");
         }
     }
 

@@ -18,7 +18,7 @@ pub(crate) struct Telemetry {
     /// How log lines look
     #[arg(long, env = "WRIT_LOG_FORMAT", value_name = "FORMAT", default_value = "json", value_parser = ["json", "pretty"])]
     log_format: String,
-    /// The collector of traces and metrics: http://collector:4318
+    /// The collector of traces and metrics; without one nothing is sent
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
     otlp_endpoint: Option<String>,
 }
@@ -36,7 +36,7 @@ where
 {
     rustls::crypto::ring::default_provider()
         .install_default()
-        .map_err(|_| anyhow!("the process had chosen its cryptography before"))?;
+        .map_err(|other| anyhow!("the process had chosen its cryptography before: {other:?}"))?;
     let _guard = telemetry::init(&telemetry::Settings {
         service,
         filter: telemetry.log.clone(),
@@ -79,9 +79,10 @@ impl Signals {
     }
 
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.0.recv() => tracing::info!("SIGTERM"),
-            _ = self.1.recv() => tracing::info!("SIGINT"),
-        }
+        let name = tokio::select! {
+            _ = self.0.recv() => "SIGTERM",
+            _ = self.1.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "told to stop");
     }
 }

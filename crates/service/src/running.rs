@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use web::Site;
 
-/// How long consumers and jobs, and then the relay, may take to end what they have at hand.
-const LAST_WORK: Duration = Duration::from_secs(8);
+/// How long consumers and jobs may take to end what they have at hand.
+const LAST_WORK: Duration = Duration::from_secs(5);
+/// How long the relay may take to publish what they wrote.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How much longer than the drain the server may take before it is left alone.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -33,6 +35,7 @@ pub struct Running<S: Service> {
 pub(crate) struct Ending {
     pub(crate) health: Health,
     pub(crate) tasks: Tasks,
+    pub(crate) relays: Tasks,
     pub(crate) http: ServerHandle,
     pub(crate) admin: ServerHandle,
     pub(crate) admin_task: tokio::task::JoinHandle<std::io::Result<()>>,
@@ -60,7 +63,10 @@ impl<S: Service> Running<S> {
     /// Waits for the word to stop and ends in order; fails when something of the process had failed.
     pub async fn finish(self) -> anyhow::Result<()> {
         self.parts.shutdown.wait().await;
-        self.ending.run(S::NAME).await
+        tracing::info!(service = S::NAME, "stopping");
+        self.ending.run(S::NAME).await?;
+        tracing::info!(service = S::NAME, "stopped");
+        Ok(())
     }
 
     /// Says the word and ends in order.
@@ -74,26 +80,17 @@ impl Ending {
     /// Ends: no new work, the requests at hand, consumers and jobs, what is left in the outbox.
     async fn run(self, service: &'static str) -> anyhow::Result<()> {
         self.health.stopping();
-        tracing::info!(service, "stopping");
-        if tokio::time::timeout(self.drain + GRACE, self.http.stop(true)).await.is_err() {
-            tracing::warn!(service, "requests were cut off");
-        }
+        // the server cuts requests off at the end of the drain; the grace is for its own threads
+        let _ = tokio::time::timeout(self.drain + GRACE, self.http.stop(true)).await;
         self.work.trigger();
-        // the relay publishes what consumers and jobs wrote at the very end, and ends after them
-        let relay = self.relay.clone();
-        let last = async {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            relay.trigger();
-        };
-        tokio::join!(last, self.tasks.finish(LAST_WORK));
+        self.tasks.finish(LAST_WORK).await;
+        self.relay.trigger();
+        self.relays.finish(LAST_WORDS).await;
         self.admin.stop(false).await;
         let _ = self.admin_task.await;
         match self.health.failure() {
-            None => {
-                tracing::info!(service, "stopped");
-                Ok(())
-            }
             Some(reason) => bail!("{service}: {reason}"),
+            None => Ok(()),
         }
     }
 }

@@ -13,7 +13,7 @@ use web::{Network, Origin, TrustedProxies};
 #[derive(Clone, Args)]
 #[command(next_help_heading = "Common settings")]
 pub struct Common {
-    /// The service's own database: postgres://user:password@host/name?sslmode=verify-full
+    /// The service's own database, with user, password and sslmode
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
     /// A file that holds the database URL, for secrets mounted as files
@@ -43,7 +43,7 @@ pub struct Common {
     /// Leave the database as it is; `migrate` was run before
     #[arg(long)]
     no_migrate: bool,
-    /// The broker: amqp://user:password@host:5672/vhost, or amqps://…
+    /// The broker, with user, password and virtual host; amqps for TLS
     #[arg(long, env = "AMQP_URL", value_name = "URL")]
     amqp_url: Option<String>,
     /// A file that holds the broker's URL

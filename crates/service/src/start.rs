@@ -7,14 +7,24 @@ use diesel::migration::{Migration, MigrationSource};
 use diesel::pg::Pg;
 use diesel_migrations::EmbeddedMigrations;
 use messaging::{Bus, Shutdown};
+use opentelemetry::metrics::Gauge;
+use opentelemetry::{KeyValue, global};
 use std::future::ready;
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use store::Store;
 use types::Clock;
 use web::admin::Check;
 use web::{Site, admin, server};
+
+static AGE: LazyLock<Gauge<f64>> = LazyLock::new(|| {
+    global::meter("service")
+        .f64_gauge("auth.replica.age")
+        .with_unit("s")
+        .with_description("How long ago the investigators were known to equal their owner's")
+        .build()
+});
 
 /// How often the dependencies are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -29,19 +39,22 @@ pub async fn start<S: Service>(
     let admin_listener = bind(common.admin_listen())?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
     let health = Health::default();
-    let tasks = Tasks::new(tokio::runtime::Handle::current(), health.clone(), shutdown.clone());
+    let home = tokio::runtime::Handle::current();
+    let tasks = Tasks::new(home.clone(), health.clone(), shutdown.clone());
+    let relays = Tasks::new(home.clone(), health.clone(), shutdown.clone());
     let admin = admin::serve(admin_listener, Arc::new(health.clone()))?;
     let admin_handle = admin.handle();
     // the admin port answers to the end, when all other tasks are over: it is not one of them
-    let admin = tokio::runtime::Handle::current().spawn(admin);
+    let admin = home.spawn(admin);
 
     let parts = parts::<S>(&settings, tasks.clone(), shutdown.clone()).await?;
     let service = S::build(parts.clone(), settings.config.clone());
     let service = Arc::new(service.await.with_context(|| format!("{} cannot start", S::NAME))?);
     let work = Shutdown::new();
     let relay = Shutdown::new();
-    run_work(&service, &parts, &work, &relay);
-    watch(&health, &parts, &relay);
+    relays.spawn("relay", messaging::relay(parts.bus.clone(), parts.store.clone(), relay.clone()));
+    run_work(&service, &parts, &work);
+    watch(&health, &parts, &work);
     let broker = "the broker (AMQP_URL)";
     wait::until(broker, common.start_timeout(), &shutdown, || ready(parts.bus.is_connected()))
         .await?;
@@ -61,6 +74,7 @@ pub async fn start<S: Service>(
         ending: running::Ending {
             health,
             tasks,
+            relays,
             http: http_handle,
             admin: admin_handle,
             admin_task: admin,
@@ -121,10 +135,9 @@ pub(crate) async fn migrate<S: Service>(common: &Common) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts all that runs beside the requests: jobs and consumers, which end at `work`, and the relay, which ends last.
-fn run_work<S: Service>(service: &Arc<S>, parts: &Parts, work: &Shutdown, relay: &Shutdown) {
+/// Starts consumers and jobs, which end at `work`.
+fn run_work<S: Service>(service: &Arc<S>, parts: &Parts, work: &Shutdown) {
     let Parts { bus, store, clock, tasks, .. } = parts;
-    tasks.spawn("relay", messaging::relay(bus.clone(), store.clone(), relay.clone()));
     tasks.spawn("purge", messaging::purge(store.clone(), clock.clone(), work.clone()));
     for subscription in S::subscriptions() {
         let (messaging::Queue::Stream(name) | messaging::Queue::Process(name)) = subscription.queue;
@@ -160,7 +173,11 @@ async fn look(health: &Health, parts: &Parts) {
     health.note("database", check(database, true, "the database does not answer"));
     let broker = parts.bus.is_connected();
     health.note("broker", check(broker, true, "the broker is not reached, or a queue is missing"));
-    let fresh = parts.replica.is_fresh(parts.clock.now());
+    let now = parts.clock.now();
+    if let Some(age) = parts.replica.age(now) {
+        AGE.record(age.as_seconds_f64(), &[KeyValue::new("service", parts.bus.service())]);
+    }
+    let fresh = parts.replica.is_fresh(now);
     let stale = "the investigators' keys were not confirmed lately; changes are refused";
     health.note("investigators", check(fresh, false, stale));
 }

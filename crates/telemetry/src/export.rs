@@ -8,6 +8,7 @@ use anyhow::Context;
 use opentelemetry::trace::{Span, Tracer, TracerProvider};
 use opentelemetry_otlp::{MetricExporter, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use prometheus::Registry;
@@ -49,14 +50,15 @@ pub(crate) fn check(traces: &SdkTracerProvider) -> anyhow::Result<()> {
         .name("telemetry-check".into())
         .spawn(move || {
             traces.tracer("telemetry").start("telemetry check").end();
-            match traces.force_flush() {
-                Ok(()) => tracing::info!("the collector takes spans"),
-                Err(error) => tracing::warn!(
-                    %error,
-                    "the collector did not take a span; check OTEL_EXPORTER_OTLP_ENDPOINT"
-                ),
-            }
+            let Err(error) = traces.force_flush() else {
+                return tracing::info!("the collector takes spans");
+            };
+            complain(&error);
         })
         .context("no thread for the check of the collector")?;
     Ok(())
+}
+
+fn complain(error: &OTelSdkError) {
+    tracing::warn!(%error, "the collector did not take a span; check OTEL_EXPORTER_OTLP_ENDPOINT");
 }

@@ -10,6 +10,7 @@
 )]
 
 mod broker;
+mod coverage;
 mod database;
 pub mod keys;
 mod proxy;
@@ -18,6 +19,7 @@ mod tap;
 mod wait;
 
 pub use broker::{Vhost, vhost};
+pub use coverage::unauthorized_coverage;
 pub use database::Database;
 pub use proxy::Proxy;
 pub use services::{Server, Services, postgres, rabbitmq};

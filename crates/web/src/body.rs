@@ -13,7 +13,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 /// Says how long a caller may take to send a body.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Is a body as it came, at most `LIMIT` bytes of it.
 #[derive(Debug, Clone)]

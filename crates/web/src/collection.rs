@@ -42,6 +42,23 @@ impl Item {
         self.links.push((rel.into(), href.into()));
         self
     }
+
+    fn encode(&self) -> Result<String, Problem> {
+        let href = text(&self.href)?;
+        let mut data = Vec::with_capacity(self.data.len());
+        for (name, value) in &self.data {
+            let value = value.as_ref().map_err(|error| {
+                Problem::internal(anyhow::anyhow!("the value {name:?} cannot be written: {error}"))
+            })?;
+            data.push(format!("{{\"name\":{},\"value\":{value}}}", text(name)?));
+        }
+        let mut links = Vec::with_capacity(self.links.len());
+        for (rel, href) in &self.links {
+            links.push(format!("{{\"rel\":{},\"href\":{}}}", text(rel)?, text(href)?));
+        }
+        let (data, links) = (data.join(","), member("links", &links));
+        Ok(format!("{{\"href\":{href},\"data\":[{data}]{links}}}"))
+    }
 }
 
 impl Collection {
@@ -69,18 +86,18 @@ impl Collection {
 
     /// Gives the bytes on the wire.
     pub fn encode(&self) -> Result<String, Problem> {
-        let mut out = String::from("{\"collection\":{\"version\":\"1.0\",\"href\":");
-        out.push_str(&text(&self.href)?);
-        if !self.items.is_empty() {
-            let items = self.items.iter().map(encode_item).collect::<Result<Vec<_>, _>>()?;
-            out.push_str(&format!(",\"items\":[{}]", items.join(",")));
-        }
-        out.push_str(",\"template\":{},\"error\":{");
-        if let Some((code, message)) = &self.error {
-            out.push_str(&format!("\"code\":{},\"message\":{}", text(code)?, text(message)?));
-        }
-        out.push_str("}}}");
-        Ok(out)
+        let href = text(&self.href)?;
+        let items = self.items.iter().map(Item::encode).collect::<Result<Vec<_>, _>>()?;
+        let items = member("items", &items);
+        let error = match &self.error {
+            Some((code, message)) => {
+                format!("\"code\":{},\"message\":{}", text(code)?, text(message)?)
+            }
+            None => String::new(),
+        };
+        Ok(format!(
+            "{{\"collection\":{{\"version\":\"1.0\",\"href\":{href}{items},\"template\":{{}},\"error\":{{{error}}}}}}}"
+        ))
     }
 
     /// Gives the answer with MIG's headers.
@@ -92,27 +109,9 @@ impl Collection {
     }
 }
 
-fn encode_item(item: &Item) -> Result<String, Problem> {
-    let mut data = Vec::with_capacity(item.data.len());
-    for (name, value) in &item.data {
-        let value = value.as_ref().map_err(|error| {
-            Problem::internal(anyhow::anyhow!("the value {name:?} cannot be written: {error}"))
-        })?;
-        data.push(format!("{{\"name\":{},\"value\":{value}}}", text(name)?));
-    }
-    let mut out = format!("{{\"href\":{},\"data\":[{}]", text(&item.href)?, data.join(","));
-    if !item.links.is_empty() {
-        let links = item
-            .links
-            .iter()
-            .map(|(rel, href)| Ok(format!("{{\"rel\":{},\"href\":{}}}", text(rel)?, text(href)?)));
-        out.push_str(&format!(
-            ",\"links\":[{}]",
-            links.collect::<Result<Vec<_>, Problem>>()?.join(",")
-        ));
-    }
-    out.push('}');
-    Ok(out)
+/// Writes a list as a further member, or nothing where it is empty.
+fn member(name: &str, list: &[String]) -> String {
+    if list.is_empty() { String::new() } else { format!(",\"{name}\":[{}]", list.join(",")) }
 }
 
 fn text(text: &str) -> Result<String, Problem> {

@@ -54,12 +54,12 @@ pub(crate) fn routes(document: &OpenApi, config: &mut web::ServiceConfig) {
 /// Lists the routes on a page that needs no script.
 fn page(document: &OpenApi) -> String {
     let title = escape(&document.info.title);
-    let mut rows = String::new();
+    let mut rows = Vec::new();
     let value = serde_json::to_value(&document.paths).unwrap_or_default();
     for (path, methods) in value.as_object().into_iter().flatten() {
         for (method, operation) in methods.as_object().into_iter().flatten() {
             let summary = operation.get("summary").and_then(|s| s.as_str()).unwrap_or_default();
-            rows.push_str(&format!(
+            rows.push(format!(
                 "<tr><td>{}</td><td><code>{}</code></td><td>{}</td></tr>",
                 escape(&method.to_uppercase()),
                 escape(path),
@@ -67,6 +67,7 @@ fn page(document: &OpenApi) -> String {
             ));
         }
     }
+    let rows = rows.concat();
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
          <h1>{title}</h1><p><a href=\"/openapi.json\">openapi.json</a></p><table>{rows}</table></html>"

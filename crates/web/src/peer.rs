@@ -28,10 +28,10 @@ impl FromStr for Network {
             None => (text, None),
         };
         let bad = || NetworkError(text.into());
-        let address: IpAddr = address.trim().parse().map_err(|_| bad())?;
+        let address: IpAddr = address.trim().parse().ok().ok_or_else(bad)?;
         let most = if address.is_ipv4() { 32 } else { 128 };
         let bits = match bits {
-            Some(bits) => bits.trim().parse().map_err(|_| bad())?,
+            Some(bits) => bits.trim().parse().ok().ok_or_else(bad)?,
             None => most,
         };
         if bits > most {

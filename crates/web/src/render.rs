@@ -119,13 +119,17 @@ pub(crate) fn foreign(status: StatusCode, error: &actix_web::Error) -> Problem {
 
 /// Writes to the log what the caller is not told, once.
 pub(crate) fn log(parts: &Parts) {
-    let Some(source) = &parts.source else {
-        tracing::debug!(code = parts.code, status = parts.status.as_u16(), detail = parts.detail);
-        return;
-    };
-    if parts.status == StatusCode::SERVICE_UNAVAILABLE {
-        tracing::warn!(error = format!("{source:#}"), detail = parts.detail, "not available");
-    } else {
-        tracing::error!(error = format!("{source:#}"), "the request failed");
+    match &parts.source {
+        None => tracing::debug!(code = parts.code, detail = parts.detail, "refused"),
+        Some(source) if parts.status == StatusCode::SERVICE_UNAVAILABLE => away(parts, source),
+        Some(source) => failed(source),
     }
+}
+
+fn away(parts: &Parts, source: &anyhow::Error) {
+    tracing::warn!(error = format!("{source:#}"), detail = parts.detail, "not available");
+}
+
+fn failed(source: &anyhow::Error) {
+    tracing::error!(error = format!("{source:#}"), "the request failed");
 }

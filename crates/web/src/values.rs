@@ -49,6 +49,8 @@ fn unreadable(error: serde_urlencoded::de::Error) -> Problem {
 }
 
 /// Is the body's form merged with the query; a body of another type counts as empty, as in the original.
+///
+/// Name the body in `utoipa::path(request_body(…))`: utoipa takes this for the framework's own `Form<T>`.
 #[derive(Debug, Clone, Default)]
 pub struct Form<const LIMIT: usize = { 10 << 20 }>(pub Values);
 

@@ -1,0 +1,76 @@
+//! What a process says of itself, and how a start fails.
+
+use crate::support::{process, servers, settings};
+use service::Shutdown;
+use std::time::Duration;
+use testkit::{PATIENCE, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_started_service_describes_itself() {
+    let process = process(&[]).await;
+    until(PATIENCE, async || {
+        process.admin("/readyz").await.json()["checks"]["broker"]["ok"] == true
+    })
+    .await;
+    let ready = process.admin("/readyz").await;
+    assert_eq!(ready.status, 200, "{ready:?}");
+    assert_eq!(ready.json()["checks"]["database"]["ok"], true);
+    assert_eq!(ready.json()["state"], "degraded", "nobody confirmed the investigators");
+    process.confirm().await;
+    until(PATIENCE, async || process.admin("/readyz").await.json()["state"] == "ready").await;
+    assert_eq!(process.admin("/livez").await.text, "live\n");
+
+    process.get("/v1/actions/7").await;
+    let metrics = process.admin("/metrics").await.text;
+    assert!(metrics.contains("http_server_request_duration_seconds_count"), "{metrics}");
+    assert!(metrics.contains("http_route=\"/v1/actions/{id}\""), "{metrics}");
+
+    let document = process.get("/openapi.json").await.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["info"]["title"], "Writ investigation-api");
+    assert!(document["paths"]["/v1/actions/{id}"]["get"].is_object());
+    let page = process.get("/docs").await;
+    assert!(page.text.contains("/v1/actions/{id}"), "{}", page.text);
+    assert_eq!(process.get("/metrics").await.status, 404, "the admin port is apart");
+    process.running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_start_finds_the_database_as_it_is() {
+    let (database, vhost) = servers().await;
+    for flags in [&[][..], &[], &["--no-migrate"]] {
+        let settings = settings(database.url(), vhost.url(), flags);
+        service::start(settings, Shutdown::new()).await.unwrap().stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_without_its_servers_ends_with_a_clear_word() {
+    let (database, vhost) = servers().await;
+    let nowhere = "postgres://app:hunter2@127.0.0.1:1/none";
+    let waits = ["--start-timeout", "1"];
+    let unmigrated = ["--start-timeout", "1", "--no-migrate"];
+    let no_broker = "amqp://app:hunter2@127.0.0.1:1/none";
+    for (database, broker, flags, word) in [
+        (nowhere, vhost.url(), &waits[..], "cannot be migrated"),
+        (nowhere, vhost.url(), &unmigrated, "the database is not there after 1 seconds"),
+        (database.url(), vhost.url(), &unmigrated, "was the database migrated?"),
+        (database.url(), no_broker, &waits, "the broker (AMQP_URL) is not there after 1 seconds"),
+    ] {
+        let started = service::start(settings(database, broker, flags), Shutdown::new());
+        let ended = tokio::time::timeout(Duration::from_secs(20), started).await.unwrap();
+        let text = format!("{:#}", ended.err().unwrap());
+        assert!(text.contains(word), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_named() {
+    let (database, vhost) = servers().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let settings = settings(database.url(), vhost.url(), &["--listen", &address]);
+    let error = service::start(settings, Shutdown::new()).await.err().unwrap();
+    assert!(format!("{error:#}").contains(&address), "{error:#}");
+}
