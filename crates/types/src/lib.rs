@@ -5,6 +5,7 @@
 pub mod action;
 pub mod agent;
 pub mod api;
+pub mod asyncapi;
 pub mod clock;
 pub mod command;
 pub mod envelope;

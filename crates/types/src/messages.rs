@@ -44,18 +44,20 @@ pub struct Kind {
     pub consumers: &'static [&'static str],
     /// The most bytes that a message takes on the wire.
     pub max_body: usize,
-    /// Gives the payload's name and schema.
-    pub schema: fn() -> (String, RefOr<Schema>),
-    /// Tells whether a payload parses; for old samples.
-    pub parses: fn(&str) -> Result<(), serde_json::Error>,
+    /// Gives the payload's name and schema, then those it refers to.
+    pub schemas: fn() -> Vec<(String, RefOr<Schema>)>,
+    /// Reads a message and writes it again, as a service would; for samples.
+    pub rewrite: fn(&str) -> Result<String, serde_json::Error>,
 }
 
-fn parses<T: Message>(envelope: &str) -> Result<(), serde_json::Error> {
-    serde_json::from_str::<crate::Envelope<T>>(envelope).map(drop)
+fn rewrite<T: Message>(envelope: &str) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&serde_json::from_str::<crate::Envelope<T>>(envelope)?)
 }
 
-fn schema<T: utoipa::ToSchema>() -> (String, RefOr<Schema>) {
-    (T::name().into_owned(), T::schema())
+fn schemas<T: utoipa::ToSchema>() -> Vec<(String, RefOr<Schema>)> {
+    let mut schemas = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut schemas);
+    schemas
 }
 
 macro_rules! kinds {
@@ -67,8 +69,8 @@ macro_rules! kinds {
             producers: &$producers,
             consumers: &$consumers,
             max_body: <$payload as Message>::MAX_BODY,
-            schema: schema::<$payload>,
-            parses: parses::<$payload>,
+            schemas: schemas::<$payload>,
+            rewrite: rewrite::<$payload>,
         },)*];
     };
 }
