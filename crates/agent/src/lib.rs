@@ -1,8 +1,41 @@
-//! Writ's reference agent.
+//! Writ's reference agent: the fleet side, small.
+//!
+//! It enrols by device code ([`enrol()`]), then works ([`Agent`]): it takes orders from the server, decides for itself
+//! whether they may run ([`Rules`]), runs built-in modules and plugins, and keeps the answers on disk until the server
+//! has them. The server is not trusted: it can neither make an order, nor have one run twice, nor choose a path.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `config`, `command` | the command line |
+//! | `enrol`, `client`, `backoff`, `facts` | towards the server |
+//! | `check`, `acl`, `ledger` | whether an order may run |
+//! | `work`, `run`, `sending`, `spool`, `state` | the agent at work, and what survives its end |
+//! | `operation`, `modules`, `plugin`, `python`, `runner.py` | what orders do |
 
-use std::process::ExitCode;
+mod acl;
+mod backoff;
+mod check;
+mod client;
+mod command;
+mod config;
+mod enrol;
+mod facts;
+mod go_text;
+mod ledger;
+mod modules;
+mod operation;
+mod plugin;
+mod python;
+mod run;
+mod sending;
+mod spool;
+mod state;
+mod work;
 
-/// Runs the command line.
-pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
-}
+pub use acl::Acl;
+pub use backoff::Pace;
+pub use check::Rules;
+pub use client::Server;
+pub use command::main;
+pub use enrol::{Announcement, EnrolError, Enrolment, enrol};
+pub use work::{Agent, Ending, NotEnrolled, Settings};
