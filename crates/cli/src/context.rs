@@ -7,7 +7,9 @@ use crate::http::{self, Api, Credentials};
 use crate::keys::{self, Signer};
 use crate::output::Screen;
 use reqwest::header::HeaderValue;
+use std::cell::OnceCell;
 use std::path::PathBuf;
+use std::rc::Rc;
 use types::Clock;
 
 /// Says how large a file of certificates may be.
@@ -25,6 +27,8 @@ pub struct Context {
     pub screen: Screen,
     /// The time.
     pub clock: Clock,
+    /// The key, once it is opened: its passphrase may come from standard input, which is read once.
+    signer: OnceCell<Rc<Signer>>,
 }
 
 impl Context {
@@ -37,18 +41,26 @@ impl Context {
         set(&mut config.apikey_file, globals.apikey_file.as_ref());
         set(&mut config.ca_file, globals.ca_file.as_ref());
         if let Some(id) = &globals.gpg {
-            config.key = Some(KeySource::Gpg { id: id.clone(), home: globals.gpg_home.clone() });
+            config.key = Some(KeySource::Gpg { id: id.clone(), home: None });
         }
-        Ok(Self { globals, dir, config, screen, clock: Clock::system() })
+        if let Some(KeySource::Gpg { home, .. }) = &mut config.key {
+            set(home, globals.gpg_home.as_ref());
+        }
+        Ok(Self { globals, dir, config, screen, clock: Clock::system(), signer: OnceCell::new() })
     }
 
     /// Opens the key that signs; `None` when there is none.
-    pub fn signer(&self) -> Result<Option<Signer>, Failure> {
-        keys::configured(&self.dir, &self.config, self.globals.passphrase_file.as_deref())
+    pub fn signer(&self) -> Result<Option<Rc<Signer>>, Failure> {
+        if let Some(signer) = self.signer.get() {
+            return Ok(Some(Rc::clone(signer)));
+        }
+        let passphrase = self.globals.passphrase_file.as_deref();
+        let signer = keys::configured(&self.dir, &self.config, passphrase)?;
+        Ok(signer.map(|signer| Rc::clone(self.signer.get_or_init(|| Rc::new(signer)))))
     }
 
     /// Opens the key that signs.
-    pub fn needed_signer(&self) -> Result<Signer, Failure> {
+    pub fn needed_signer(&self) -> Result<Rc<Signer>, Failure> {
         self.signer()?.ok_or_else(|| {
             Failure::new("there is no key to sign with")
                 .next("writ key new, writ key import FILE, or --gpg KEYID")

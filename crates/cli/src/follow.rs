@@ -134,6 +134,7 @@ impl Follower<'_> {
             (counters.failed, "failed", "failed"),
             (counters.timeout, "timeout", "ran too long"),
             (counters.expired, "expired", "did not answer"),
+            (counters.cancelled, "cancelled", "were withdrawn before they answered"),
         ] {
             if count > 0 {
                 let targeted = counters.targeted;

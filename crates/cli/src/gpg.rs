@@ -2,7 +2,7 @@
 
 use crate::exit::{Because, Failure};
 use signing::armor;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -24,6 +24,19 @@ pub struct Gpg {
 }
 
 impl Gpg {
+    /// Names a key; its passphrase, where it is given, has to be in a file of its own.
+    pub fn new(
+        id: String,
+        home: Option<PathBuf>,
+        passphrase_file: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        if passphrase_file.is_some_and(|path| path.as_os_str() == "-") {
+            return Err(Failure::new("gpg takes no passphrase from our standard input")
+                .next("--passphrase-file FILE, or let gpg's own agent ask"));
+        }
+        Ok(Self { id, home, passphrase_file: passphrase_file.map(Into::into) })
+    }
+
     /// Signs `data` detached; gives the signature in MIG's one-line form.
     pub async fn sign_line(&self, data: &[u8]) -> Result<String, Failure> {
         let mut command = self.command();

@@ -51,11 +51,9 @@ pub fn configured(
     passphrase_file: Option<&Path>,
 ) -> Result<Option<Signer>, Failure> {
     match &config.key {
-        Some(KeySource::Gpg { id, home }) => Ok(Some(Signer::Gpg(Gpg {
-            id: id.clone(),
-            home: home.clone(),
-            passphrase_file: passphrase_file.map(Into::into),
-        }))),
+        Some(KeySource::Gpg { id, home }) => {
+            Gpg::new(id.clone(), home.clone(), passphrase_file).map(Signer::Gpg).map(Some)
+        }
         Some(KeySource::File) => {
             let armored = read_text(&dir.key(), MAX_KEY)?;
             let passphrase = passphrase_file.map(read_secret).transpose()?;

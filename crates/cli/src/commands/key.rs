@@ -77,11 +77,7 @@ async fn import_gpg(context: &Context) -> Result<(), Failure> {
     let home = context.globals.gpg_home.as_deref().filter(|home| !home.as_os_str().is_empty());
     let home =
         home.map(std::path::absolute).transpose().because(|| "cannot find GNUPGHOME".into())?;
-    let gpg = Gpg {
-        id: id.clone(),
-        home: home.clone(),
-        passphrase_file: context.globals.passphrase_file.clone(),
-    };
+    let gpg = Gpg::new(id.clone(), home.clone(), context.globals.passphrase_file.as_deref())?;
     let fingerprint = gpg.fingerprint().await?;
     // a key that cannot sign is better found out now
     gpg.sign_line(b"writ").await?;

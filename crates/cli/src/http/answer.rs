@@ -48,6 +48,8 @@ impl Answer {
             ),
             403 => failure.exit(Exit::Denied).next("ask an administrator for the permission"),
             429 | 502 | 503 | 504 => failure.kind(Kind::Passing).next("try again in a moment"),
+            404 => failure.next("is the id right, and the address that of a Writ server?"),
+            400..=499 => failure.next("correct it and run the command again"),
             500.. => failure.next("ask the operators; they find it by the request id"),
             _ => failure,
         })

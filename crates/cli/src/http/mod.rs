@@ -14,6 +14,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{StatusCode, Url};
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use types::Clock;
@@ -33,7 +34,7 @@ pub enum Credentials {
     /// By an API key.
     ApiKey(HeaderValue),
     /// By a signature over time and nonce.
-    Key(Signer),
+    Key(Rc<Signer>),
 }
 
 /// Is the server.
@@ -64,6 +65,9 @@ impl Api {
         if let Some(pem) = ca {
             let certificates = reqwest::Certificate::from_pem_bundle(pem)
                 .because(|| "the CA file holds no certificates in PEM".into())?;
+            if certificates.is_empty() {
+                return Err(Failure::new("the CA file holds no certificates in PEM"));
+            }
             builder = builder.tls_certs_only(certificates);
         } else if base.scheme() == "http" {
             // a machine without certificates can still reach a server without TLS
@@ -194,7 +198,7 @@ impl Api {
         let mut token = HeaderValue::from_str(&signing::token::with_signature(&text, &signature))
             .because(|| "the signature is not one line".into())?;
         token.set_sensitive(true);
-        if matches!(signer, Signer::Gpg(_)) {
+        if matches!(*signer, Signer::Gpg(_)) {
             self.kept.replace(Some((now, token.clone())));
         }
         Ok(token)

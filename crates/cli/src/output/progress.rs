@@ -19,6 +19,8 @@ impl Progress {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
+        // a dumb terminal hides the bar; it gets lines
+        let bar = bar.filter(|bar| !bar.is_hidden());
         Self { screen, bar, last: String::new() }
     }
 

@@ -2,11 +2,15 @@
 
 use comfy_table::{ContentArrangement, Table, presets};
 
+/// Below this width long lines are better broken by the terminal.
+const NARROWEST: u16 = 40;
+
 /// Writes a table; `fit` breaks long cells at the width of the terminal.
 pub fn render(header: &[&str], rows: Vec<Vec<String>>, fit: bool) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header.iter().copied()).add_rows(rows);
-    if fit {
+    // a terminal that does not know its width says 0
+    if fit && table.width().is_some_and(|width| width >= NARROWEST) {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     } else {
         table.force_no_tty().set_content_arrangement(ContentArrangement::Disabled);

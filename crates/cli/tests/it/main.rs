@@ -1,0 +1,18 @@
+//! Runs the real program against a small real server.
+
+#[cfg(test)]
+mod access;
+#[cfg(test)]
+mod admin;
+#[cfg(test)]
+mod follow;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod run;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod terminal;
+#[cfg(test)]
+mod tls;
