@@ -110,7 +110,7 @@ pub(crate) async fn digest_confirmed(conn: &mut Conn) -> QueryResult<Option<Offs
 pub(crate) async fn digest_confirm(conn: &mut Conn, at: OffsetDateTime) -> QueryResult<()> {
     store::bind(
         "insert into auth.digest as known (confirmed) values ($1) \
-         on conflict (only) do update set confirmed = greatest(known.confirmed, excluded.confirmed)",
+         on conflict (one) do update set confirmed = greatest(known.confirmed, excluded.confirmed)",
         vec![Value::Time(at)],
     )
     .execute(conn)

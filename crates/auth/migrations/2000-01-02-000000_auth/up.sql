@@ -16,6 +16,6 @@ create table auth.investigator (
 
 -- when the copy was last known to equal the original; one row
 create table auth.digest (
-    only boolean primary key default true check (only),
+    one boolean primary key default true check (one),
     confirmed timestamptz not null
 );
