@@ -55,6 +55,8 @@ struct Gpg {
 impl Gpg {
     fn new(algorithm: &str, passphrase: &str) -> Self {
         let home = tempfile::Builder::new().prefix("gpg").tempdir_in("/tmp").unwrap();
+        // few rounds of hashing for passphrases: unoptimised code would take seconds for gpg's usual number
+        std::fs::write(home.path().join("gpg-agent.conf"), "s2k-count 65536\n").unwrap();
         let mut gpg = Self { home, fingerprint: String::new() };
         gpg.gpg(&[
             "--passphrase",
