@@ -35,7 +35,11 @@ pub enum Error {
 
 impl Error {
     /// Says that the input is wrong at `pointer`.
-    pub(crate) fn invalid(code: &'static str, pointer: &str, detail: impl std::fmt::Display) -> Self {
+    pub(crate) fn invalid(
+        code: &'static str,
+        pointer: &str,
+        detail: impl std::fmt::Display,
+    ) -> Self {
         Self::Invalid { code, pointer: pointer.into(), detail: detail.to_string() }
     }
 }
@@ -49,9 +53,8 @@ impl From<diesel::result::Error> for Error {
 impl From<Error> for Outcome {
     fn from(error: Error) -> Self {
         match error {
-            Error::Store(Failure::Internal(cause)) => Self::Reject(cause.to_string()),
-            Error::Store(cause) => Self::Retry(cause.to_string()),
-            Error::NotYet(cause) => Self::Retry(cause.into()),
+            Error::Store(failure) => failure.into(),
+            Error::NotYet(_) => Self::Retry(error.to_string()),
             other => Self::Reject(other.to_string()),
         }
     }

@@ -17,8 +17,10 @@ pub use app::App;
 pub use config::Config;
 
 use auth::{HasReplica, Replica};
+use clap::{ArgMatches, Command};
 use messaging::{Bus, Subscription};
 use service::{EmbeddedMigrations, Job, Parts, Service, embed_migrations};
+use std::process::ExitCode;
 use types::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -30,8 +32,7 @@ pub struct InvestigationApi {
 
 impl Service for InvestigationApi {
     const NAME: &'static str = "investigation-api";
-    const MIGRATIONS: &'static [EmbeddedMigrations] =
-        &[fleet::MIGRATIONS, embed_migrations!()];
+    const MIGRATIONS: &'static [EmbeddedMigrations] = &[fleet::MIGRATIONS, embed_migrations!()];
     type Config = Config;
 
     async fn build(parts: Parts, _config: Config) -> anyhow::Result<Self> {
@@ -48,6 +49,20 @@ impl Service for InvestigationApi {
 
     fn jobs() -> Vec<Job<Self>> {
         jobs::jobs()
+    }
+
+    fn commands() -> Vec<Command> {
+        vec![bootstrap::command()]
+    }
+
+    async fn command(
+        parts: Parts,
+        _config: Config,
+        name: &str,
+        matches: &ArgMatches,
+    ) -> anyhow::Result<ExitCode> {
+        anyhow::ensure!(name == bootstrap::NAME, "there is no command {name:?}");
+        bootstrap::run(&App::new(parts), matches).await
     }
 }
 

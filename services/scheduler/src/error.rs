@@ -23,18 +23,8 @@ impl From<diesel::result::Error> for Error {
 impl From<Error> for Outcome {
     fn from(error: Error) -> Self {
         match error {
-            Error::Store(Failure::Internal(cause)) => Self::Reject(cause.to_string()),
-            other => Self::Retry(chain(&other)),
+            Error::Store(failure) => failure.into(),
+            Error::NotYet(_) => Self::Retry(error.to_string()),
         }
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

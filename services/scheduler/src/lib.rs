@@ -28,8 +28,7 @@ pub struct Scheduler {
 
 impl Service for Scheduler {
     const NAME: &'static str = "scheduler";
-    const MIGRATIONS: &'static [EmbeddedMigrations] =
-        &[fleet::MIGRATIONS, embed_migrations!()];
+    const MIGRATIONS: &'static [EmbeddedMigrations] = &[fleet::MIGRATIONS, embed_migrations!()];
     type Config = Config;
 
     async fn build(parts: Parts, _config: Config) -> anyhow::Result<Self> {

@@ -65,17 +65,29 @@ impl App {
     async fn check_reach(&self, order: &Order) -> Result<(), Error> {
         let target = target::parse(&order.action.target)
             .map_err(|fault| Error::invalid("target-invalid", "/target", fault))?;
-        let operations: Vec<_> =
-            order.action.operations.iter().flatten().map(|operation| operation.module.clone()).collect();
+        let operations: Vec<_> = order
+            .action
+            .operations
+            .iter()
+            .flatten()
+            .map(|operation| operation.module.clone())
+            .collect();
         let mut conn = self.store.get().await?;
         let unknown = fleet::unknown_modules(&mut conn, &operations).await?;
         if let Some(module) = unknown.first() {
-            let at = operations.iter().position(|operation| operation == module).unwrap_or_default();
-            let detail = format!("no agent has the module '{module}'; `GET /v1/agents` shows who has what");
-            return Err(Error::invalid("module-unknown", &format!("/operations/{at}/module"), detail));
+            let at =
+                operations.iter().position(|operation| operation == module).unwrap_or_default();
+            let detail =
+                format!("no agent has the module '{module}'; `GET /v1/agents` shows who has what");
+            return Err(Error::invalid(
+                "module-unknown",
+                &format!("/operations/{at}/module"),
+                detail,
+            ));
         }
         if fleet::count(&mut conn, &target).await? == 0 {
-            let detail = "no agent that is online or idle matches the target; preview it before you sign";
+            let detail =
+                "no agent that is online or idle matches the target; preview it before you sign";
             return Err(Error::invalid("no-agent-matches", "/target", detail));
         }
         Ok(())

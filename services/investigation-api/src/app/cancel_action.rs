@@ -8,7 +8,11 @@ use types::{ActionId, InvestigatorId};
 
 impl App {
     /// Asks the scheduler to end the open commands of an action; one that is over stays as it is.
-    pub(crate) async fn cancel_action(&self, id: ActionId, by: InvestigatorId) -> Result<(), Error> {
+    pub(crate) async fn cancel_action(
+        &self,
+        id: ActionId,
+        by: InvestigatorId,
+    ) -> Result<(), Error> {
         let now = self.clock.now();
         self.store
             .tx(async |conn| -> Result<(), Error> {

@@ -48,11 +48,14 @@ impl App {
                 let delivered: Vec<_> = fresh(&told.delivered, &new);
                 let withdrawn: Vec<_> = fresh(&told.withdrawn, &new);
                 let returned: Vec<_> = fresh(&told.returned, &new);
-                let answers: Vec<_> =
-                    returned.iter().flat_map(|message: &CommandReturned| &message.commands).collect();
+                let answers: Vec<_> = returned
+                    .iter()
+                    .flat_map(|message: &CommandReturned| &message.commands)
+                    .collect();
                 let mut named: Vec<_> = answers.iter().map(|answer| answer.id.0).collect();
                 named.extend(withdrawn.iter().flat_map(|message| &message.commands).map(|id| id.0));
-                named.extend(delivered.iter().flat_map(|message| &message.commands).map(|c| c.id.0));
+                named
+                    .extend(delivered.iter().flat_map(|message| &message.commands).map(|c| c.id.0));
                 named.sort_unstable();
                 named.dedup();
                 let known = commands_known(conn, &named).await?;

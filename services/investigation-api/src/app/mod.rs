@@ -10,7 +10,6 @@ mod show_commands;
 mod tell_investigators;
 
 pub(crate) use accept_action::Reach;
-pub(crate) use bootstrap::FirstAdministrator;
 pub(crate) use keep_commands::Told;
 pub(crate) use show_commands::Shown;
 

@@ -34,7 +34,8 @@ impl App {
         let rows = actions_page(&mut conn, before, limit + 1).await?;
         let limit = usize::try_from(limit).unwrap_or_default();
         let cut = store::page::cut(rows, limit, |row| row.id);
-        let (rows, next) = cut.map_err(|error| Error::invalid("cursor-invalid", "?cursor", error))?;
+        let (rows, next) =
+            cut.map_err(|error| Error::invalid("cursor-invalid", "?cursor", error))?;
         Ok(Page { items: self.views(&mut conn, rows).await?, next })
     }
 
@@ -57,7 +58,9 @@ impl App {
                 finished: row.finished,
                 signers: signers
                     .get(&row.id)
-                    .map(|signers| signers.iter().map(|signer| signer.pgpfingerprint.clone()).collect())
+                    .map(|signers| {
+                        signers.iter().map(|signer| signer.pgpfingerprint.clone()).collect()
+                    })
                     .unwrap_or_default(),
                 counters,
             }
@@ -77,7 +80,7 @@ impl App {
         let actions = rows.into_iter().map(|row| {
             let counters = counters(counts.get(&row.id).map_or(&[], Vec::as_slice));
             let signers = signers.remove(&row.id).unwrap_or_default();
-            (row.id, mig_action(row, counters, signers))
+            (row.id, mig_action(&row, counters, signers))
         });
         Ok(actions.collect())
     }
@@ -114,7 +117,11 @@ impl App {
     }
 }
 
-fn mig_action(row: ActionRow, counters: CommandCounters, investigators: Vec<Investigator>) -> Action {
+fn mig_action(
+    row: &ActionRow,
+    counters: CommandCounters,
+    investigators: Vec<Investigator>,
+) -> Action {
     // the document was read when it was accepted, so it can be read again
     let posted = Action::parse(row.document.as_bytes()).unwrap_or_default();
     let status = shown_status(&row.status, row.targeted, &counters);

@@ -48,12 +48,16 @@ impl App {
         };
         let rows = commands_find(&mut conn, &filter, Order::ById, limit + 1).await?;
         let cut = store::page::cut(rows, usize::try_from(limit).unwrap_or_default(), |row| row.id);
-        let (rows, next) = cut.map_err(|error| Error::invalid("cursor-invalid", "?cursor", error))?;
+        let (rows, next) =
+            cut.map_err(|error| Error::invalid("cursor-invalid", "?cursor", error))?;
         let agents = agents_of(&mut conn, &rows).await?;
         let items = rows.into_iter().map(|row| CommandView {
             id: CommandId(row.id),
             agent_id: AgentId(row.agent_id),
-            agent_name: agents.get(&row.agent_id).map(|agent| agent.name.clone()).unwrap_or_default(),
+            agent_name: agents
+                .get(&row.agent_id)
+                .map(|agent| agent.name.clone())
+                .unwrap_or_default(),
             results: results(&row).unwrap_or_default(),
             status: row.status,
             started: row.started,

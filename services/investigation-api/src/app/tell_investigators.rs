@@ -3,20 +3,15 @@
 use super::App;
 use crate::error::Error;
 use crate::store::investigators::investigators_all;
-use types::messages::InvestigatorDigest;
 
 impl App {
-    /// Tells how the investigators stand, so that copies notice when they are stale. This service's own copy is
-    /// written along with its table; the digest keeps it fresh too.
+    /// Tells how the investigators stand, so that copies notice when they are stale; reads them again for this process,
+    /// since another one may have changed them.
     pub(crate) async fn tell_digest(&self) -> Result<(), Error> {
         let now = self.clock.now();
+        let digest = self.replica.refresh(&self.store, now).await?;
         self.store
-            .tx(async |conn| -> Result<(), Error> {
-                let all = investigators_all(conn).await?;
-                let (count, hash) = auth::digest::of(all.iter().map(|one| (one.id.0, one.version)));
-                self.bus.put(conn, now, &InvestigatorDigest { count, hash, at: now }).await?;
-                Ok(())
-            })
+            .tx(async |conn| -> Result<(), Error> { Ok(self.bus.put(conn, now, &digest).await?) })
             .await?;
         self.bus.wake();
         Ok(())
@@ -28,8 +23,7 @@ impl App {
         self.store
             .tx(async |conn| -> Result<(), Error> {
                 let all = investigators_all(conn).await?;
-                self.bus.put_all(conn, now, &all).await?;
-                Ok(())
+                Ok(self.bus.put_all(conn, now, &all).await?)
             })
             .await?;
         self.tell_digest().await

@@ -7,8 +7,8 @@ use crate::InvestigationApi;
 use messaging::{Queue, Subscription};
 use types::Message;
 use types::messages::{
-    ActionChanged, CommandDelivered, CommandIssued, CommandReturned,
-    CommandWithdrawn, ReplicaRequested,
+    ActionChanged, CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn,
+    ReplicaRequested,
 };
 
 pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {

@@ -18,17 +18,26 @@ pub(crate) struct Order {
 }
 
 /// Judges `document`; the order of the checks is the original's (specs/mig/data-model.md §3.3).
-pub(crate) fn judge(document: &str, keyring: &Keyring, now: OffsetDateTime) -> Result<Order, Error> {
+pub(crate) fn judge(
+    document: &str,
+    keyring: &Keyring,
+    now: OffsetDateTime,
+) -> Result<Order, Error> {
     if document.len() > MAX_DOCUMENT {
-        let detail = format!("the action has {} bytes; at most {MAX_DOCUMENT} are taken", document.len());
+        let detail =
+            format!("the action has {} bytes; at most {MAX_DOCUMENT} are taken", document.len());
         return Err(Error::invalid("action-too-large", "", detail));
     }
-    let action = Action::parse(document.as_bytes()).map_err(|error| match std::error::Error::source(&error) {
-        Some(cause) => Error::Malformed(format!("{error}: {cause}")),
-        None => Error::Malformed(error.to_string()),
-    })?;
+    let action =
+        Action::parse(document.as_bytes()).map_err(|error| {
+            match std::error::Error::source(&error) {
+                Some(cause) => Error::Malformed(format!("{error}: {cause}")),
+                None => Error::Malformed(error.to_string()),
+            }
+        })?;
     action.check(now).map_err(|fault| Error::invalid("action-invalid", fault.pointer(), fault))?;
-    target::parse(&action.target).map_err(|fault| Error::invalid("target-invalid", "/target", fault))?;
+    target::parse(&action.target)
+        .map_err(|fault| Error::invalid("target-invalid", "/target", fault))?;
     well_named_modules(&action)?;
     let signers = keyring
         .verify_action(&action, now)

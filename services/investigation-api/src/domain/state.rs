@@ -17,7 +17,8 @@ pub(crate) fn mig_status(state: &str) -> &str {
 
 /// Sums counts by state; `targeted` is their sum by construction.
 pub(crate) fn counters(counts: &[(String, i64)]) -> CommandCounters {
-    let of = |state: &str| counts.iter().filter(|(name, _)| name == state).map(|(_, count)| count).sum();
+    let of =
+        |state: &str| counts.iter().filter(|(name, _)| name == state).map(|(_, count)| count).sum();
     let mut all = CommandCounters {
         targeted: 0,
         waiting: of("waiting"),
@@ -42,7 +43,11 @@ pub(crate) fn counters(counts: &[(String, i64)]) -> CommandCounters {
 /// scheduler's word may arrive before the last results.
 pub(crate) fn shown_status<'a>(status: &'a str, told: i64, counters: &CommandCounters) -> &'a str {
     let open = counters.waiting + counters.delivered;
-    if status == "completed" && (open > 0 || counters.targeted < told) { "inflight" } else { status }
+    if status == "completed" && (open > 0 || counters.targeted < told) {
+        "inflight"
+    } else {
+        status
+    }
 }
 
 /// Gives MIG's word for the status of a run (specs/mig/data-model.md §1).
@@ -60,7 +65,9 @@ mod tests {
 
     #[test]
     fn a_run_is_shown_as_completed_when_its_results_are_here() {
-        let counts = |waiting, success| counters(&[("waiting".into(), waiting), ("success".into(), success)]);
+        let counts = |waiting, success| {
+            counters(&[("waiting".into(), waiting), ("success".into(), success)])
+        };
         assert_eq!(shown_status("completed", 2, &counts(0, 2)), "completed");
         assert_eq!(shown_status("completed", 2, &counts(1, 1)), "inflight");
         assert_eq!(shown_status("completed", 3, &counts(0, 2)), "inflight");

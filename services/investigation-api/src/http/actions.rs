@@ -10,7 +10,6 @@ use types::api::Page;
 use types::api::action::{ActionView, CommandView};
 use types::api::problem::Problem as ProblemBody;
 use types::{ActionId, Permission};
-use utoipa::IntoParams;
 use web::{Body, Investigator, Problem, Query};
 
 /// Accepts a signed action: the MIG action JSON as body.
@@ -39,7 +38,9 @@ pub(super) async fn create(
 }
 
 /// Lists actions, the newest first.
-#[utoipa::path(tag = "actions", params(Paging), responses(
+#[utoipa::path(tag = "actions", params(
+    ("limit" = Option<i64>, Query, description = "1–500; 100 when absent"),
+    ("cursor" = Option<String>, Query, description = "the `next` of the page before")), responses(
     (status = 200, body = Page<ActionView>), (status = 401, body = ProblemBody), (status = 422, body = ProblemBody)))]
 #[get("/v1/actions")]
 pub(super) async fn list(
@@ -66,7 +67,7 @@ pub(super) async fn show(
 }
 
 /// Says which commands of an action are wanted.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// Only those that are waiting, delivered, success, failed, timeout, expired or cancelled.
@@ -78,7 +79,11 @@ pub(super) struct Wanted {
 }
 
 /// Lists the commands of an action with what came back.
-#[utoipa::path(tag = "actions", params(Wanted, ("id" = i64, Path, description = "the action's number")), responses(
+#[utoipa::path(tag = "actions", params(
+    ("id" = i64, Path, description = "the action's number"),
+    ("status" = Option<String>, Query, description = "waiting, delivered, success, failed, timeout, expired or cancelled"),
+    ("limit" = Option<i64>, Query, description = "1–500; 100 when absent"),
+    ("cursor" = Option<String>, Query, description = "the `next` of the page before")), responses(
     (status = 200, body = Page<CommandView>), (status = 401, body = ProblemBody),
     (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
 #[get("/v1/actions/{id}/commands")]
@@ -90,7 +95,8 @@ pub(super) async fn commands(
 ) -> Result<HttpResponse, Problem> {
     caller.require(Permission::Command)?;
     let (status, cursor) = (wanted.status.as_deref(), wanted.cursor.as_deref());
-    let page = service.app.list_commands(ActionId(*id), status, cursor, limit(wanted.limit)?).await?;
+    let page =
+        service.app.list_commands(ActionId(*id), status, cursor, limit(wanted.limit)?).await?;
     Ok(HttpResponse::Ok().json(page))
 }
 

@@ -31,7 +31,8 @@ pub(super) async fn create(
         finishtime: instant::JUST_POSTED_FAR,
         ..accepted.action
     };
-    let item = Item::new(href(&origin, accepted.id)).with(format!("action ID {}", accepted.id), &action);
+    let item =
+        Item::new(href(&origin, accepted.id)).with(format!("action ID {}", accepted.id), &action);
     Collection::new(origin.href(&request)).item(item).respond(StatusCode::ACCEPTED)
 }
 

@@ -26,7 +26,8 @@ pub(super) async fn show(
     let id = mig_number::id("commandid", "Command", asked)?;
     let filter = CommandFilter { command: Some(id), ..CommandFilter::default() };
     let found = service.app.mig_commands(&filter, 0, 1, Shown::Single).await?.pop();
-    let command = found.ok_or_else(|| mig_number::not_found("Command", asked.unwrap_or_default()))?;
+    let command =
+        found.ok_or_else(|| mig_number::not_found("Command", asked.unwrap_or_default()))?;
     let item = Item::new(href(&origin, command.id))
         .with("command", &command)
         .link("action", mig_actions::href(&origin, command.action.id));

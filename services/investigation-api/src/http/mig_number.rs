@@ -5,11 +5,17 @@ use web::Problem;
 /// Reads the id of one thing: missing, unreadable, or not above 0 is 400; a number that no id can be is not found.
 pub(super) fn id(name: &str, what: &str, value: Option<&str>) -> Result<i64, Problem> {
     let Some(value) = value else {
-        return Err(Problem::malformed("parameter-missing", format!("the parameter '{name}' is missing")));
+        return Err(Problem::malformed(
+            "parameter-missing",
+            format!("the parameter '{name}' is missing"),
+        ));
     };
     let number = parse(name, value)?;
     if number.is_nan() || number <= 0.0 {
-        return Err(Problem::malformed("id-invalid", format!("Invalid {what} ID '{}'", written(number))));
+        return Err(Problem::malformed(
+            "id-invalid",
+            format!("Invalid {what} ID '{}'", written(number)),
+        ));
     }
     whole(number).ok_or_else(|| not_found(what, value))
 }
@@ -57,7 +63,9 @@ mod tests {
 
     #[test]
     fn ids_read_as_go_reads_them() {
-        for (value, want) in [("2", 2), ("2.0", 2), ("2e0", 2), ("28051203489801", 28_051_203_489_801)] {
+        for (value, want) in
+            [("2", 2), ("2.0", 2), ("2e0", 2), ("28051203489801", 28_051_203_489_801)]
+        {
             assert_eq!(id("actionid", "Action", Some(value)).unwrap(), want);
         }
         for (value, status, text) in [

@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use types::Permission;
-use web::{Collection, Investigator, Item, Origin, Problem, Values, QueryValues};
+use web::{Collection, Investigator, Item, Origin, Problem, QueryValues, Values};
 
 /// Says how far a search may leave rows out; further pages are reached through `/v1/actions/{id}/commands`.
 const MAX_OFFSET: f64 = 1_000_000.0;
@@ -35,7 +35,10 @@ pub(super) async fn search(
     match query.first("type") {
         Some("command") => {}
         other => {
-            let detail = format!("type={} cannot be searched here; use type=command", other.unwrap_or("action"));
+            let detail = format!(
+                "type={} cannot be searched here; use type=command",
+                other.unwrap_or("action")
+            );
             return Err(Problem::malformed("search-type", detail));
         }
     }

@@ -2,11 +2,10 @@
 
 use serde::Deserialize;
 use types::api::{DEFAULT_LIMIT, MAX_LIMIT};
-use utoipa::IntoParams;
 use web::Problem;
 
 /// Says which page of a list is wanted.
-#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Paging {
     /// How many rows, 1–500; 100 when absent.

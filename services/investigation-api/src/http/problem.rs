@@ -10,11 +10,17 @@ impl From<Error> for Problem {
             Error::NotFound(_) => Self::not_found(error.to_string()),
             Error::Malformed(detail) => Self::malformed("action-not-json", detail),
             Error::Invalid { code, pointer, detail } => {
-                let what = if pointer.is_empty() { detail.clone() } else { format!("{pointer}: {detail}") };
+                let what = if pointer.is_empty() {
+                    detail.clone()
+                } else {
+                    format!("{pointer}: {detail}")
+                };
                 Self::invalid(code, what).fault(pointer, detail)
             }
             Error::Conflict(detail) => Self::conflict("conflict", detail),
-            Error::NotYet(what) => Self::unavailable(format!("{what}; send the request again"), None),
+            Error::NotYet(what) => {
+                Self::unavailable(format!("{what}; send the request again"), None)
+            }
             Error::Store(Failure::Unavailable(cause)) => Self::unavailable(
                 "the database is not available now; nothing was changed",
                 Some(anyhow::Error::from_boxed(cause)),

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 pub(crate) fn jobs() -> Vec<Job<InvestigationApi>> {
     vec![
-        Job::every("tell_digest", Duration::from_secs(60), |service| Box::pin(async move {
-            Ok(service.app.tell_digest().await?)
-        })),
-        Job::every("ask_for_agents", Duration::from_secs(15), |service| Box::pin(async move {
-            Ok(fleet::ask_while_empty(service).await?)
-        })),
+        Job::every("tell_digest", Duration::from_mins(1), |service| {
+            Box::pin(async move { Ok(service.app.tell_digest().await?) })
+        }),
+        Job::every("ask_for_agents", Duration::from_secs(15), |service| {
+            Box::pin(async move { Ok(fleet::ask_while_empty(service).await?) })
+        }),
     ]
 }

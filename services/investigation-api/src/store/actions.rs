@@ -87,7 +87,10 @@ pub(crate) async fn action_insert(
 }
 
 /// Finds the action with this digest.
-pub(crate) async fn action_by_digest(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<ActionRow>> {
+pub(crate) async fn action_by_digest(
+    conn: &mut Conn,
+    digest: &[u8],
+) -> QueryResult<Option<ActionRow>> {
     store::sql(format!("select {COLUMNS} from action where digest = $1"))
         .bind::<Bytea, _>(digest)
         .get_result(conn)
@@ -135,7 +138,10 @@ pub(crate) async fn signers_find(conn: &mut Conn, actions: &[i64]) -> QueryResul
 }
 
 /// Takes how runs stand; an older version changes nothing.
-pub(crate) async fn actions_change(conn: &mut Conn, changed: &[ActionChanged]) -> QueryResult<usize> {
+pub(crate) async fn actions_change(
+    conn: &mut Conn,
+    changed: &[ActionChanged],
+) -> QueryResult<usize> {
     let mut newest = BTreeMap::<ActionId, &ActionChanged>::new();
     for change in changed {
         let known = newest.entry(change.id).or_insert(change);

@@ -39,9 +39,15 @@ fn failure(command: &IssuedCommand) -> Option<[OperationResult; 1]> {
 }
 
 /// Notes that agents took commands.
-pub(crate) async fn commands_deliver(conn: &mut Conn, delivered: &[CommandDelivered]) -> QueryResult<i64> {
-    let ids: Vec<_> =
-        delivered.iter().flat_map(|message| &message.commands).map(|command| command.id.0).collect();
+pub(crate) async fn commands_deliver(
+    conn: &mut Conn,
+    delivered: &[CommandDelivered],
+) -> QueryResult<i64> {
+    let ids: Vec<_> = delivered
+        .iter()
+        .flat_map(|message| &message.commands)
+        .map(|command| command.id.0)
+        .collect();
     let moved: Moved = store::sql(format!(
         "with old as (select id from command where id = any($1) and status = 'waiting' order by id for update),
          moved as (update command set status = 'delivered' from old where command.id = old.id
@@ -55,7 +61,10 @@ pub(crate) async fn commands_deliver(conn: &mut Conn, delivered: &[CommandDelive
 }
 
 /// Ends open commands.
-pub(crate) async fn commands_withdraw(conn: &mut Conn, withdrawn: &CommandWithdrawn) -> QueryResult<i64> {
+pub(crate) async fn commands_withdraw(
+    conn: &mut Conn,
+    withdrawn: &CommandWithdrawn,
+) -> QueryResult<i64> {
     let ids: Vec<_> = withdrawn.commands.iter().map(|id| id.0).collect();
     let moved: Moved = store::sql(format!(
         "with old as (select id, status from command where id = any($1) and status in ('waiting', 'delivered')
@@ -74,12 +83,18 @@ pub(crate) async fn commands_withdraw(conn: &mut Conn, withdrawn: &CommandWithdr
 
 /// Stores what agents answered; the rule of which answer counts is the scheduler's (an answer counts once, also over
 /// `expired` and `cancelled`).
-pub(crate) async fn commands_return(conn: &mut Conn, answers: &[&ReturnedCommand]) -> QueryResult<i64> {
-    let rows: Vec<_> = answers.iter().map(|answer| {
-        let found: Vec<_> = answer.results.iter().map(|result| result.foundanything).collect();
-        json!({"id": answer.id, "agent": answer.agent, "status": answer.status, "found": found,
+pub(crate) async fn commands_return(
+    conn: &mut Conn,
+    answers: &[&ReturnedCommand],
+) -> QueryResult<i64> {
+    let rows: Vec<_> = answers
+        .iter()
+        .map(|answer| {
+            let found: Vec<_> = answer.results.iter().map(|result| result.foundanything).collect();
+            json!({"id": answer.id, "agent": answer.agent, "status": answer.status, "found": found,
             "results": answer.results, "at": answer.at.format(&Rfc3339).unwrap_or_default()})
-    }).collect();
+        })
+        .collect();
     let moved: Moved = store::sql(format!(
         "with answer as (select distinct on (id) id, agent, status, found, results, at
              from json_to_recordset($1) as answer(id bigint, agent bigint, status text, found jsonb, results json,

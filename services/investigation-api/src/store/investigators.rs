@@ -56,7 +56,9 @@ impl From<InvestigatorRow> for InvestigatorChanged {
 /// Gives all investigators by id.
 pub(crate) async fn investigators_all(conn: &mut Conn) -> QueryResult<Vec<InvestigatorChanged>> {
     let rows: Vec<InvestigatorRow> =
-        store::sql(format!("select {COLUMNS} from investigator order by id")).get_results(conn).await?;
+        store::sql(format!("select {COLUMNS} from investigator order by id"))
+            .get_results(conn)
+            .await?;
     Ok(rows.into_iter().map(Into::into).collect())
 }
 

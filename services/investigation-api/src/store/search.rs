@@ -66,8 +66,12 @@ pub(crate) async fn commands_find(
         binds.push(value);
         clauses.push(clause.replace('#', &format!("${}", binds.len())));
     };
-    let numbers =
-        [("id = #", filter.command), ("action_id = #", filter.action), ("agent_id = #", filter.agent), ("id > #", filter.above)];
+    let numbers = [
+        ("id = #", filter.command),
+        ("action_id = #", filter.action),
+        ("agent_id = #", filter.agent),
+        ("id > #", filter.above),
+    ];
     for (clause, number) in numbers {
         if let Some(number) = number {
             want(clause, Value::Int(number));

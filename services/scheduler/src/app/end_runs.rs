@@ -21,9 +21,11 @@ impl App {
                 let Some(mut run) = run_claim_over(conn, now).await? else { return Ok(false) };
                 if run.status == RunStatus::Pending.name() {
                     run.reason = Some("its time passed before it could start".into());
-                    self.end_run(conn, run, RunStatus::Expired, CommandStatus::Expired, now).await?;
+                    self.end_run(conn, run, RunStatus::Expired, CommandStatus::Expired, now)
+                        .await?;
                 } else {
-                    self.end_run(conn, run, RunStatus::Completed, CommandStatus::Expired, now).await?;
+                    self.end_run(conn, run, RunStatus::Completed, CommandStatus::Expired, now)
+                        .await?;
                 }
                 Ok(true)
             })

@@ -30,7 +30,8 @@ impl App {
         match (launched, claimed) {
             (Err(Error::Store(Failure::Internal(cause))), Some(action)) => {
                 tracing::warn!(action.id = %action, error = %cause, "a target could not be run");
-                self.invalidate(action, "the target could not be evaluated over the agents").await?;
+                self.invalidate(action, "the target could not be evaluated over the agents")
+                    .await?;
                 Ok(true)
             }
             (launched, _) => {
@@ -40,9 +41,16 @@ impl App {
         }
     }
 
-    async fn launch(&self, conn: &mut Conn, mut run: RunRow, now: OffsetDateTime) -> Result<(), Error> {
+    async fn launch(
+        &self,
+        conn: &mut Conn,
+        mut run: RunRow,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
         if run.expire_after < now {
-            return self.finish(conn, run, RunStatus::Expired, "its time passed before it could start", now).await;
+            return self
+                .finish(conn, run, RunStatus::Expired, "its time passed before it could start", now)
+                .await;
         }
         let target = match target::parse(&run.target) {
             Ok(target) => target,
@@ -64,7 +72,8 @@ impl App {
         run.started = Some(now);
         run.finished = (status == RunStatus::Completed).then_some(now);
         let run = run_update(conn, &run, now).await?;
-        let issued: Vec<_> = made.chunks(ISSUED_PER_MESSAGE).map(|made| issue(&run, made, now)).collect();
+        let issued: Vec<_> =
+            made.chunks(ISSUED_PER_MESSAGE).map(|made| issue(&run, made, now)).collect();
         self.bus.put_all(conn, now, &issued).await?;
         self.bus.put(conn, now, &run.changed(now)).await?;
         tracing::info!(action.id = run.action_id, agents = run.targeted, "launched");
@@ -84,7 +93,12 @@ impl App {
         run.finished = Some(now);
         let run = run_update(conn, &run, now).await?;
         self.bus.put(conn, now, &run.changed(now)).await?;
-        tracing::info!(action.id = run.action_id, run.status = status.name(), reason, "ended without a command");
+        tracing::info!(
+            action.id = run.action_id,
+            run.status = status.name(),
+            reason,
+            "ended without a command"
+        );
         Ok(())
     }
 
@@ -109,7 +123,10 @@ fn issue(run: &RunRow, made: &[MadeRow], now: OffsetDateTime) -> CommandIssued {
     let commands = made.iter().map(|command| IssuedCommand {
         id: CommandId(command.id),
         agent: AgentId(command.agent_id),
-        failed: command.missing.as_ref().map(|module| format!("module '{module}' is not available on this agent")),
+        failed: command
+            .missing
+            .as_ref()
+            .map(|module| format!("module '{module}' is not available on this agent")),
     });
     CommandIssued {
         action: ActionId(run.action_id),

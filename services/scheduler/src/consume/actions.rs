@@ -15,7 +15,7 @@ pub(super) async fn handle(service: &Scheduler, batch: &[Delivery]) -> Outcome {
 async fn take(service: &Scheduler, batch: &[Delivery]) -> Result<(), Outcome> {
     let mut accepted = Vec::new();
     let mut cancelled = Vec::new();
-    let first = batch.iter().all(|delivery| delivery.attempt == 0);
+    let first = batch.iter().all(|delivery| delivery.attempt <= 1);
     for delivery in batch {
         match delivery.kind.as_str() {
             ActionAccepted::KIND => accepted.push(delivery.decode::<ActionAccepted>()?),

@@ -10,20 +10,24 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
             "launch",
             Duration::from_secs(1),
             |service| &service.app.due,
-            |service| Box::pin(async move {
-                while service.app.launch_run().await? {}
-                Ok(())
-            }),
+            |service| {
+                Box::pin(async move {
+                    while service.app.launch_run().await? {}
+                    Ok(())
+                })
+            },
         ),
-        Job::every("expire", Duration::from_secs(1), |service| Box::pin(async move {
-            while service.app.expire_run().await? {}
-            Ok(())
-        })),
-        Job::every("publish_runs", Duration::from_millis(250), |service| Box::pin(async move {
-            Ok(service.app.publish_runs().await?)
-        })),
-        Job::every("ask_for_agents", Duration::from_secs(15), |service| Box::pin(async move {
-            Ok(fleet::ask_while_empty(service).await?)
-        })),
+        Job::every("expire", Duration::from_secs(1), |service| {
+            Box::pin(async move {
+                while service.app.expire_run().await? {}
+                Ok(())
+            })
+        }),
+        Job::every("publish_runs", Duration::from_millis(250), |service| {
+            Box::pin(async move { Ok(service.app.publish_runs().await?) })
+        }),
+        Job::every("ask_for_agents", Duration::from_secs(15), |service| {
+            Box::pin(async move { Ok(fleet::ask_while_empty(service).await?) })
+        }),
     ]
 }

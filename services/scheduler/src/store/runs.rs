@@ -106,7 +106,10 @@ pub(crate) async fn run_insert(
 }
 
 /// Locks the run that is due for the longest time and that nobody else holds.
-pub(crate) async fn run_claim_due(conn: &mut Conn, now: OffsetDateTime) -> QueryResult<Option<RunRow>> {
+pub(crate) async fn run_claim_due(
+    conn: &mut Conn,
+    now: OffsetDateTime,
+) -> QueryResult<Option<RunRow>> {
     store::sql(format!(
         "select {COLUMNS} from run where status = 'pending' and valid_from <= $1
          order by valid_from limit 1 for update skip locked"
@@ -118,7 +121,10 @@ pub(crate) async fn run_claim_due(conn: &mut Conn, now: OffsetDateTime) -> Query
 }
 
 /// Locks a run whose time is over and that is still open.
-pub(crate) async fn run_claim_over(conn: &mut Conn, now: OffsetDateTime) -> QueryResult<Option<RunRow>> {
+pub(crate) async fn run_claim_over(
+    conn: &mut Conn,
+    now: OffsetDateTime,
+) -> QueryResult<Option<RunRow>> {
     store::sql(format!(
         "select {COLUMNS} from run where status in ('pending', 'inflight') and expire_after < $1
          order by expire_after limit 1 for update skip locked"
@@ -139,7 +145,11 @@ pub(crate) async fn run_lock(conn: &mut Conn, id: ActionId) -> QueryResult<Optio
 }
 
 /// Writes where a run is now, with its counters, and takes it as told.
-pub(crate) async fn run_update(conn: &mut Conn, run: &RunRow, now: OffsetDateTime) -> QueryResult<RunRow> {
+pub(crate) async fn run_update(
+    conn: &mut Conn,
+    run: &RunRow,
+    now: OffsetDateTime,
+) -> QueryResult<RunRow> {
     store::sql(format!(
         "update run set status = $2, reason = $3, targeted = $4, success = $5, failed = $6, timeout = $7,
              expired = $8, cancelled = $9, started = $10, finished = $11, version = version + 1,
@@ -163,7 +173,10 @@ pub(crate) async fn run_update(conn: &mut Conn, run: &RunRow, now: OffsetDateTim
 }
 
 /// Takes the runs whose last changes were not told yet and may be told now.
-pub(crate) async fn run_take_unpublished(conn: &mut Conn, now: OffsetDateTime) -> QueryResult<Vec<RunRow>> {
+pub(crate) async fn run_take_unpublished(
+    conn: &mut Conn,
+    now: OffsetDateTime,
+) -> QueryResult<Vec<RunRow>> {
     store::sql(format!(
         "update run set published = $1, unpublished = false
          where action_id in (select action_id from run where unpublished and published <= $2
