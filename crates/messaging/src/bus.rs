@@ -110,8 +110,12 @@ impl Bus {
 
     /// Tells whether the broker is reached: the relay's connection stands, and each consumer has its queue.
     pub fn is_connected(&self) -> bool {
-        let attached = self.0.attached.load(Ordering::Relaxed);
-        self.0.publishing.is_up() && attached >= self.0.wanted.load(Ordering::Relaxed)
+        self.0.publishing.is_up() && self.is_listening()
+    }
+
+    /// Tells whether each consumer has its queue.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.0.attached.load(Ordering::Relaxed) >= self.0.wanted.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn woken(&self) {

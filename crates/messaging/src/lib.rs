@@ -23,7 +23,6 @@ mod topology;
 mod trace;
 
 pub use body::MAX_PLAIN;
-pub use types::messages::USUAL_BODY as MAX_BODY;
 pub use bus::{Bus, Settings};
 pub use consume::consume;
 pub use delivery::{Delivery, Outcome};
@@ -33,6 +32,7 @@ pub use relay::relay;
 pub use shutdown::Shutdown;
 pub use subscription::{Queue, Subscription};
 pub use topology::{DEAD, EXCHANGE};
+pub use types::messages::USUAL_BODY as MAX_BODY;
 
 /// Holds the migrations of the schema `messaging`, which every service's database has.
 pub const MIGRATIONS: diesel_migrations::EmbeddedMigrations =

@@ -35,7 +35,7 @@ impl From<diesel::result::Error> for Trouble {
 /// A row is deleted only when the broker has confirmed its message. A message that no queue wants yet (its consumer was
 /// never started) stays and is tried again, ever less often; see [`topology::needs_queue`].
 pub async fn relay(bus: Bus, store: Store, shutdown: Shutdown) {
-    let mut publisher = None;
+    let mut publisher = listen_first(&bus, &shutdown).await;
     let mut pause = Pause::new();
     let mut counted: Option<Instant> = None;
     loop {
@@ -69,6 +69,22 @@ pub async fn relay(bus: Bus, store: Store, shutdown: Shutdown) {
     }
     drop(publisher);
     bus.publishing().close().await;
+}
+
+/// Waits until this service's own queues exist: it does not speak before it listens, or else, at its very first start,
+/// it could miss what others answer.
+async fn listen_first(bus: &Bus, shutdown: &Shutdown) -> Option<Publisher> {
+    let mut pause = Pause::new();
+    while !shutdown.is_triggered() {
+        // connecting takes its time, so that by now every consumer has said that it wants a queue
+        match Publisher::open(bus.publishing()).await {
+            Ok(publisher) if bus.is_listening() => return Some(publisher),
+            Ok(_) => tracing::debug!("waiting for the service's own queues"),
+            Err(error) => tracing::warn!(error = %error, "cannot reach the broker"),
+        }
+        let _either = tokio::time::timeout(pause.take(), shutdown.wait()).await;
+    }
+    None
 }
 
 /// Publishes once what is due; tells how many messages the broker took.

@@ -118,9 +118,13 @@ impl Services {
             .filter_map(|line| line.strip_prefix(server.name())?.split_whitespace().next())
             .next_back()
             .expect("the server was never started");
-        // the server leads a process group of its own
-        let killed = Command::new("kill").args(["-KILL", "--", &format!("-{pid}")]).status();
-        assert!(killed.expect("kill").success(), "{} did not run", server.name());
+        // the server leads a process group of its own; PostgreSQL's children lead theirs
+        let mut victims = vec![format!("-{pid}")];
+        let children = Command::new("ps").args(["-o", "pid=", "--ppid", pid]).output().expect("ps");
+        victims
+            .extend(String::from_utf8_lossy(&children.stdout).split_whitespace().map(Into::into));
+        let killed = Command::new("kill").args(["-KILL", "--"]).args(victims).output();
+        assert!(killed.is_ok(), "kill cannot be run");
     }
 
     /// Starts again what was killed, with its data and on its port; returns when it is ready.

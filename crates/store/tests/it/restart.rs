@@ -1,6 +1,6 @@
 use diesel_async::RunQueryDsl;
 use store::{Conn, Failure, Settings, Store, pool, sql};
-use testkit::{Server, Services};
+use testkit::{PATIENCE, Server, Services, until};
 use tokio::runtime::Handle;
 
 /// The database is killed and comes back: no caller afterwards is handed a connection from before.
@@ -17,7 +17,7 @@ async fn a_restart_of_the_database_is_not_felt_afterwards() {
     fill(8).await;
 
     own.kill(Server::Postgres);
-    assert!(!store.is_up().await);
+    until(PATIENCE, async || !store.is_up().await).await;
     let down = store.tx(async |conn: &mut Conn| select(conn).await).await;
     assert!(down.unwrap_err().is_transient());
 
