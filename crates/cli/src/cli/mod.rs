@@ -45,7 +45,7 @@ pub struct Globals {
     /// Where the configuration and the software key are [default: ~/.config/writ].
     #[arg(long, global = true, env = "WRIT_CONFIG", value_name = "DIR")]
     pub config_dir: Option<PathBuf>,
-    /// The file with the API key to authenticate by, instead of the `OpenPGP` key; '-' is standard input.
+    /// The file with the API key to authenticate by, instead of the OpenPGP key; '-' is standard input.
     #[arg(long, global = true, env = "WRIT_APIKEY_FILE", value_name = "FILE")]
     pub apikey_file: Option<PathBuf>,
     /// The certificates (PEM) that the server's must lead to, instead of the machine's.
