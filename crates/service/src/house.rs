@@ -2,12 +2,13 @@
 
 use crate::process::{self, Telemetry};
 use crate::start::{self, start};
-use crate::{Common, Running, Service, Settings, cli};
+use crate::{Common, Running, Service, Settings, cli, contracts};
 use anyhow::Context;
-use clap::{Args, Command, FromArgMatches};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use futures_util::future::{BoxFuture, try_join_all};
 use messaging::Shutdown;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use web::{Site, server};
@@ -32,6 +33,7 @@ struct Front {
 
 trait Member {
     fn settings(&self) -> Result<Box<dyn Configured>, clap::Error>;
+    fn openapi(&self) -> anyhow::Result<(&'static str, String)>;
 }
 
 trait Configured: Send {
@@ -53,6 +55,10 @@ struct Of<S>(std::marker::PhantomData<fn() -> S>);
 impl<S: Service> Member for Of<S> {
     fn settings(&self) -> Result<Box<dyn Configured>, clap::Error> {
         Ok(Box::new(Settings::<S>::parse(std::iter::empty::<&str>())?))
+    }
+
+    fn openapi(&self) -> anyhow::Result<(&'static str, String)> {
+        Ok((S::NAME, web::openapi::document(S::NAME, S::routes).to_pretty_json()?))
     }
 }
 
@@ -100,17 +106,40 @@ impl House {
         self
     }
 
-    /// Is all of the process's `main`: serves, or migrates all databases.
+    /// Is all of the process's `main`: serves, or does what the subcommand says.
     pub fn main(self) -> ExitCode {
-        let command = Command::new(self.name)
-            .version(env!("CARGO_PKG_VERSION"))
-            .about("All services of Writ in one process; without a command it serves")
-            .after_help("Each service takes its settings from the environment; see its own --help.")
-            .subcommand(Command::new("migrate").about("Brings all databases up to date and ends"));
-        let matches = match Front::augment_args(command).try_get_matches() {
+        let matches = match Front::augment_args(self.command()).try_get_matches() {
             Ok(matches) => matches,
             Err(error) => return cli::explain(&error),
         };
+        match matches.subcommand() {
+            Some(("paths", _)) => cli::finish(contracts::print_paths().map(|()| ExitCode::SUCCESS)),
+            Some(("docs", own)) => cli::finish(self.docs(own).map(|()| ExitCode::SUCCESS)),
+            _ => self.work(&matches),
+        }
+    }
+
+    fn command(&self) -> Command {
+        let out = Arg::new("out").long("out").value_name("DIR").required(true);
+        let out = out.value_parser(clap::value_parser!(PathBuf)).help("Where the files go");
+        Command::new(self.name)
+            .version(env!("CARGO_PKG_VERSION"))
+            .about("All services of Writ in one process; without a command it serves")
+            .after_help("Each service takes its settings from the environment; see its own --help.")
+            .subcommand(Command::new("migrate").about("Brings all databases up to date and ends"))
+            .subcommand(Command::new("paths").about("Prints which service answers which paths"))
+            .subcommand(
+                Command::new("docs").about("Writes the contracts: AsyncAPI and OpenAPI").arg(out),
+            )
+    }
+
+    fn docs(&self, matches: &ArgMatches) -> anyhow::Result<()> {
+        let folder: &PathBuf = matches.get_one("out").context("--out is missing")?;
+        let services: anyhow::Result<Vec<_>> = self.members.iter().map(|m| m.openapi()).collect();
+        contracts::write(folder, &services?)
+    }
+
+    fn work(&self, matches: &ArgMatches) -> ExitCode {
         let mut members = Vec::new();
         for member in &self.members {
             match member.settings() {
@@ -119,7 +148,7 @@ impl House {
             }
         }
         let migrates = matches.subcommand_name() == Some("migrate");
-        cli::finish(Front::from_arg_matches(&matches).map_err(Into::into).and_then(|front| {
+        cli::finish(Front::from_arg_matches(matches).map_err(Into::into).and_then(|front| {
             process::run(self.name, &front.telemetry.clone(), async |shutdown| {
                 if migrates {
                     try_join_all(members.iter().map(|member| member.migrate())).await?;

@@ -1,6 +1,7 @@
 //! What makes a process of a service: settings, start, jobs, health, a graceful end; alone or five in one process.
 
 mod cli;
+mod contracts;
 mod health;
 mod house;
 mod job;

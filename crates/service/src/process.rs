@@ -12,8 +12,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Logs, traces, metrics")]
 pub(crate) struct Telemetry {
-    /// Which events are logged, for example info,scheduler=debug
-    #[arg(long, env = "WRIT_LOG", value_name = "FILTER", default_value = "info")]
+    /// Which events are logged, for example info,scheduler=debug; messaging tells what lapin would
+    #[arg(long, env = "WRIT_LOG", value_name = "FILTER", default_value = "info,lapin=off")]
     log: String,
     /// How log lines look
     #[arg(long, env = "WRIT_LOG_FORMAT", value_name = "FORMAT", default_value = "json", value_parser = ["json", "pretty"])]

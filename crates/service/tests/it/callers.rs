@@ -56,7 +56,7 @@ async fn credentials_are_tried_in_order_and_refused_in_the_originals_words() {
         (&[("x-pgpauthorization", &gone)], &unknown),
         (&[("x-migapikey", "wrong"), ("authorization", "Bearer key of alice")], NO_KEY),
         (&[("x-migapikey", "key of carol")], NO_KEY),
-        (&[("authorization", "Bearer ")], NO_KEY),
+        (&[("authorization", "Bearer wrong")], NO_KEY),
     ];
     for (headers, refusal) in table {
         let answer = asked(&process, "/api/v1/dashboard?a=1&b=2", headers).await;

@@ -235,7 +235,7 @@ pub(crate) fn set_up() {
     ONCE.call_once(|| {
         let settings = telemetry::Settings {
             service: "test",
-            filter: "error".into(),
+            filter: "error,lapin=off".into(),
             ..telemetry::Settings::default()
         };
         std::mem::forget(telemetry::init(&settings).unwrap());

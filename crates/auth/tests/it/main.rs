@@ -1,0 +1,5 @@
+//! The investigators' copy on real servers, and what their keys are good for.
+
+mod actions;
+mod copy;
+mod support;
