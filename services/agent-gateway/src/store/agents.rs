@@ -18,8 +18,8 @@ const WHOLE: &str = "
         a.tags, a.loader_name, a.team_id, a.started, a.refreshed, a.revoked_at, a.revision, p.last_seen,
         array(select ap.plugin from agent_plugin ap where ap.agent = a.number order by ap.plugin) as plugins,
         array(
-            select ap.plugin || '.' || name
-            from agent_plugin ap join plugin g on g.id = ap.plugin, jsonb_object_keys(g.commands) as name
+            select ap.plugin || '.' || key
+            from agent_plugin ap join plugin g on g.id = ap.plugin, jsonb_object_keys(g.commands) as key
             where ap.agent = a.number
         ) as commands
     from agent a join presence p on p.agent = a.number";

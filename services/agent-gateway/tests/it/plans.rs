@@ -1,0 +1,58 @@
+//! The statements that run with each poll and each answer never read a whole table.
+
+use crate::support::gateway;
+use agent_gateway::HOT_QUERIES;
+use diesel::sql_types::Text;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+
+#[derive(diesel::QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text, column_name = "QUERY PLAN")]
+    line: String,
+}
+
+/// Stands in for what each statement is given; a plan for a known value is the plan that PostgreSQL makes at first.
+fn values(name: &str) -> &'static [&'static str] {
+    match name {
+        "token_find" => &["sha256('7')"],
+        "presence_note" => &["'{7,8,9}'::bigint[]", "array[now(), now(), now()]"],
+        "mailbox_due" => &["7", "now()", "3"],
+        "mailbox_lease" => &["7", "now()", "3", "now() + '10 minutes'", "16"],
+        "mailbox_find" => &["array['00000000-0000-0000-0000-000000000007'::uuid]", "7"],
+        "mailbox_close" => &["'{7,8,9}'::bigint[]", "now()"],
+        "mailbox_ring" => &["'{7,8,9}'::bigint[]", "now()", "3"],
+        "mailbox_give_up" => &["now()", "3", "500"],
+        other => panic!("{other} has no values here"),
+    }
+}
+
+const FILL: &str = "
+    insert into agent (number, id, name, queueloc, transport, status, started, refreshed)
+        select n, gen_random_uuid(), 'a' || n, 'q' || n, 'writ', 'online', now(), now() from generate_series(1, 20000) n;
+    insert into presence select n, now() - '1 minute'::interval from generate_series(1, 20000) n;
+    insert into agent_token select sha256(n::text::bytea), n, now() from generate_series(1, 20000) n;
+    insert into action_document
+        select n, '{}', 1, now() + '1 hour'::interval from generate_series(1, 2000) n;
+    insert into mailbox (command, action, agent, run, state, leased_until)
+        select n, n % 2000 + 1, n % 20000 + 1, gen_random_uuid(),
+            case when n % 50 = 0 then 'waiting' when n % 50 = 1 then 'leased' else 'returned' end,
+            now() + '1 minute'::interval
+        from generate_series(1, 60000) n;
+    analyze;";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hot_statements_go_by_index() {
+    let gateway = gateway().await;
+    let mut conn = gateway.database.store().get().await.unwrap();
+    conn.batch_execute(FILL).await.unwrap();
+    for (name, text) in HOT_QUERIES {
+        let mut text = (*text).to_owned();
+        for (place, value) in values(name).iter().enumerate().rev() {
+            text = text.replace(&format!("${}", place + 1), value);
+        }
+        let plan: Vec<Line> =
+            store::sql(format!("explain {text}")).get_results(&mut conn).await.unwrap();
+        let plan = plan.into_iter().map(|line| line.line).collect::<Vec<_>>().join("\n");
+        assert!(!plan.contains("Seq Scan"), "{name}:\n{plan}");
+    }
+}

@@ -1,0 +1,313 @@
+//! A gateway with a database and a virtual host of its own, an ear on the exchange, and callers of every kind.
+
+use agent_gateway::AgentGateway;
+use diesel::sql_types::{BigInt, Text, Timestamptz};
+use diesel_async::RunQueryDsl;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, Method, Response};
+use serde_json::{Value, json};
+use service::{Running, Settings, Shutdown};
+use std::time::Duration;
+use testkit::{Database, PATIENCE, Tap, Vhost};
+use time::OffsetDateTime;
+use time::macros::datetime;
+use types::api::device::GRANT_TYPE;
+use types::messages::command::IssuedCommand;
+use types::messages::{AgentChanged, CommandIssued};
+use types::{ActionId, AgentId, AgentUid, Clock, CommandId, Permission};
+
+pub(crate) const WRITER: &str = "writer-0123456789abcdef0123456789abcdef";
+pub(crate) const READER: &str = "reader-0123456789abcdef0123456789abcdef";
+pub(crate) const NOBODY: &str = "nobody-0123456789abcdef0123456789abcdef";
+
+/// Is a gateway that runs.
+pub(crate) struct Gateway {
+    pub(crate) running: Running<AgentGateway>,
+    pub(crate) clock: Clock,
+    pub(crate) tap: Tap,
+    pub(crate) vhost: Vhost,
+    pub(crate) database: Database,
+    pub(crate) client: Client,
+}
+
+/// Is an agent that fetched its token.
+#[derive(Debug, Clone)]
+pub(crate) struct Enrolled {
+    pub(crate) id: AgentUid,
+    pub(crate) number: AgentId,
+    pub(crate) token: String,
+}
+
+/// Is what came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) async fn of(response: Response) -> Self {
+        Self { status: response.status().as_u16(), text: response.text().await.unwrap() }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text);
+        self
+    }
+}
+
+/// Starts a gateway with a clock that stands until it is moved.
+pub(crate) async fn gateway() -> Gateway {
+    gateway_with(&[]).await
+}
+
+/// Starts a gateway with some settings.
+pub(crate) async fn gateway_with(flags: &[&str]) -> Gateway {
+    // shown when a test fails
+    let _first = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_test_writer()
+        .try_init();
+    let vhost = testkit::vhost().await;
+    let tap = Tap::new(&vhost).await;
+    let database =
+        Database::new("agent_gateway", vec![messaging::MIGRATIONS, auth::MIGRATIONS]).await;
+    let clock = Clock::fixed(Clock::system().now());
+    let read = Permission::GatewayRead.mask();
+    for (id, key, permissions) in
+        [(1, WRITER, read | Permission::GatewayWrite.mask()), (2, READER, read), (3, NOBODY, 0)]
+    {
+        let mut conn = database.store().get().await.unwrap();
+        store::sql(
+            "insert into auth.investigator (id, name, status, permissions, api_key_sha256, created, modified, version)
+             values ($1, $2, 'active', $3, $4, now(), now(), 1)",
+        )
+        .bind::<BigInt, _>(id)
+        .bind::<Text, _>(key.get(..6).unwrap())
+        .bind::<BigInt, _>(permissions)
+        .bind::<Text, _>(auth::api_key_hash(key))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    }
+    // the copy counts as fresh, wherever a test moves its clock
+    store::sql("insert into auth.digest (confirmed) values ($1)")
+        .bind::<Timestamptz, _>(datetime!(2100-01-01 00:00 UTC))
+        .execute(&mut database.store().get().await.unwrap())
+        .await
+        .unwrap();
+    let running = start(&database, &vhost, &clock, flags).await;
+    let client = Client::builder().timeout(PATIENCE * 3).build().unwrap();
+    Gateway { running, clock, tap, vhost, database, client }
+}
+
+/// Starts a gateway, or another replica of one.
+pub(crate) async fn start(
+    database: &Database,
+    vhost: &Vhost,
+    clock: &Clock,
+    flags: &[&str],
+) -> Running<AgentGateway> {
+    let common = [
+        ["--database-url", database.url()],
+        ["--amqp-url", vhost.url()],
+        ["--listen", "127.0.0.1:0"],
+        ["--admin-listen", "127.0.0.1:0"],
+    ];
+    let flags = common.iter().flatten().chain(flags);
+    let mut settings = Settings::<AgentGateway>::parse(flags).unwrap();
+    settings.clock = clock.clone();
+    service::start(settings, Shutdown::new()).await.unwrap()
+}
+
+impl Gateway {
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.running.url())
+    }
+
+    /// Calls with a bearer token (an API key or an agent's), or with none when it is empty.
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Option<&Value>,
+    ) -> Answer {
+        let mut request = self.client.request(method, self.url(path));
+        if !token.is_empty() {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        Answer::of(request.send().await.unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Answer {
+        self.call(Method::GET, path, token, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
+        self.call(Method::POST, path, token, Some(body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, token: &str, body: &Value) -> Answer {
+        self.call(Method::PUT, path, token, Some(body)).await
+    }
+
+    /// Posts a form.
+    pub(crate) async fn form(&self, path: &str, body: &str) -> Answer {
+        let request = self
+            .client
+            .post(self.url(path))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        Answer::of(request.body(body.to_owned()).send().await.unwrap()).await
+    }
+
+    /// Asks for a device code.
+    pub(crate) async fn device_code(&self) -> Value {
+        let body = json!({"client_id": "test", "grant_type": GRANT_TYPE, "scope": ""});
+        self.post("/oauth/device/code", "", &body).await.expect(200).json()
+    }
+
+    /// Polls for the token of a device code.
+    pub(crate) async fn poll_token(&self, code: &Value) -> Answer {
+        let body = json!({"client_id": "test", "grant_type": GRANT_TYPE, "device_code": code["device_code"]});
+        self.post("/oauth/token", "", &body).await
+    }
+
+    /// Approves a device code.
+    pub(crate) async fn approve(&self, code: &Value, approval: &Value) -> Answer {
+        let code = code["user_code"].as_str().unwrap();
+        self.post(&format!("/v1/device-codes/{code}/approve"), WRITER, approval).await
+    }
+
+    /// Enrols an agent through the whole device flow; it has not been heard on the agents' paths.
+    pub(crate) async fn enrol(&mut self, name: &str) -> Enrolled {
+        let code = self.device_code().await;
+        let agent = self.approve(&code, &json!({"name": name})).await.expect(200).json();
+        let token = self.poll_token(&code).await.expect(200).json();
+        let told = self.tap.next::<AgentChanged>().await.data;
+        assert_eq!(json!(told.number), agent["number"]);
+        Enrolled {
+            id: agent["id"].as_str().unwrap().parse().unwrap(),
+            number: told.number,
+            token: token["access_token"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    /// Enrols an agent and lets it describe itself.
+    pub(crate) async fn online(&mut self, name: &str) -> Enrolled {
+        let agent = self.enrol(name).await;
+        self.put("/agent/v1/self", &agent.token, &report()).await.expect(204);
+        self.tap.next::<AgentChanged>().await;
+        agent
+    }
+
+    /// Publishes a plugin and gives its id.
+    pub(crate) async fn plugin(&self) -> String {
+        let view = self.post("/v1/plugins", WRITER, &plugin()).await.expect(201).json();
+        view["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes commands as the scheduler does; their action has two operations and ends in an hour.
+    pub(crate) async fn issue(&self, action: i64, commands: &[(i64, AgentId)]) -> String {
+        let message = self.issued(action, commands);
+        let document = message.document.clone();
+        self.vhost.publish("scheduler", self.clock.now(), message).await;
+        document
+    }
+
+    pub(crate) fn issued(&self, action: i64, commands: &[(i64, AgentId)]) -> CommandIssued {
+        let now = self.clock.now();
+        let commands = commands
+            .iter()
+            .map(|(id, agent)| IssuedCommand { id: CommandId(*id), agent: *agent, failed: None })
+            .collect();
+        CommandIssued {
+            action: ActionId(action),
+            document: document(action),
+            at: now,
+            expire_after: now + Duration::from_hours(1),
+            commands,
+        }
+    }
+
+    /// Waits until the agent is given work, and gives its items.
+    pub(crate) async fn work(&self, agent: &Enrolled) -> Vec<Value> {
+        let work = self.get("/agent/v1/work?wait=30", &agent.token).await.expect(200).json();
+        work["items"].as_array().unwrap().clone()
+    }
+
+    /// Asks for work and does not wait.
+    pub(crate) async fn work_now(&self, agent: &Enrolled) -> Vec<Value> {
+        let work = self.get("/agent/v1/work", &agent.token).await.expect(200).json();
+        work["items"].as_array().unwrap().clone()
+    }
+
+    /// Answers runs and gives what became of each.
+    pub(crate) async fn results(&self, agent: &Enrolled, items: &[Value]) -> Vec<String> {
+        let answer = self
+            .post("/agent/v1/results", &agent.token, &json!({"items": items}))
+            .await
+            .expect(200);
+        let receipts = answer.json();
+        let items = receipts["items"].as_array().unwrap();
+        items.iter().map(|receipt| receipt["outcome"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Counts rows.
+    pub(crate) async fn count(&self, from: &str) -> i64 {
+        #[derive(diesel::QueryableByName)]
+        struct Count {
+            #[diesel(sql_type = BigInt)]
+            count: i64,
+        }
+        let mut conn = self.database.store().get().await.unwrap();
+        let counted: Count = store::sql(format!("select count(*) as count from {from}"))
+            .get_result(&mut conn)
+            .await
+            .unwrap();
+        counted.count
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.clock.now()
+    }
+}
+
+/// Is an action's document with two operations; blanks and order must come through as they are.
+pub(crate) fn document(action: i64) -> String {
+    format!(
+        "{{ \"syntaxversion\":2, \"name\":\"action {action}\",\n \"operations\":[{{\"module\":\"file\"}},{{\"module\":\"file\"}}]}} "
+    )
+}
+
+pub(crate) fn report() -> Value {
+    json!({
+        "version": "0.1.0",
+        "pid": 4711,
+        "environment": {"os": "linux", "arch": "amd64", "isproxied": false, "aws": {}, "modules": ["file"]},
+    })
+}
+
+pub(crate) fn plugin() -> Value {
+    json!({
+        "name": "greeter",
+        "version": "1.0",
+        "description": "greets",
+        "script": "class Plugin:\r\n    def greet(self):\r\n        return 'ü'\r\n",
+        "commands": {"greet": {"function": "greet"}},
+    })
+}
+
+/// Answers a run with two results.
+pub(crate) fn success(run: &Value) -> Value {
+    let result = json!({"foundanything": true, "success": true, "elements": {"a": 1}, "statistics": null, "errors": null});
+    json!({"run": run, "status": "success", "results": [result, result]})
+}
