@@ -40,3 +40,14 @@ pub enum AuthError {
         name: String,
     },
 }
+
+impl AuthError {
+    /// Tells whether only the signer is not known: a copy may hear of them a moment later.
+    pub fn is_unknown_signer(&self) -> bool {
+        match self {
+            Self::Nobody(_) => true,
+            Self::Signature { reason, .. } => matches!(reason, VerifyError::UnknownSigner { .. }),
+            _ => false,
+        }
+    }
+}

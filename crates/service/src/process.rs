@@ -1,5 +1,6 @@
 //! What all processes share: cryptography, telemetry, the runtime, signals.
 
+use crate::wait::Stopped;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use messaging::Shutdown;
@@ -63,12 +64,18 @@ where
             }
         }
     });
-    if let Err(error) = &code {
-        tracing::error!(error = format!("{error:#}"), "the process failed");
-    }
+    let code = code.unwrap_or_else(|error| fail(&error));
     // what hangs beyond its deadline must not hold up the end
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    Ok(code.unwrap_or(ExitCode::FAILURE))
+    Ok(code)
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    if error.is::<Stopped>() {
+        return ExitCode::SUCCESS;
+    }
+    tracing::error!(error = format!("{error:#}"), "the process failed");
+    ExitCode::FAILURE
 }
 
 struct Signals(Signal, Signal);

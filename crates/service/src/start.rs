@@ -1,7 +1,7 @@
 //! The start of a service, in the order in which it can fail clearly: ports, database, migrations, broker, callers.
 
 use crate::{Common, Health, Parts, Running, Service, Settings, Tasks, running, wait};
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use auth::Replica;
 use diesel::migration::{Migration, MigrationSource};
 use diesel::pg::Pg;
@@ -57,7 +57,8 @@ pub async fn start<S: Service>(
     watch(&health, &parts, &work);
     let broker = "the broker (AMQP_URL)";
     wait::until(broker, common.start_timeout(), &shutdown, || ready(parts.bus.is_connected()))
-        .await?;
+        .await
+        .map_err(|error| health.failure().map_or(error, |reason| anyhow!(reason)))?;
 
     let site = site(&service, &parts);
     let http = server::own(listener, &common.server(), &site)?;

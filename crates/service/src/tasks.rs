@@ -3,6 +3,7 @@
 use crate::Health;
 use futures_util::FutureExt;
 use messaging::Shutdown;
+use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,7 +52,7 @@ impl Tasks {
             let reason = match AssertUnwindSafe(task).catch_unwind().await {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => format!("{error:#}"),
-                Err(_) => "it panicked".to_owned(),
+                Err(panic) => format!("it panicked: {}", words_of(&*panic)),
             };
             tracing::error!(task = name, reason, "a task failed; the process stops");
             health.fail(format!("the task {name} failed: {reason}"));
@@ -75,4 +76,10 @@ impl Tasks {
             }
         }
     }
+}
+
+/// Gives what a panic said.
+fn words_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
 }

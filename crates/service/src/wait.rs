@@ -7,6 +7,11 @@ use std::time::{Duration, Instant};
 const EVERY: Duration = Duration::from_millis(100);
 const WORD: Duration = Duration::from_secs(5);
 
+/// Says that the process was told to stop before it served; no fault of anyone.
+#[derive(Debug, thiserror::Error)]
+#[error("told to stop before the start was over")]
+pub(crate) struct Stopped;
+
 /// Waits until `there` says so; says every five seconds what is missing and gives up after `patience`, or when the
 /// process is told to stop.
 pub(crate) async fn until<F: Future<Output = bool>>(
@@ -19,7 +24,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(
     let mut word = start;
     while !there().await {
         if shutdown.is_triggered() {
-            bail!("told to stop while waiting for {what}");
+            return Err(Stopped.into());
         }
         if start.elapsed() >= patience {
             bail!(

@@ -22,7 +22,7 @@ pub async fn unauthorized_coverage(base_url: &str, public: &[&str]) -> usize {
     let mut unused: BTreeSet<&str> = public.iter().copied().collect();
     let mut faults = Vec::new();
     let mut asked = 0;
-    for (path, item) in document["paths"].as_object().into_iter().flatten() {
+    for (path, item) in document.get("paths").and_then(Value::as_object).into_iter().flatten() {
         for (method, operation) in item.as_object().into_iter().flatten() {
             let Ok(verb) = Method::from_bytes(method.to_uppercase().as_bytes()) else { continue };
             if !operation.is_object() {
@@ -59,17 +59,16 @@ pub async fn unauthorized_coverage(base_url: &str, public: &[&str]) -> usize {
 
 /// Puts values of the right type in the place of a path's parameters.
 fn filled(path: &str, item: &Value, operation: &Value) -> String {
-    let declared = [&item["parameters"], &operation["parameters"]];
+    let declared = [item, operation].into_iter().filter_map(|of| of.get("parameters")?.as_array());
     let mut path = path.to_owned();
-    for parameter in declared.iter().filter_map(|list| list.as_array()).flatten() {
-        let name = parameter["name"].as_str().unwrap_or_default();
-        let value =
-            match (parameter["schema"]["type"].as_str(), parameter["schema"]["format"].as_str()) {
-                (Some("integer" | "number"), _) => "1",
-                (_, Some("uuid")) => "01900000-0000-7000-8000-000000000001",
-                _ => "x",
-            };
-        path = path.replace(&format!("{{{name}}}"), value);
+    for parameter in declared.flatten() {
+        let word = |pointer| parameter.pointer(pointer).and_then(Value::as_str);
+        let value = match (word("/schema/type"), word("/schema/format")) {
+            (Some("integer" | "number"), _) => "1",
+            (_, Some("uuid")) => "01900000-0000-7000-8000-000000000001",
+            _ => "x",
+        };
+        path = path.replace(&format!("{{{}}}", word("/name").unwrap_or_default()), value);
     }
     path
 }

@@ -59,11 +59,11 @@ fn asked(request: &ServiceRequest) -> Asked {
 fn render_error(error: &Error, asked: &Asked) -> HttpResponse {
     let dialect = Dialect::of(&asked.path);
     if let Some(problem) = error.as_error::<Problem>() {
-        render::log(problem.parts());
+        render::log(problem.parts(), asked);
         return render::problem(problem.parts(), dialect, asked);
     }
     let problem = render::foreign(error.as_response_error().status_code(), error);
-    render::log(problem.parts());
+    render::log(problem.parts(), asked);
     render::problem(problem.parts(), dialect, asked)
 }
 

@@ -118,11 +118,11 @@ pub(crate) fn foreign(status: StatusCode, error: &actix_web::Error) -> Problem {
 }
 
 /// Writes to the log what the caller is not told, once.
-pub(crate) fn log(parts: &Parts) {
+pub(crate) fn log(parts: &Parts, asked: &Asked) {
     match &parts.source {
         None => tracing::debug!(code = parts.code, detail = parts.detail, "refused"),
         Some(source) if parts.status == StatusCode::SERVICE_UNAVAILABLE => away(parts, source),
-        Some(source) => failed(source),
+        Some(source) => failed(source, asked),
     }
 }
 
@@ -130,6 +130,10 @@ fn away(parts: &Parts, source: &anyhow::Error) {
     tracing::warn!(error = format!("{source:#}"), detail = parts.detail, "not available");
 }
 
-fn failed(source: &anyhow::Error) {
-    tracing::error!(error = format!("{source:#}"), "the request failed");
+fn failed(source: &anyhow::Error, asked: &Asked) {
+    tracing::error!(
+        error = format!("{source:#}"),
+        request.id = asked.request_id,
+        "the request failed"
+    );
 }

@@ -61,7 +61,7 @@ async fn a_copy_is_fresh_for_five_minutes_after_a_digest_that_matches() {
     assert!(!hear(told(&[]), NOW).await, "the owner knows nobody");
     assert!(!hear(told(&[disabled(alice.clone())]), NOW).await, "the owner knows better");
     assert!(!copy.replica.is_fresh(NOW));
-    assert!(hear(told(&[alice.clone()]), NOW).await);
+    assert!(hear(told(std::slice::from_ref(&alice)), NOW).await);
     assert!(copy.replica.is_fresh(NOW + FRESH_FOR - Duration::seconds(1)));
     assert!(!copy.replica.is_fresh(NOW + FRESH_FOR));
 
@@ -87,7 +87,7 @@ async fn a_copy_asks_at_the_start_and_when_it_differs_and_follows_its_owner() {
 
     let (alice, bob) = (investigator(1, "alice", 1), investigator(2, "bob", 4));
     vhost.publish("investigation-api", NOW, alice.clone()).await;
-    vhost.publish("investigation-api", NOW, told(&[alice.clone()])).await;
+    vhost.publish("investigation-api", NOW, told(std::slice::from_ref(&alice))).await;
     until(PATIENCE, async || copy.replica.is_fresh(NOW)).await;
     assert_eq!(copy.replica.current().by_api_key("key of alice").unwrap().name, "alice");
 

@@ -47,6 +47,7 @@ impl Copy {
     }
 
     /// Listens until `shutdown`.
+    #[expect(clippy::disallowed_methods, reason = "the test ends them by the word to stop")]
     pub(crate) fn listen(self: &Arc<Self>, shutdown: &Shutdown) {
         let (bus, store) = (self.bus.clone(), self.store.clone());
         tokio::spawn(messaging::relay(bus.clone(), store.clone(), shutdown.clone()));

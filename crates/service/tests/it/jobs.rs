@@ -26,5 +26,8 @@ async fn a_panicking_job_stops_the_process() {
     assert_eq!((readiness.ready, readiness.state), (false, "failed"));
     assert!(!web::admin::Probes::live(&health));
     let error = process.running.finish().await.unwrap_err();
-    assert!(error.to_string().contains("the task count failed: it panicked"), "{error}");
+    assert!(
+        error.to_string().contains("the task count failed: it panicked: exploded as told"),
+        "{error}"
+    );
 }

@@ -6,6 +6,7 @@ use auth::{HasReplica, Replica};
 use messaging::{Bus, Subscription};
 use serde_json::json;
 use service::{EmbeddedMigrations, Job, Parts, Running, Service, Settings, Shutdown};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use store::Store;
@@ -70,7 +71,7 @@ impl Service for Small {
     fn jobs() -> Vec<Job<Self>> {
         vec![Job::woken(
             "count",
-            Duration::from_secs(600),
+            Duration::from_mins(10),
             |small| &small.kick,
             |small| {
                 Box::pin(async {
@@ -231,15 +232,15 @@ pub(crate) async fn servers() -> (Database, Vhost) {
 
 /// Sets up once what a process has once.
 pub(crate) fn set_up() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
+    static GUARD: LazyLock<telemetry::Guard> = LazyLock::new(|| {
         let settings = telemetry::Settings {
             service: "test",
             filter: "error,lapin=off".into(),
             ..telemetry::Settings::default()
         };
-        std::mem::forget(telemetry::init(&settings).unwrap());
+        telemetry::init(&settings).unwrap()
     });
+    LazyLock::force(&GUARD);
 }
 
 pub(crate) fn settings(database: &str, broker: &str, flags: &[&str]) -> Settings<Small> {

@@ -1,0 +1,4 @@
+//! The process as an operator sees it: commands, log, probes, signals, exit codes.
+
+#[cfg(test)]
+mod process;
