@@ -34,7 +34,6 @@ pub(crate) fn finish(outcome: anyhow::Result<ExitCode>) -> ExitCode {
 fn command<S: Service>() -> Command {
     let command = Command::new(S::NAME)
         .version(env!("CARGO_PKG_VERSION"))
-        .about(format!("Writ's {}; without a command it serves", S::NAME))
         .after_help(
             "Every setting is also an environment variable; common ones have no service's name.",
         )
@@ -47,7 +46,9 @@ fn command<S: Service>() -> Command {
             arg
         }
     });
+    // the groups of settings put their own words there
     command
+        .about(format!("Writ's {}; without a command it serves", S::NAME))
         .subcommand(Command::new("migrate").about("Brings the database up to date and ends"))
         .subcommand(Command::new("openapi").about("Prints the OpenAPI document and ends"))
         .subcommands(S::commands())

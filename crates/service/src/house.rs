@@ -108,7 +108,9 @@ impl House {
 
     /// Is all of the process's `main`: serves, or does what the subcommand says.
     pub fn main(self) -> ExitCode {
-        let matches = match Front::augment_args(self.command()).try_get_matches() {
+        // the groups of settings would each put their own words there
+        let about = "All services of Writ in one process; without a command it serves";
+        let matches = match Front::augment_args(self.command()).about(about).try_get_matches() {
             Ok(matches) => matches,
             Err(error) => return cli::explain(&error),
         };
@@ -124,7 +126,6 @@ impl House {
         let out = out.value_parser(clap::value_parser!(PathBuf)).help("Where the files go");
         Command::new(self.name)
             .version(env!("CARGO_PKG_VERSION"))
-            .about("All services of Writ in one process; without a command it serves")
             .after_help("Each service takes its settings from the environment; see its own --help.")
             .subcommand(Command::new("migrate").about("Brings all databases up to date and ends"))
             .subcommand(Command::new("paths").about("Prints which service answers which paths"))
