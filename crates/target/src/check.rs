@@ -192,3 +192,6 @@ fn cast(inner: &Value, to: Type, columns: &Columns) -> Checked<()> {
     };
     if exists { Ok(()) } else { Err(inner.at.error(TargetErrorKind::Cast { from, to })) }
 }
+
+#[cfg(test)]
+mod tests;

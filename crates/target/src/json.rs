@@ -5,12 +5,14 @@ use serde_json::Value as Json;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Takes one step: a name only into an object, an index only into an array.
+/// Takes one step: a name only into an object, an index never into one.
 pub(crate) fn step<'a>(json: &'a Json, key: &Key) -> Option<&'a Json> {
     match (json, key) {
         (Json::Object(members), Key::Name(name)) => members.get(name),
         (Json::Array(elements), Key::Index(index)) => element(elements, *index),
-        _ => None,
+        // a document that is neither object nor array is kept as an array of one
+        (Json::Object(_) | Json::Array(_), _) | (_, Key::Name(_)) => None,
+        (_, Key::Index(index)) => matches!(index, 0 | -1).then_some(json),
     }
 }
 
@@ -98,6 +100,8 @@ mod tests {
         let a = step(&json, &name("a")).unwrap();
         assert_eq!(step(a, &Key::Index(-1)), Some(&json!("x")));
         assert_eq!((step(a, &Key::Index(3)), step(a, &Key::Index(-4))), (None, None));
+        assert_eq!(step(&json!(17), &Key::Index(0)), Some(&json!(17)));
+        assert_eq!((step(&json!(17), &Key::Index(1)), step(&json!("x"), &name("x"))), (None, None));
         assert_eq!((step(a, &name("0")), step(&json, &Key::Index(0))), (None, None));
         let follow = |path: &[&str]| {
             follow(&json, &path.iter().map(ToString::to_string).collect::<Vec<_>>()).cloned()

@@ -5,6 +5,10 @@
 //! it is parsed ([`parse`]), checked against the columns it may use ([`Target::check`]), and then either turned into
 //! SQL in which every value is a bind ([`Target::to_sql`]), or evaluated in memory ([`Target::eval`]).
 //!
+//! Where it is narrower than SQL: regular expressions are those that both PostgreSQL and memory understand alike and
+//! at a bounded price; times are written `2026-11-21 20:15:00+01`; numbers have at most 18 digits on each side of the
+//! point; `int` is as wide as `bigint`; a text is compared with a number only after a cast.
+//!
 //! A checked target never makes PostgreSQL fail at some row: patterns are looked at beforehand, and a text of a row
 //! that cannot be cast to what the target asks for is NULL. Times without a zone are in UTC, texts are ordered by
 //! their bytes, so that neither the session nor the language of the database changes who is meant.
@@ -89,3 +93,6 @@ impl Display for Target {
         self.expr.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod laws;

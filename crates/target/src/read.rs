@@ -119,3 +119,59 @@ pub(crate) fn interval(text: &str) -> Option<Interval> {
 pub(crate) fn inet(text: &str) -> Option<Inet> {
     INET.fits(text).then(|| Inet::parse(text))?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guards_stand_in_sql_as_they_are() {
+        for guard in [&INT, &NUM, &TRUE, &FALSE, &LOCAL, &ZONED, &INTERVAL, &INET] {
+            assert!(guard.compiled.is_some() && !guard.text.contains(['\'', '\\']));
+        }
+    }
+
+    #[test]
+    fn what_passes_a_guard_can_be_read() {
+        assert_eq!((int("+007"), int("1.0"), int(" 1")), (Some(7), None, None));
+        assert_eq!(num("-1.5"), Decimal::parse("-1.5"));
+        assert_eq!((bool("yEs"), bool("0"), bool("tr")), (Some(true), Some(false), None));
+        assert!(
+            time("2024-02-29").is_some()
+                && time("2023-02-29").is_none()
+                && time("1900-02-29").is_none()
+        );
+        assert!(time("2000-02-29 10:00").is_some() && time("9998-01-11").is_none());
+        assert!(time("2026-11-21 10:00:00.123456+05:30").is_some() && time("2026-04-31").is_none());
+        assert!(interval("-10 days").is_some() && interval("1 hour 2 minutes").is_none());
+        assert!(
+            inet("10.0.0.256").is_none()
+                && inet("10.0.0.1/33").is_none()
+                && inet("01.2.3.4").is_none()
+        );
+        for address in [
+            "::",
+            "::1/128",
+            "1::",
+            "1:2:3:4:5:6:7:8",
+            "1::8",
+            "1:2::7:8",
+            "1:2:3:4:5:6::8",
+            "fe80::A/10",
+        ] {
+            assert!(inet(address).is_some(), "{address}");
+        }
+    }
+
+    #[test]
+    fn each_year_agrees_with_the_calendar() {
+        for year in 0..=9999 {
+            let text = format!("{year:04}-02-29");
+            assert_eq!(
+                time(&text).is_some(),
+                (1..9000).contains(&year) && ::time::util::is_leap_year(year),
+                "{text}"
+            );
+        }
+    }
+}

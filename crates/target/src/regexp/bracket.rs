@@ -90,10 +90,10 @@ fn class(input: &mut Input<'_>, out: &mut String) -> Result<(), &'static str> {
         "space" => r"\s",
         "blank" => r" \t",
         "xdigit" => "[:xdigit:]",
-        "punct" => "[:punct:]",
-        "graph" => r"\x21-\x7e",
-        "print" => r"\x20-\x7e",
-        "cntrl" => "[:cntrl:]",
+        "punct" => r"\p{P}\p{S}\p{M}",
+        "graph" => r"\p{L}\p{N}\p{P}\p{S}\p{M}",
+        "print" => r"\p{L}\p{N}\p{P}\p{S}\p{M}\p{Zs}",
+        "cntrl" => r"\p{Cc}",
         _ => return Err(UNKNOWN),
     });
     no_range(input)

@@ -9,7 +9,7 @@ use std::str::Chars;
 const DEPTH: usize = 32;
 /// How many characters an expression may have after its repetitions are written out.
 const SIZE: u32 = 1024;
-/// How many of them may be left out: PostgreSQL's work grows with the third power.
+/// How many of them, or of its branches, may be left out: PostgreSQL's work grows with the third power.
 const OPTIONAL: u32 = 128;
 /// How much its anchors may weigh: PostgreSQL's work grows exponentially.
 const ANCHORS: u32 = 8;
@@ -105,6 +105,9 @@ impl Translator<'_> {
 
     fn branch(&mut self, depth: usize) -> Result<Cost, &'static str> {
         let mut cost = Cost::default();
+        if matches!(self.input.peek(), None | Some('|' | ')')) {
+            cost.optional = 1;
+        }
         while let Some(c) = self.input.next_if(|c| !matches!(c, '|' | ')')) {
             let atom = self.atom(c, depth)?;
             cost = cost.plus(self.quantified(atom)?)?;
