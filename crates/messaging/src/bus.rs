@@ -18,9 +18,11 @@ use uuid::{NoContext, Timestamp, Uuid};
 /// Says where the broker is.
 #[derive(Clone)]
 pub struct Settings {
-    /// `amqp://user:password@host:port/vhost`, or `amqps://…`.
+    /// `amqp://user:password@host:port/vhost`, or `amqps://…`; takes `cacertfile`, `certfile`, `keyfile` and
+    /// `heartbeat` as RabbitMQ's own clients do.
     pub url: String,
-    /// The PEM file of the certificate authorities beside the machine's own, for `amqps`.
+    /// The PEM file of the certificate authorities beside the machine's own, for `amqps`; `cacertfile` in the URL
+    /// stands above it.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -135,29 +137,30 @@ impl Bus {
     }
 
     /// Counts a consumer that should have its queue, as long as the result lives.
-    pub(crate) fn want_consumer(&self) -> Counted<'_> {
-        Counted::new(&self.0.wanted)
+    pub(crate) fn want_consumer(&self) -> Counted {
+        Counted::new(self, |inner| &inner.wanted)
     }
 
     /// Counts a consumer that has its queue, as long as the result lives.
-    pub(crate) fn attach_consumer(&self) -> Counted<'_> {
-        Counted::new(&self.0.attached)
+    pub(crate) fn attach_consumer(&self) -> Counted {
+        Counted::new(self, |inner| &inner.attached)
     }
 }
 
 /// Counts one up while it lives.
-pub(crate) struct Counted<'a>(&'a AtomicUsize);
+pub(crate) struct Counted(Bus, fn(&Inner) -> &AtomicUsize);
 
-impl<'a> Counted<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+impl Counted {
+    fn new(bus: &Bus, of: fn(&Inner) -> &AtomicUsize) -> Self {
+        of(&bus.0).fetch_add(1, Ordering::Relaxed);
+        Self(bus.clone(), of)
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let Self(bus, of) = self;
+        of(&bus.0).fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -19,23 +19,27 @@ const PREFETCH_LARGE: u16 = 16;
 /// Feeds `subscription` from its queue until `shutdown`; the batch at hand is then ended first.
 ///
 /// `store` is asked only whether the database is up: while it is not, nothing is taken and nothing counts as failed.
-pub async fn consume<S: Send + Sync + 'static>(
+pub fn consume<S: Send + Sync + 'static>(
     bus: Bus,
     store: Store,
     state: Arc<S>,
     subscription: Subscription<S>,
     shutdown: Shutdown,
-) {
-    let _wanted = bus.want_consumer();
-    let mut pause = Pause::new();
-    while !shutdown.is_triggered() {
-        let ended = session(&bus, &store, &*state, &subscription, &shutdown, &mut pause).await;
-        let Err(error) = ended else { break };
-        let queue = subscription.queue.consumer(bus.service());
-        tracing::warn!(error = %error, queue, "lost the queue; connecting again");
-        tokio::select! {
-            () = shutdown.wait() => {}
-            () = tokio::time::sleep(pause.take()) => {}
+) -> impl Future<Output = ()> + Send + 'static {
+    // from now on and not from the first poll on: the relay waits for it
+    let wanted = bus.want_consumer();
+    async move {
+        let _wanted = wanted;
+        let mut pause = Pause::new();
+        while !shutdown.is_triggered() {
+            let ended = session(&bus, &store, &*state, &subscription, &shutdown, &mut pause).await;
+            let Err(error) = ended else { break };
+            let queue = subscription.queue.consumer(bus.service());
+            tracing::warn!(error = %error, queue, "lost the queue; connecting again");
+            tokio::select! {
+                () = shutdown.wait() => {}
+                () = tokio::time::sleep(pause.take()) => {}
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ mod relay;
 mod settle;
 mod shutdown;
 mod subscription;
+mod tls;
 mod topology;
 mod trace;
 

@@ -3,8 +3,8 @@
 //! lapin's own recovery is not used: whoever works on a channel drops it at the first error and starts again, declaring
 //! everything it needs. That is one code path for the first start, a cut, and a broker that came back empty.
 
-use crate::Settings;
-use anyhow::{Context, anyhow};
+use crate::{Settings, tls};
+use anyhow::anyhow;
 use arc_swap::ArcSwapOption;
 use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::AMQPUri;
@@ -47,18 +47,12 @@ impl Link {
     /// Reads the settings; connects to nothing yet.
     pub(crate) fn new(name: String, settings: &Settings) -> anyhow::Result<Self> {
         let mut uri: AMQPUri = settings.url.parse().map_err(|error| {
-            anyhow!("the broker's URL does not parse ({error}); it looks like amqp://user:password@host:port/vhost")
+            anyhow!(
+                "the broker's URL does not parse ({error}); it looks like amqp://user:password@host:port/vhost"
+            )
         })?;
         uri.query.heartbeat = Some(uri.query.heartbeat.unwrap_or(HEARTBEAT));
-        let read = |file: &std::path::PathBuf| {
-            std::fs::read_to_string(file).with_context(|| {
-                format!("cannot read the broker's certificate authorities {}", file.display())
-            })
-        };
-        let tls = OwnedTLSConfig {
-            identity: None,
-            cert_chain: settings.ca_file.as_ref().map(read).transpose()?,
-        };
+        let tls = tls::config(settings)?;
         Ok(Self { name, uri, tls, current: ArcSwapOption::empty(), connecting: Mutex::new(()) })
     }
 

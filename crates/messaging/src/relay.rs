@@ -76,7 +76,6 @@ pub async fn relay(bus: Bus, store: Store, shutdown: Shutdown) {
 async fn listen_first(bus: &Bus, shutdown: &Shutdown) -> Option<Publisher> {
     let mut pause = Pause::new();
     while !shutdown.is_triggered() {
-        // connecting takes its time, so that by now every consumer has said that it wants a queue
         match Publisher::open(bus.publishing()).await {
             Ok(publisher) if bus.is_listening() => return Some(publisher),
             Ok(_) => tracing::debug!("waiting for the service's own queues"),

@@ -62,7 +62,10 @@ async fn wait_for(parsed: &Parsed, deadline: Instant) -> anyhow::Result<Conn> {
     }
 }
 
-async fn run<M: MigrationSource<Pg>>(mut conn: Conn, sources: Vec<M>) -> anyhow::Result<Vec<String>> {
+async fn run<M: MigrationSource<Pg>>(
+    mut conn: Conn,
+    sources: Vec<M>,
+) -> anyhow::Result<Vec<String>> {
     // the time-out covers the wait for the lock, and for the locks of each change
     sql("set lock_timeout = '120s'").execute(&mut conn).await?;
     sql(format!("select pg_advisory_lock({LOCK})"))

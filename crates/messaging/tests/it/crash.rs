@@ -8,9 +8,15 @@ use tokio::task::spawn_blocking;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_broker_loses_nothing_and_doubles_nothing() {
-    let own = Arc::new(spawn_blocking(|| Services::own(&[("PS_PG", "0")])).await.unwrap());
+    let own = Arc::new(
+        spawn_blocking(|| Services::own(&[("PS_PG", "0"), ("PS_TLS", "1")])).await.unwrap(),
+    );
     let database = database().await;
-    let settings = Settings::new(own.amqp_url());
+    // over TLS with a client certificate, which this broker insists on
+    let tls = own.variable("PS_TLS_DIR");
+    let files =
+        format!("cacertfile={tls}/ca.crt&certfile={tls}/client.crt&keyfile={tls}/client.key");
+    let settings = Settings::new(format!("{}?{files}", own.variable("AMQPS_URL")));
     let (mut one, mut two) =
         (Process::new(database.store(), &settings), Process::new(database.store(), &settings));
     for process in [&mut one, &mut two] {

@@ -1,0 +1,59 @@
+//! The certificates for `amqps`, by the names that RabbitMQ's own clients give them in a URL.
+
+use crate::Settings;
+use anyhow::{Context, bail};
+use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
+use percent_encoding::percent_decode_str;
+use std::path::PathBuf;
+
+/// Reads the files that the settings name.
+pub(crate) fn config(settings: &Settings) -> anyhow::Result<OwnedTLSConfig> {
+    let (_, query) = settings.url.split_once('?').unwrap_or_default();
+    let named = |wanted: &str| -> anyhow::Result<Option<PathBuf>> {
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let Some((_, value)) = pairs.find(|(name, _)| *name == wanted) else { return Ok(None) };
+        let path = percent_decode_str(value).decode_utf8();
+        Ok(Some(path.context("a file name in the broker's URL is not UTF-8")?.into_owned().into()))
+    };
+    let read = |what: &str, file: PathBuf| {
+        std::fs::read(&file)
+            .with_context(|| format!("cannot read the broker's {what} {}", file.display()))
+    };
+    let authorities = named("cacertfile")?.or_else(|| settings.ca_file.clone());
+    let cert_chain = match authorities {
+        Some(file) => Some(
+            String::from_utf8(read("certificate authorities", file)?)
+                .context("the broker's certificate authorities are not PEM")?,
+        ),
+        None => None,
+    };
+    let identity = match (named("certfile")?, named("keyfile")?) {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => Some(OwnedIdentity::PKCS8 {
+            pem: read("client certificate", certificate)?,
+            key: read("client key", key)?,
+        }),
+        _ => bail!("the broker's URL has only one of certfile and keyfile; both are needed"),
+    };
+    Ok(OwnedTLSConfig { identity, cert_chain })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::config;
+    use crate::Settings;
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (query, expected) in [
+            ("certfile=/c", "only one of certfile and keyfile"),
+            ("cacertfile=/no%20such", "cannot read the broker's certificate authorities /no such"),
+            ("keyfile=%ff", "not UTF-8"),
+        ] {
+            let url = format!("amqps://app:secret@broker/x?{query}");
+            let error = format!("{:#}", config(&Settings::new(url)).unwrap_err());
+            assert!(error.contains(expected) && !error.contains("secret"), "{error}");
+        }
+        assert!(config(&Settings::new("amqp://broker")).unwrap().identity.is_none());
+    }
+}
