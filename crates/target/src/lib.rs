@@ -2,7 +2,7 @@
 //!
 //! A target looks like the condition of an SQL `where` clause, for that is what it was in MIG, where any SQL could be
 //! put into it. Here it is a small language of its own (specs/mig/data-model.md §4.3):
-//! it is parsed ([`parse`]), checked against the columns it may use ([`Target::check`]), and then either turned into
+//! it is parsed ([`parse()`]), checked against the columns it may use ([`Target::check`]), and then either turned into
 //! SQL in which every value is a bind ([`Target::to_sql`]), or evaluated in memory ([`Target::eval`]).
 //!
 //! Where it is narrower than SQL: regular expressions are those that both PostgreSQL and memory understand alike and
