@@ -17,12 +17,10 @@ use types::{Action, Operation};
 pub struct Rules {
     /// The keys whose signatures count.
     pub keys: KeySet,
-    /// Which signatures by them count.
+    /// Which signatures by them count, and how far the signer's clock may be ahead of this machine's.
     pub policy: Policy,
     /// Who may use which module; everyone everything when there is none.
     pub acl: Option<Acl>,
-    /// How far the signer's clock may be ahead of this machine's.
-    pub clock_skew: Duration,
 }
 
 /// Is an order that may run.
@@ -71,13 +69,16 @@ pub(crate) enum Reason {
     /// The signers are not enough for a module.
     #[error("{0}")]
     Acl(AclError),
+    /// It was taken before.
+    #[error("replayed: this machine took this order before, under another run")]
+    Replayed,
 }
 
 impl Rules {
     /// Judges by the keys in the files of `dir`.
     pub fn with_keys_of(dir: &Path) -> anyhow::Result<Self> {
         let keys = read_keys(dir)?;
-        Ok(Self { keys, policy: Policy::default(), acl: None, clock_skew: Duration::minutes(10) })
+        Ok(Self { keys, policy: Policy::default(), acl: None })
     }
 
     /// Judges an order as it was handed out.
@@ -89,7 +90,7 @@ impl Rules {
         let action = Action::parse(document.as_bytes()).map_err(|e| alone(Reason::Parse(e)))?;
         let operations = action.operations.as_ref().map_or(1, Vec::len).clamp(1, 256);
         let refused = |reason| Refusal { operations, reason };
-        check_times(&action, now, self.clock_skew).map_err(refused)?;
+        check_times(&action, now, self.policy.clock_skew).map_err(refused)?;
         let signers = self.signers(&action, now).map_err(refused)?;
         let digest = signing::action::digest(&action);
         let operations = action.operations.unwrap_or_default();
@@ -184,7 +185,6 @@ mod tests {
             keys: keys.iter().map(|key| key.public().clone()).collect(),
             policy: Policy::default(),
             acl: None,
-            clock_skew: Duration::minutes(10),
         }
     }
 
@@ -197,7 +197,9 @@ mod tests {
     fn sign(mut order: Value, keys: &[&SecretKey]) -> String {
         let action = Action::parse(order.to_string().as_bytes()).unwrap();
         let signed = signing::action::signed_string(&action);
-        let lines = keys.iter().map(|key| key.sign_line(signed.as_bytes(), NOW).unwrap());
+        let lines = keys
+            .iter()
+            .map(|key| key.sign_line(signed.as_bytes(), NOW - Duration::MINUTE).unwrap());
         order["pgpsignatures"] = lines.collect();
         order.to_string()
     }

@@ -148,7 +148,7 @@ impl RunArgs {
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
         let mut rules = Rules::with_keys_of(&self.keys)?;
         rules.policy.allow_sha1 = self.allow_sha1;
-        rules.clock_skew = time::Duration::seconds(i64::from(self.clock_skew));
+        rules.policy.clock_skew = time::Duration::seconds(i64::from(self.clock_skew));
         if let Some(file) = &self.acl {
             let acl =
                 fs::read_to_string(file).map_err(Into::into).and_then(|text| Acl::parse(&text));

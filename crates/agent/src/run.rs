@@ -1,6 +1,6 @@
 //! What happens to one piece of work, from the server's hand to the spool.
 
-use crate::check::{Order, Rules};
+use crate::check::{Order, Reason, Refusal, Rules};
 use crate::client::CallError;
 use crate::ledger::{Admission, Entry, Ledger};
 use crate::operation::{Done, Operations};
@@ -93,36 +93,40 @@ impl Desk {
             return self.answer_again(run).await;
         }
         let Ok(_slot) = self.slots.acquire().await else { return Ok(()) };
+        match self.admit(&item).await? {
+            Ok(order) => {
+                let answer = self.carry_out(run, order).await;
+                self.put_at_last(shared, answer).await;
+                Ok(())
+            }
+            Err(refusal) => self.refuse(&item, &refusal).await,
+        }
+    }
+
+    async fn refuse(&self, item: &WorkItem, refusal: &Refusal) -> io::Result<()> {
+        let reason = refusal.reason.to_string();
+        tracing::warn!(run.id = %item.run, action.id = %item.action, reason, "order refused");
+        self.put(failed(item.run, refusal.operations, &reason)).await
+    }
+
+    /// Decides whether an order may run; one that may is in the ledger then.
+    async fn admit(&self, item: &WorkItem) -> io::Result<Result<Order, Refusal>> {
         let order = match self.rules.check(&item.document, self.clock.now()) {
             Ok(order) => order,
-            Err(refusal) => {
-                let reason = refusal.reason.to_string();
-                tracing::warn!(run.id = %run, action.id = %item.action, reason, "order refused");
-                return self.put(failed(run, refusal.operations, &reason)).await;
-            }
+            Err(refusal) => return Ok(Err(refusal)),
         };
-        let entry = Entry {
-            run,
-            operations: order.operations.len(),
-            expires: order.expires,
-            answered: false,
-        };
-        let ledger = Arc::clone(&self.ledger);
-        let admission = blocking(move || ledger.admit(order.digest, entry)).await?;
-        if admission == Admission::Replayed {
-            tracing::warn!(run.id = %run, action.id = %item.action, "order replayed");
-            let reason = "replayed: this machine took this order before, under another run";
-            return self.put(failed(run, order.operations.len(), reason)).await;
-        }
-        tracing::info!(run.id = %run, action.id = %item.action, order.signers = ?order.signers, "order taken");
-        let answer = self.carry_out(run, order).await;
-        tracing::info!(run.id = %run, status = answer.status.name(), "order done");
-        self.put_at_last(shared, answer).await;
-        Ok(())
+        let operations = order.operations.len();
+        let entry = Entry { run: item.run, operations, expires: order.expires, answered: false };
+        let (ledger, digest) = (Arc::clone(&self.ledger), order.digest);
+        Ok(match blocking(move || ledger.admit(digest, entry)).await? {
+            Admission::Admitted => Ok(order),
+            Admission::Replayed => Err(Refusal { operations, reason: Reason::Replayed }),
+        })
     }
 
     /// Runs the operations one after the other; the first that does not succeed gives the status.
     async fn carry_out(&self, run: RunId, order: Order) -> Return {
+        tracing::info!(run.id = %run, order.signers = ?order.signers, "order taken");
         let share = MOST_OUTPUT / order.operations.len().max(1);
         let max_output = self.max_output.min(share);
         let mut answer = Return { run, status: CommandStatus::Success, results: Vec::new() };
@@ -134,6 +138,7 @@ impl Desk {
             }
             answer.results.push(result);
         }
+        tracing::info!(run.id = %run, status = answer.status.name(), "order done");
         answer
     }
 

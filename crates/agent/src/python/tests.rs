@@ -133,8 +133,8 @@ async fn a_slow_one_is_killed_with_its_children() {
         path.display()
     );
     let began = StdInstant::now();
-    let call = call_within(&plugin(&body), json!({}), 1000, Duration::from_secs(3));
-    let (report, _dir) = call.await;
+    let source = plugin(&body);
+    let (report, _dir) = call_within(&source, json!({}), 1000, Duration::from_secs(3)).await;
     assert_eq!(report.ended, Ended::TimedOut);
     assert!(began.elapsed() < Duration::from_secs(30));
     assert_quiet(&path).await;
@@ -147,7 +147,7 @@ async fn children_left_behind_are_killed_and_not_waited_for() {
         let path = mark.path().join(end.split_once(['(', ' ']).unwrap().0);
         // a fork holds all pipes, the one for the answer too
         let body = format!(
-            "\n    if os.fork() == 0:\n      while True:\n        open({path:?}, 'a').write('x'); time.sleep(0.05)\n    while not os.path.exists({path:?}): time.sleep(0.01)\n    {end}"
+            "\n    if os.fork() == 0:\n      while True:\n        open({path:?}, 'a').write('x'); time.sleep(0.05)\n    while not (os.path.exists({path:?}) and os.path.getsize({path:?})): time.sleep(0.01)\n    {end}"
         );
         let began = StdInstant::now();
         let report = call(&plugin(&body), json!({})).await;
@@ -165,7 +165,7 @@ async fn a_call_that_is_dropped_leaves_nothing() {
     let source = plugin(&body);
     let call = call_within(&source, json!({}), 1000, Duration::from_mins(10));
     let appeared = async {
-        while !path.exists() {
+        while std::fs::metadata(&path).map_or(0, |about| about.len()) == 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };

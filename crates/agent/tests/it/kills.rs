@@ -44,7 +44,7 @@ async fn a_run_that_was_killed_is_reported_once_and_never_repeated() {
     let machine = Machine::new();
     let mark = machine.path("mark");
     let command = publish(&server, &endless(&mark));
-    let document = machine.order(json!([{"module": command}, {"module": "file"}]));
+    let document = machine.order(&json!([{"module": command}, {"module": "file"}]));
     let run = new_run();
     let mut agent = program(&machine, &server.url(), &[]).spawn().unwrap();
     server.order(run, &document);
@@ -66,7 +66,7 @@ async fn a_run_that_was_killed_is_reported_once_and_never_repeated() {
     agent.wait().await.unwrap();
 
     let mut agent = program(&machine, &server.url(), &[]).spawn().unwrap();
-    server.polls(2).await;
+    server.polls(1).await;
     signal(&agent, Signal::SIGTERM);
     let status = tokio::time::timeout(PATIENCE, agent.wait()).await.unwrap().unwrap();
     assert_eq!(status.code(), Some(0));
@@ -84,14 +84,14 @@ async fn an_answer_in_the_spool_outlives_the_program() {
     server.state().results_status = Some(503);
     let mut agent = program(&machine, &server.url(), &[]).spawn().unwrap();
     let run = new_run();
-    server.order(run, &machine.order(json!([{"module": command}])));
+    server.order(run, &machine.order(&json!([{"module": command}])));
     until("the answer spooled", || (machine.files("spool") == 1).then_some(())).await;
     signal(&agent, Signal::SIGKILL);
     agent.wait().await.unwrap();
     server.state().results_status = None;
     let _agent = program(&machine, &server.url(), &[]).spawn().unwrap();
     assert_eq!(server.answer(run).await.results[0].elements, json!("ran"));
-    server.polls(2).await;
+    server.polls(1).await;
     assert_eq!(server.answers(run), 1);
     assert_eq!(fs::read_to_string(&mark).unwrap(), "x");
 }
@@ -104,7 +104,7 @@ async fn an_agent_that_is_stopped_tells_what_it_broke_off() {
     let command = publish(&server, &endless(&mark));
     let agent = Running::new(machine.settings(&server));
     let run = new_run();
-    server.order(run, &machine.order(json!([{"module": command}])));
+    server.order(run, &machine.order(&json!([{"module": command}])));
     begun(&mark).await;
     agent.stop().await;
     assert_eq!(server.answers(run), 1, "before it ended");

@@ -21,7 +21,7 @@ async fn a_signed_order_is_carried_out_and_answered() {
     let run = new_run();
     server.order(
         run,
-        &machine.order(json!([
+        &machine.order(&json!([
             {"module": command, "parameters": {"a": 1, "b": 2}},
             {"module": "file", "parameters": {"searches": {"s1": {"paths": [tree], "names": ["^hello"], "contents": ["^hello$"]}}}},
         ])),
@@ -50,7 +50,7 @@ async fn one_failing_operation_does_not_keep_the_others() {
     let file = json!({"module": "file", "parameters": {"searches": {"s": {"paths": ["/etc/hosts"], "names": ["."]}}}});
     server.order(
         run,
-        &machine.order(json!([{"module": "nosuch", "parameters": {}}, {"module": command}, file])),
+        &machine.order(&json!([{"module": "nosuch", "parameters": {}}, {"module": command}, file])),
     );
     let answer = server.answer(run).await;
     assert_eq!(answer.status, CommandStatus::Failed);
@@ -71,18 +71,18 @@ async fn orders_that_are_not_right_do_not_run() {
     let operations = || json!([{"module": command, "parameters": {}}, {"module": command}]);
     let at = |minutes| json!((now() + Duration::minutes(minutes)).format(&Rfc3339).unwrap());
     let with = |name: &str, value: Value| {
-        let mut draft = draft(operations());
+        let mut draft = draft(&operations());
         draft[name] = value;
         sign(&[&machine.key], draft)
     };
     let tampered =
-        machine.order(operations()).replace("\"parameters\":{}", "\"parameters\":{\"a\":1}");
+        machine.order(&operations()).replace("\"parameters\":{}", "\"parameters\":{\"a\":1}");
     let stranger = new_key("eve");
     let cases = [
         (tampered, "signature 1 does not count"),
-        (draft(operations()).to_string(), "pgpsignatures is empty"),
-        (sign(&[&stranger], draft(operations())), "signature 1 does not count"),
-        (sign(&[&machine.key, &stranger], draft(operations())), "signature 2 does not count"),
+        (draft(&operations()).to_string(), "pgpsignatures is empty"),
+        (sign(&[&stranger], draft(&operations())), "signature 1 does not count"),
+        (sign(&[&machine.key, &stranger], draft(&operations())), "signature 2 does not count"),
         (with("expireafter", at(-1)), "expire"),
         (
             with("validfrom", at(9)).replace("\"syntaxversion\":2", "\"syntaxversion\":1"),
@@ -90,7 +90,7 @@ async fn orders_that_are_not_right_do_not_run() {
         ),
         (
             sign(&[&machine.key], {
-                let mut late = draft(operations());
+                let mut late = draft(&operations());
                 late["validfrom"] = at(30);
                 late["expireafter"] = at(60);
                 late
@@ -130,8 +130,10 @@ async fn a_few_orders_at_a_time_while_polling_goes_on() {
     let _agent = crate::support::Running::new(settings);
     let runs: Vec<_> = (0..5).map(|_| new_run()).collect();
     for (number, run) in runs.iter().enumerate() {
-        server
-            .order(*run, &machine.order(json!([{"module": command, "parameters": {"n": number}}])));
+        server.order(
+            *run,
+            &machine.order(&json!([{"module": command, "parameters": {"n": number}}])),
+        );
     }
     let count = || fs::read_dir(&started).unwrap().count();
     crate::support::until("two started", || (count() == 2).then_some(())).await;

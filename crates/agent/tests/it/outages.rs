@@ -10,21 +10,22 @@ use types::CommandStatus;
 async fn an_answer_arrives_though_the_server_was_away() {
     let server = Server::start().await;
     let machine = Machine::new();
-    let release = machine.path("release");
-    let body =
-        format!("\n    while not os.path.exists({release:?}): time.sleep(0.02)\n    return 7");
+    let (begun, release) = (machine.path("begun"), machine.path("release"));
+    let body = format!(
+        "\n    open({begun:?}, 'w')\n    while not os.path.exists({release:?}): time.sleep(0.02)\n    return 7"
+    );
     let command = publish(&server, &body);
     let agent = machine.start(&server);
     let run = new_run();
-    server.order(run, &machine.order(json!([{"module": command}])));
-    until("the order begun", || (machine.files("ledger") == 1).then_some(())).await;
+    server.order(run, &machine.order(&json!([{"module": command}])));
+    until("the plugin at work", || begun.exists().then_some(())).await;
     server.down().await;
     fs::write(&release, "").unwrap();
     until("the answer spooled", || (machine.files("spool") == 1).then_some(())).await;
     let server = server.up().await;
     assert_eq!(server.answer(run).await.results[0].elements, json!(7));
     let again = new_run();
-    server.order(again, &machine.order(json!([{"module": "file"}])));
+    server.order(again, &machine.order(&json!([{"module": "file"}])));
     server.answer(again).await;
     assert_eq!(agent.stop().await, Ending::Stopped);
     assert_eq!(server.answers(run), 1);
@@ -47,7 +48,7 @@ async fn no_answer_of_the_server_ends_the_agent() {
     let agent = machine.start(&server);
     server.until("all of it served", |state| state.nonsense.is_empty().then_some(())).await;
     let run = new_run();
-    server.order(run, &machine.order(json!([{"module": "nosuch"}])));
+    server.order(run, &machine.order(&json!([{"module": "nosuch"}])));
     assert_eq!(server.answer(run).await.status, CommandStatus::Failed);
     assert_eq!(agent.stop().await, Ending::Stopped);
 }
@@ -72,10 +73,10 @@ async fn answers_wait_for_a_server_that_does_not_take_them() {
     let agent = machine.start(&server);
     let runs: Vec<_> = (0..60).map(|_| new_run()).collect();
     for run in &runs {
-        server.order(*run, &machine.order(json!([{"module": "nosuch"}])));
+        server.order(*run, &machine.order(&json!([{"module": "nosuch"}])));
     }
     let last = new_run();
-    server.order(last, &machine.order(json!([{"module": command}])));
+    server.order(last, &machine.order(&json!([{"module": command}])));
     // an agent has at most 64 orders in hand, so all of these fit
     until("all spooled", || (machine.files("spool") == 61).then_some(())).await;
     agent.stop().await;
@@ -97,8 +98,8 @@ async fn an_answer_that_is_never_taken_gives_way_to_a_short_one() {
     server.state().results_status = Some(413);
     let _agent = machine.start(&server);
     let (big, small) = (new_run(), new_run());
-    server.order(big, &machine.order(json!([{"module": command}])));
-    server.order(small, &machine.order(json!([{"module": "nosuch"}])));
+    server.order(big, &machine.order(&json!([{"module": command}])));
+    server.order(small, &machine.order(&json!([{"module": "nosuch"}])));
     let answer = server.answer(big).await;
     assert_eq!(answer.status, CommandStatus::Failed);
     assert!(errors(&answer).first().unwrap().starts_with("the answer was lost: "), "{answer:?}");

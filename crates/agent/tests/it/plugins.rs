@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 async fn order(server: &Server, machine: &Machine, command: &str) -> Return {
     let run = new_run();
-    server.order(run, &machine.order(json!([{"module": command, "parameters": {}}])));
+    server.order(run, &machine.order(&json!([{"module": command, "parameters": {}}])));
     server.answer(run).await
 }
 
@@ -83,7 +83,7 @@ async fn only_assigned_plugins_and_their_commands_run() {
     assert!(the_error(&order(&server, &machine, &private).await).contains("public function"));
     assert!(the_error(&order(&server, &machine, "../../x.go").await).contains("not available"));
     let run = new_run();
-    server.order(run, &machine.order(json!([{"module": command, "parameters": [1]}])));
+    server.order(run, &machine.order(&json!([{"module": command, "parameters": [1]}])));
     assert!(the_error(&server.answer(run).await).contains("an object"));
 }
 

@@ -11,7 +11,7 @@ async fn an_order_under_another_run_is_refused_also_after_a_restart() {
     let machine = Machine::new();
     let mark = machine.path("mark");
     let command = publish(&server, &writes_to(&mark));
-    let document = machine.order(json!([{"module": command}]));
+    let document = machine.order(&json!([{"module": command}]));
     let (first, second, third) = (new_run(), new_run(), new_run());
     let agent = machine.start(&server);
     server.order(first, &document);
@@ -22,7 +22,7 @@ async fn an_order_under_another_run_is_refused_also_after_a_restart() {
     assert!(errors(&refused).first().unwrap().starts_with("replayed"));
     agent.stop().await;
     // other blanks, the same order: what counts is what is signed
-    let spaced = document.replacen("{", "{ \n", 1);
+    let spaced = document.replacen('{', "{ \n", 1);
     let _agent = machine.start(&server);
     server.order(third, &spaced);
     assert!(errors(&server.answer(third).await).first().unwrap().starts_with("replayed"));
@@ -35,7 +35,7 @@ async fn a_run_that_is_handed_out_again_is_answered_again_without_running() {
     let machine = Machine::new();
     let mark = machine.path("mark");
     let command = publish(&server, &writes_to(&mark));
-    let document = machine.order(json!([{"module": command}]));
+    let document = machine.order(&json!([{"module": command}]));
     let run = new_run();
     let mut agent = machine.start(&server);
     for times in 1..=4 {
@@ -70,7 +70,7 @@ async fn an_answer_that_is_not_kept_any_more_is_not_made_again() {
     let machine = Machine::new();
     let mark = machine.path("mark");
     let command = publish(&server, &writes_to(&mark));
-    let document = machine.order(json!([{"module": command}]));
+    let document = machine.order(&json!([{"module": command}]));
     let run = new_run();
     let agent = machine.start(&server);
     server.order(run, &document);

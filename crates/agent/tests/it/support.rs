@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use types::api::plugin::{PluginCommand, PluginDocument, PluginView};
 use types::api::work::{
     AgentReport, Receipt, ReceiptOutcome, Receipts, Return, Returns, Work, WorkItem,
@@ -26,12 +27,13 @@ use types::{Action, ActionId, Clock, PluginId, RunId};
 use uuid::Uuid;
 
 pub(crate) const TOKEN: &str = "the-token-of-this-agent";
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Is what the server knows and what tests tell it.
 #[derive(Default)]
 pub(crate) struct State {
-    pub(crate) queue: Vec<WorkItem>,
+    /// Work to hand out, and when: what was handed out and not answered comes again after a second.
+    pub(crate) queue: Vec<(Instant, WorkItem)>,
     pub(crate) returns: Vec<Return>,
     pub(crate) reports: Vec<AgentReport>,
     pub(crate) plugins: BTreeMap<PluginId, PluginDocument>,
@@ -114,7 +116,7 @@ impl Server {
             document: document.into(),
             leased_until: now() + time::Duration::minutes(1),
         };
-        self.state().queue.push(item);
+        self.state().queue.push((Instant::now(), item));
         self.shared.1.notify_waiters();
     }
 
@@ -145,12 +147,12 @@ impl Server {
 
 /// Waits until `look` sees what it looks for.
 pub(crate) async fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let end = tokio::time::Instant::now() + PATIENCE;
+    let end = Instant::now() + PATIENCE;
     loop {
         if let Some(seen) = look() {
             return seen;
         }
-        assert!(tokio::time::Instant::now() < end, "waited too long for {what}");
+        assert!(Instant::now() < end, "waited too long for {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -182,7 +184,7 @@ async fn work(
     if !is_known(&shared, &request) {
         return unknown();
     }
-    let end = tokio::time::Instant::now() + Duration::from_secs(query["wait"]);
+    let end = Instant::now() + Duration::from_secs(query["wait"]);
     shared.0.lock().unwrap().polls += 1;
     loop {
         let rung = shared.1.notified();
@@ -195,15 +197,17 @@ async fn work(
             if state.revoked {
                 return unknown();
             }
-            if !state.queue.is_empty() {
-                return HttpResponse::Ok().json(Work { items: std::mem::take(&mut state.queue) });
+            let (now, lease) = (Instant::now(), Duration::from_secs(1));
+            let due = state.queue.iter_mut().filter(|(due, _)| *due <= now);
+            let items: Vec<WorkItem> =
+                due.map(|(due, item)| (*due = now + lease, item.clone()).1).collect();
+            if !items.is_empty() {
+                return HttpResponse::Ok().json(Work { items });
             }
         }
         // short, so that what tests set without ringing is seen too
-        let soon = tokio::time::Instant::now() + Duration::from_millis(50);
-        if tokio::time::timeout_at(soon.min(end), rung).await.is_err()
-            && tokio::time::Instant::now() >= end
-        {
+        let soon = Instant::now() + Duration::from_millis(50);
+        if tokio::time::timeout_at(soon.min(end), rung).await.is_err() && Instant::now() >= end {
             return HttpResponse::Ok().json(Work { items: Vec::new() });
         }
     }
@@ -231,6 +235,7 @@ async fn results(shared: Shared, request: HttpRequest, body: Json<Returns>) -> H
         let known = state.returns.iter().any(|returned| returned.run == run);
         let outcome = if known { ReceiptOutcome::Duplicate } else { ReceiptOutcome::Accepted };
         items.push(Receipt { run, outcome });
+        state.queue.retain(|(_, item)| item.run != run);
         state.returns.push(answer);
     }
     HttpResponse::Ok().json(Receipts { items })
@@ -326,7 +331,7 @@ impl Machine {
     }
 
     /// Gives an order with these operations, signed by the pinned key, valid for ten minutes.
-    pub(crate) fn order(&self, operations: Value) -> String {
+    pub(crate) fn order(&self, operations: &Value) -> String {
         sign(&[&self.key], draft(operations))
     }
 }
@@ -368,7 +373,7 @@ pub(crate) fn new_key(name: &str) -> SecretKey {
 }
 
 /// Gives an unsigned order; no two are alike.
-pub(crate) fn draft(operations: Value) -> Value {
+pub(crate) fn draft(operations: &Value) -> Value {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     json!({
         "name": format!("order {}", NUMBER.fetch_add(1, Ordering::Relaxed)),
@@ -420,7 +425,7 @@ pub(crate) fn document(id: PluginId, script: &str) -> PluginDocument {
 }
 
 pub(crate) fn hash(script: &str) -> String {
-    Sha512::digest(script.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha512::digest(script.as_bytes()))
 }
 
 /// Is the body of a plugin that adds a letter to a file.

@@ -275,7 +275,7 @@ mod tests {
     fn says_what_is_wrong() {
         let search = |search: Value| json!({ "searches": { "s": search } });
         assert!(fault(&json!({})).contains("at least one search"));
-        assert!(fault(&json!([])).contains("not understood"));
+        assert!(fault(&json!([1])).contains("not understood"));
         assert!(fault(&search(json!({}))).contains("at least one path"));
         assert!(fault(&search(json!({"paths": ["etc"]}))).contains("not absolute"));
         assert!(

@@ -260,8 +260,8 @@ fn what_cannot_be_opened_is_counted_and_reported() {
     }
     let dir = tree();
     let closed = dir.path().join("one/two");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
-    fs::set_permissions(dir.path().join("hello.txt"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o0)).unwrap();
+    fs::set_permissions(dir.path().join("hello.txt"), fs::Permissions::from_mode(0o0)).unwrap();
     let missing = dir.path().join("missing");
     let contents = search(
         &json!({"paths": [dir.path(), missing], "contents": ["hello"], "options": {"maxerrors": 2}}),
