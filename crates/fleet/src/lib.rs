@@ -11,7 +11,7 @@ mod select;
 pub use apply::{apply_changed, apply_seen, is_empty};
 pub use follow::{ask_while_empty, subscription};
 pub use row::AgentRow;
-pub use select::{Aim, aim, count, find, sample, unknown_modules};
+pub use select::{Aim, aim, count, find, parse_target, sample, unknown_modules};
 
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 

@@ -6,7 +6,8 @@ use diesel::sql_types::{Array, BigInt, Text};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use store::{Conn, Value};
-use target::{Columns, Target};
+use target::{Columns, Target, TargetError};
+use time::OffsetDateTime;
 
 /// Is a target as a `where` clause over the table `agent`, with the values it binds.
 #[derive(Debug, Clone)]
@@ -35,9 +36,16 @@ impl Aim {
     }
 }
 
-/// Turns a target into SQL whose values are all bound.
-pub fn aim(target: &Target) -> Aim {
-    let sql = target.to_sql(&Columns::agents(), 1);
+/// Reads a target over agents: its form, its columns and its types hold.
+pub fn parse_target(text: &str) -> Result<Target, TargetError> {
+    let target = target::parse(text)?;
+    target.check(&Columns::agents())?;
+    Ok(target)
+}
+
+/// Turns a target into SQL whose values are all bound; its `NOW()` is `now`.
+pub fn aim(target: &Target, now: OffsetDateTime) -> Aim {
+    let sql = target.to_sql_at(&Columns::agents(), 1, now);
     Aim { clause: sql.text, binds: sql.binds.into_iter().map(store_value).collect() }
 }
 
@@ -58,16 +66,21 @@ struct Count {
 }
 
 /// Counts the agents that a target reaches now.
-pub async fn count(conn: &mut Conn, target: &Target) -> QueryResult<i64> {
-    let aim = aim(target);
+pub async fn count(conn: &mut Conn, target: &Target, now: OffsetDateTime) -> QueryResult<i64> {
+    let aim = aim(target, now);
     let text = format!("select count(*) as count from ({}) as reached", aim.reached("agent.id"));
     let found: Count = store::bind(text, aim.binds).get_result(conn).await?;
     Ok(found.count)
 }
 
 /// Gives the first `limit` agents by name that a target reaches now.
-pub async fn sample(conn: &mut Conn, target: &Target, limit: i64) -> QueryResult<Vec<AgentRow>> {
-    let mut aim = aim(target);
+pub async fn sample(
+    conn: &mut Conn,
+    target: &Target,
+    now: OffsetDateTime,
+    limit: i64,
+) -> QueryResult<Vec<AgentRow>> {
+    let mut aim = aim(target, now);
     let limit = aim.bind(Value::Int(limit));
     let text = format!(
         "select * from ({}) as reached order by name, id limit {limit}",

@@ -4,6 +4,7 @@ use super::App;
 use crate::domain::order::{Order, judge};
 use crate::error::Error;
 use crate::store::actions::{action_by_digest, action_insert};
+use time::OffsetDateTime;
 use types::messages::ActionAccepted;
 use types::{Action, ActionId, InvestigatorId};
 
@@ -37,7 +38,7 @@ impl App {
         let now = self.clock.now();
         let order = judge(document, &self.replica.current(), now)?;
         if reach == Reach::Must && order.action.validfrom <= now {
-            self.check_reach(&order).await?;
+            self.check_reach(&order, now).await?;
         }
         let (id, new) = self
             .store
@@ -61,10 +62,8 @@ impl App {
         Ok(Accepted { id, action, new })
     }
 
-    /// Refuses an order that no agent would get, or with a module that no agent has.
-    async fn check_reach(&self, order: &Order) -> Result<(), Error> {
-        let target = target::parse(&order.action.target)
-            .map_err(|fault| Error::invalid("target-invalid", "/target", fault))?;
+    /// Refuses an order that no agent would get, or with a module that no agent has; not one that is there already.
+    async fn check_reach(&self, order: &Order, now: OffsetDateTime) -> Result<(), Error> {
         let operations: Vec<_> = order
             .action
             .operations
@@ -73,6 +72,9 @@ impl App {
             .map(|operation| operation.module.clone())
             .collect();
         let mut conn = self.store.get().await?;
+        if action_by_digest(&mut conn, &order.digest).await?.is_some() {
+            return Ok(());
+        }
         let unknown = fleet::unknown_modules(&mut conn, &operations).await?;
         if let Some(module) = unknown.first() {
             let at =
@@ -85,7 +87,7 @@ impl App {
                 detail,
             ));
         }
-        if fleet::count(&mut conn, &target).await? == 0 {
+        if fleet::count(&mut conn, &order.target, now).await? == 0 {
             let detail =
                 "no agent that is online or idle matches the target; preview it before you sign";
             return Err(Error::invalid("no-agent-matches", "/target", detail));

@@ -5,7 +5,11 @@ use crate::error::Error;
 use crate::store::investigators::{NewInvestigator, administrator_exists, investigator_insert};
 use rand::distr::{Alphanumeric, SampleString};
 use signing::key::PublicKey;
+use store::Failure;
 use types::{InvestigatorId, Permissions};
+
+/// Says how many characters an investigator's name may have.
+const LONGEST_NAME: usize = 1024;
 
 /// Is the administrator that was created.
 pub(crate) struct FirstAdministrator {
@@ -25,6 +29,10 @@ impl App {
         with_api_key: bool,
     ) -> Result<FirstAdministrator, Error> {
         let now = self.clock.now();
+        if name.is_empty() || name.chars().count() > LONGEST_NAME || name.contains('\0') {
+            let detail = format!("give a name of 1 to {LONGEST_NAME} characters");
+            return Err(Error::invalid("name-invalid", "--name", detail));
+        }
         let key = PublicKey::parse(public_key)
             .map_err(|error| Error::invalid("key-invalid", "--public-key", error))?;
         let fingerprint = key.fingerprint();
@@ -46,7 +54,7 @@ impl App {
                     permissions: Permissions::all(),
                     api_key_sha256: hash.as_deref(),
                 };
-                let made = investigator_insert(conn, &new, now).await?;
+                let made = investigator_insert(conn, &new, now).await.map_err(known_key)?;
                 self.replica.apply(conn, &made).await?;
                 self.bus.put(conn, now, &made).await?;
                 Ok(made.id)
@@ -54,6 +62,17 @@ impl App {
             .await?;
         self.bus.wake();
         Ok(FirstAdministrator { id, fingerprint, api_key })
+    }
+}
+
+/// Says what stands against the new row: only its key can.
+fn known_key(error: diesel::result::Error) -> Error {
+    match error.into() {
+        Failure::Conflict { .. } => Error::Conflict(
+            "this key belongs to an investigator who is no active administrator; use another key"
+                .into(),
+        ),
+        failure => Error::Store(failure),
     }
 }
 

@@ -2,12 +2,14 @@
 
 use super::App;
 use crate::error::Error;
-use crate::store::actions::actions_change;
+use crate::store::actions::{actions_change, actions_lock};
 use crate::store::commands::{
     commands_deliver, commands_insert, commands_known, commands_return, commands_withdraw,
 };
 use messaging::inbox;
+use std::collections::{BTreeSet, HashSet};
 use types::Envelope;
+use types::messages::command::ReturnedCommand;
 use types::messages::{
     ActionChanged, CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn,
 };
@@ -42,22 +44,22 @@ impl App {
         self.store
             .tx(async |conn| -> Result<(), Error> {
                 let new = inbox::admit(conn, "investigation-api.runs", &ids, now).await?;
-                for event in told.issued.iter().filter(|event| new.contains(&event.id)) {
-                    commands_insert(conn, &event.data).await?;
-                }
-                let delivered: Vec<_> = fresh(&told.delivered, &new);
-                let withdrawn: Vec<_> = fresh(&told.withdrawn, &new);
-                let returned: Vec<_> = fresh(&told.returned, &new);
-                let answers: Vec<_> = returned
-                    .iter()
+                let issued = fresh(&told.issued, &new);
+                let delivered = fresh(&told.delivered, &new);
+                let withdrawn = fresh(&told.withdrawn, &new);
+                let answers: Vec<_> = fresh(&told.returned, &new)
+                    .into_iter()
                     .flat_map(|message: &CommandReturned| &message.commands)
+                    .filter(|answer| answer.status.is_an_answer())
                     .collect();
-                let mut named: Vec<_> = answers.iter().map(|answer| answer.id.0).collect();
-                named.extend(withdrawn.iter().flat_map(|message| &message.commands).map(|id| id.0));
-                named
-                    .extend(delivered.iter().flat_map(|message| &message.commands).map(|c| c.id.0));
-                named.sort_unstable();
-                named.dedup();
+                let changed: Vec<_> = told.changed.iter().map(|event| &event.data).collect();
+                let named = named(&delivered, &withdrawn, &answers);
+                let actions = issued.iter().map(|message| message.action.0);
+                let actions: Vec<_> = actions.chain(changed.iter().map(|c| c.id.0)).collect();
+                actions_lock(conn, &actions, &named).await?;
+                for message in issued {
+                    commands_insert(conn, message).await?;
+                }
                 let known = commands_known(conn, &named).await?;
                 if known < i64::try_from(named.len()).unwrap_or(i64::MAX) {
                     return Err(Error::NotYet("a command that was told of has not arrived"));
@@ -65,13 +67,12 @@ impl App {
                 if !delivered.is_empty() {
                     commands_deliver(conn, &delivered).await?;
                 }
-                for message in &withdrawn {
+                for message in withdrawn {
                     commands_withdraw(conn, message).await?;
                 }
                 if !answers.is_empty() {
                     commands_return(conn, &answers).await?;
                 }
-                let changed: Vec<_> = told.changed.iter().map(|event| event.data.clone()).collect();
                 if !changed.is_empty() {
                     actions_change(conn, &changed).await?;
                 }
@@ -81,6 +82,20 @@ impl App {
     }
 }
 
-fn fresh<M: Clone>(events: &[Envelope<M>], new: &std::collections::HashSet<Uuid>) -> Vec<M> {
-    events.iter().filter(|event| new.contains(&event.id)).map(|event| event.data.clone()).collect()
+/// Gives the messages that were not taken before.
+fn fresh<'a, M>(events: &'a [Envelope<M>], new: &HashSet<Uuid>) -> Vec<&'a M> {
+    events.iter().filter(|event| new.contains(&event.id)).map(|event| &event.data).collect()
+}
+
+/// Gives the commands that must be here, each once.
+fn named(
+    delivered: &[&CommandDelivered],
+    withdrawn: &[&CommandWithdrawn],
+    answers: &[&ReturnedCommand],
+) -> Vec<i64> {
+    let delivered = delivered.iter().flat_map(|message| &message.commands).map(|c| c.id.0);
+    let withdrawn = withdrawn.iter().flat_map(|message| &message.commands).map(|id| id.0);
+    let answers = answers.iter().map(|answer| answer.id.0);
+    let named: BTreeSet<_> = delivered.chain(withdrawn).chain(answers).collect();
+    named.into_iter().collect()
 }

@@ -11,11 +11,12 @@ const SAMPLE: i64 = 10;
 impl App {
     /// Counts the agents that `target` reaches now and names the first ten.
     pub(crate) async fn preview_target(&self, target: &str) -> Result<Preview, Error> {
-        let target = target::parse(target)
+        let now = self.clock.now();
+        let target = fleet::parse_target(target)
             .map_err(|fault| Error::invalid("target-invalid", "/target", fault))?;
         let mut conn = self.store.get().await?;
-        let count = fleet::count(&mut conn, &target).await?;
-        let sample = fleet::sample(&mut conn, &target, SAMPLE).await?;
+        let count = fleet::count(&mut conn, &target, now).await?;
+        let sample = fleet::sample(&mut conn, &target, now, SAMPLE).await?;
         let sample = sample.into_iter().map(|agent| PreviewAgent {
             id: AgentId(agent.id),
             name: agent.name,

@@ -5,6 +5,13 @@ use crate::error::Error;
 use crate::store::investigators::investigators_all;
 
 impl App {
+    /// Reads the investigators again, since another process of this service may have changed them. What a message says of
+    /// them does not count here: this database is where they are written.
+    pub(crate) async fn reread_investigators(&self) -> Result<(), Error> {
+        self.replica.refresh(&self.store, self.clock.now()).await?;
+        Ok(())
+    }
+
     /// Tells how the investigators stand, so that copies notice when they are stale; reads them again for this process,
     /// since another one may have changed them.
     pub(crate) async fn tell_digest(&self) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! What investigation-api listens to.
 
+mod investigators;
 mod replicas;
 mod runs;
 
@@ -8,7 +9,7 @@ use messaging::{Queue, Subscription};
 use types::Message;
 use types::messages::{
     ActionChanged, CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn,
-    ReplicaRequested,
+    InvestigatorChanged, ReplicaRequested,
 };
 
 pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
@@ -33,6 +34,12 @@ pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
             handle: |service, batch| Box::pin(replicas::handle(service, batch)),
             connected: None,
         },
-        auth::subscription(),
+        // every process has the keys in its own memory
+        Subscription {
+            queue: Queue::Process("investigators"),
+            kinds: &[InvestigatorChanged::KIND],
+            handle: |service, _batch| Box::pin(investigators::handle(service)),
+            connected: Some(|service| Box::pin(investigators::connected(service))),
+        },
     ]
 }

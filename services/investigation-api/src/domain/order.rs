@@ -3,6 +3,7 @@
 use crate::error::Error;
 use auth::Keyring;
 use sha2::{Digest, Sha256};
+use target::Target;
 use time::OffsetDateTime;
 use types::action::MAX_DOCUMENT;
 use types::{Action, InvestigatorId};
@@ -11,6 +12,8 @@ use types::{Action, InvestigatorId};
 pub(crate) struct Order {
     /// What was posted, read.
     pub(crate) action: Action,
+    /// Its target, read.
+    pub(crate) target: Target,
     /// Who signed it, in the order of the signatures.
     pub(crate) signers: Vec<InvestigatorId>,
     /// The SHA-256 over what is signed and the signatures: the same for the same order posted again.
@@ -36,7 +39,11 @@ pub(crate) fn judge(
             }
         })?;
     action.check(now).map_err(|fault| Error::invalid("action-invalid", fault.pointer(), fault))?;
-    target::parse(&action.target)
+    if action.name.contains('\0') {
+        let detail = "has a NUL character, which no name can have";
+        return Err(Error::invalid("action-invalid", "/name", detail));
+    }
+    let target = fleet::parse_target(&action.target)
         .map_err(|fault| Error::invalid("target-invalid", "/target", fault))?;
     well_named_modules(&action)?;
     let signers = keyring
@@ -49,7 +56,7 @@ pub(crate) fn judge(
         digest.update(b"\n");
         digest.update(signature);
     }
-    Ok(Order { action, signers, digest: digest.finalize().to_vec() })
+    Ok(Order { action, target, signers, digest: digest.finalize().to_vec() })
 }
 
 /// Refuses a module name that no agent can have.

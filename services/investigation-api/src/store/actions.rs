@@ -137,13 +137,30 @@ pub(crate) async fn signers_find(conn: &mut Conn, actions: &[i64]) -> QueryResul
     .await
 }
 
+/// Locks these actions, and those of these commands, by id: two processes that keep commands of the same actions take
+/// turns, and neither waits for the other half-way.
+pub(crate) async fn actions_lock(
+    conn: &mut Conn,
+    actions: &[i64],
+    commands: &[i64],
+) -> QueryResult<usize> {
+    store::sql(
+        "select from action where id = any($1) or id in (select action_id from command where id = any($2))
+         order by id for no key update",
+    )
+    .bind::<Array<BigInt>, _>(actions)
+    .bind::<Array<BigInt>, _>(commands)
+    .execute(conn)
+    .await
+}
+
 /// Takes how runs stand; an older version changes nothing.
 pub(crate) async fn actions_change(
     conn: &mut Conn,
-    changed: &[ActionChanged],
+    changed: &[&ActionChanged],
 ) -> QueryResult<usize> {
     let mut newest = BTreeMap::<ActionId, &ActionChanged>::new();
-    for change in changed {
+    for &change in changed {
         let known = newest.entry(change.id).or_insert(change);
         if change.version > known.version {
             *known = change;

@@ -41,7 +41,7 @@ fn failure(command: &IssuedCommand) -> Option<[OperationResult; 1]> {
 /// Notes that agents took commands.
 pub(crate) async fn commands_deliver(
     conn: &mut Conn,
-    delivered: &[CommandDelivered],
+    delivered: &[&CommandDelivered],
 ) -> QueryResult<i64> {
     let ids: Vec<_> = delivered
         .iter()
@@ -96,17 +96,18 @@ pub(crate) async fn commands_return(
         })
         .collect();
     let moved: Moved = store::sql(format!(
-        "with answer as (select distinct on (id) id, agent, status, found, results, at
+        "with answer as (select distinct on (id, agent) id, agent, status, found, results, at
              from json_to_recordset($1) as answer(id bigint, agent bigint, status text, found jsonb, results json,
                  at timestamptz)
-             order by id, at),
-         old as (select command.id, command.status from command
+             order by id, agent, at),
+         old as (select command.id, command.agent_id, command.status from command
              join answer on answer.id = command.id and answer.agent = command.agent_id
              where command.status in ('waiting', 'delivered', 'expired', 'cancelled')
              order by command.id for update of command),
          moved as (update command set status = answer.status, results = answer.results, finished = answer.at,
                  found = array(select jsonb_array_elements_text(answer.found)::boolean)
-             from answer join old on old.id = answer.id where command.id = answer.id
+             from answer join old on old.id = answer.id and old.agent_id = answer.agent
+             where command.id = old.id
              returning action_id, old.status as before, command.status as after),
          {COUNT_MOVED}"
     ))

@@ -27,18 +27,15 @@ impl App {
                 Ok(true)
             })
             .await;
-        match (launched, claimed) {
-            (Err(Error::Store(Failure::Internal(cause))), Some(action)) => {
-                tracing::warn!(action.id = %action, error = %cause, "a target could not be run");
-                self.invalidate(action, "the target could not be evaluated over the agents")
-                    .await?;
-                Ok(true)
-            }
-            (launched, _) => {
-                self.bus.wake();
-                launched
-            }
+        if let (Err(Error::Store(failure)), Some(action)) = (&launched, claimed)
+            && let Some(reason) = hopeless(failure)
+        {
+            tracing::warn!(action.id = %action, error = %failure, reason, "could not be launched");
+            self.invalidate(action, reason).await?;
+            return Ok(true);
         }
+        self.bus.wake();
+        launched
     }
 
     async fn launch(
@@ -52,14 +49,14 @@ impl App {
                 .finish(conn, run, RunStatus::Expired, "its time passed before it could start", now)
                 .await;
         }
-        let target = match target::parse(&run.target) {
+        let target = match fleet::parse_target(&run.target) {
             Ok(target) => target,
             Err(error) => {
                 let reason = format!("target: {error}");
                 return self.finish(conn, run, RunStatus::Invalid, &reason, now).await;
             }
         };
-        let made = commands_make(conn, &run, fleet::aim(&target), now).await?;
+        let made = commands_make(conn, &run, fleet::aim(&target, now), now).await?;
         if made.is_empty() {
             let reason = "no agent that is online or idle matches the target";
             return self.finish(conn, run, RunStatus::Invalid, reason, now).await;
@@ -116,6 +113,17 @@ impl App {
             .await?;
         self.bus.wake();
         Ok(())
+    }
+}
+
+/// Says why what failed once will fail again: a run that can never be launched must not hold up the others.
+fn hopeless(failure: &Failure) -> Option<&'static str> {
+    match failure {
+        Failure::Internal(_) => Some("the target could not be evaluated over the agents"),
+        Failure::Unavailable(cause) if cause.to_string().contains("statement timeout") => {
+            Some("the target takes too long to evaluate over the agents")
+        }
+        _ => None,
     }
 }
 

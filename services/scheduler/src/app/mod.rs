@@ -7,6 +7,8 @@ mod publish_runs;
 mod record_results;
 mod take_action;
 
+pub(crate) use take_action::Accepted;
+
 use auth::Replica;
 use messaging::Bus;
 use service::Parts;

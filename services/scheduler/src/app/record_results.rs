@@ -3,6 +3,7 @@
 use super::App;
 use crate::error::Error;
 use crate::store::commands::commands_close;
+use crate::store::runs::runs_lock;
 use messaging::inbox;
 use types::Envelope;
 use types::messages::CommandReturned;
@@ -27,6 +28,8 @@ impl App {
                 if answers.is_empty() {
                     return Ok(());
                 }
+                let commands: Vec<_> = answers.iter().map(|answer| answer.id.0).collect();
+                runs_lock(conn, &commands).await?;
                 let runs = commands_close(conn, &answers, now).await?;
                 let changed: Vec<_> = runs.iter().map(|run| run.changed(now)).collect();
                 self.bus.put_all(conn, now, &changed).await?;

@@ -14,6 +14,14 @@ use uuid::Uuid;
 /// Is the name under which this consumer notes what it has taken.
 const CONSUMER: &str = "scheduler.actions";
 
+/// Is an action that investigation-api accepted, as its message arrived.
+pub(crate) struct Accepted {
+    /// The message.
+    pub(crate) event: Envelope<ActionAccepted>,
+    /// Whether it was not waited with before: an unknown signer may be one whose key is still on its way.
+    pub(crate) first: bool,
+}
+
 /// Says what is to be done with one accepted action.
 enum Verdict {
     /// It may run at its time.
@@ -26,19 +34,14 @@ enum Verdict {
 
 impl App {
     /// Makes a run of each accepted action whose signatures hold against this service's own keys; the others become
-    /// runs that are invalid, with the reason. `first` tells that the messages were not waited with before: an unknown
-    /// signer may be one whose key is still on its way.
-    pub(crate) async fn take_actions(
-        &self,
-        accepted: Vec<Envelope<ActionAccepted>>,
-        first: bool,
-    ) -> Result<(), Error> {
+    /// runs that are invalid, with the reason.
+    pub(crate) async fn take_actions(&self, accepted: &[Accepted]) -> Result<(), Error> {
         let now = self.clock.now();
         if !self.replica.is_fresh(now) {
             return Err(Error::NotYet("the copy of the investigators is stale"));
         }
         let judged: Vec<_> =
-            accepted.into_iter().map(|event| (self.judge(&event, first, now), event)).collect();
+            accepted.iter().map(|accepted| (self.judge(accepted, now), &accepted.event)).collect();
         let waits = judged.iter().any(|(verdict, _)| matches!(verdict, Verdict::Wait));
         let ids: Vec<Uuid> = judged
             .iter()
@@ -68,7 +71,8 @@ impl App {
         if waits { Err(Error::NotYet("a signer is not known here yet")) } else { Ok(()) }
     }
 
-    fn judge(&self, event: &Envelope<ActionAccepted>, first: bool, now: OffsetDateTime) -> Verdict {
+    fn judge(&self, accepted: &Accepted, now: OffsetDateTime) -> Verdict {
+        let event = &accepted.event;
         let action = match Action::parse(event.data.document.as_bytes()) {
             Ok(action) => action,
             Err(error) => return Verdict::Refuse(error.to_string()),
@@ -77,12 +81,12 @@ impl App {
         if let Err(fault) = action.check(event.data.at.min(now)) {
             return Verdict::Refuse(fault.to_string());
         }
-        if let Err(error) = target::parse(&action.target) {
+        if let Err(error) = fleet::parse_target(&action.target) {
             return Verdict::Refuse(format!("target: {error}"));
         }
         match self.replica.current().verify_action(&action, now) {
             Ok(_) => Verdict::Run(Order::of(&action)),
-            Err(_) if first => Verdict::Wait,
+            Err(error) if accepted.first && error.is_unknown_signer() => Verdict::Wait,
             Err(error) => Verdict::Refuse(format!("signature: {error}")),
         }
     }

@@ -1,6 +1,7 @@
 //! Actions from investigation-api.
 
 use crate::Scheduler;
+use crate::app::Accepted;
 use messaging::{Delivery, Outcome};
 use types::Message;
 use types::messages::{ActionAccepted, ActionCancelled};
@@ -15,15 +16,17 @@ pub(super) async fn handle(service: &Scheduler, batch: &[Delivery]) -> Outcome {
 async fn take(service: &Scheduler, batch: &[Delivery]) -> Result<(), Outcome> {
     let mut accepted = Vec::new();
     let mut cancelled = Vec::new();
-    let first = batch.iter().all(|delivery| delivery.attempt <= 1);
     for delivery in batch {
         match delivery.kind.as_str() {
-            ActionAccepted::KIND => accepted.push(delivery.decode::<ActionAccepted>()?),
+            ActionAccepted::KIND => {
+                let event = delivery.decode::<ActionAccepted>()?;
+                accepted.push(Accepted { event, first: delivery.attempt <= 1 });
+            }
             _ => cancelled.push(delivery.decode::<ActionCancelled>()?),
         }
     }
     if !accepted.is_empty() {
-        service.app.take_actions(accepted, first).await?;
+        service.app.take_actions(&accepted).await?;
     }
     for event in &cancelled {
         service.app.cancel_run(event).await?;

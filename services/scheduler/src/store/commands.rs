@@ -75,7 +75,7 @@ pub(crate) async fn commands_withdraw(
 /// Closes commands with what their agents answered, counts them into their runs, and gives the runs to be told now.
 ///
 /// An answer counts once, from the command's own agent only. It also replaces `expired` and `cancelled`: what ran, ran
-/// (specs/mig/scheduler-agent.md §6, late success).
+/// (specs/mig/scheduler-agent.md §6, late success). The caller holds the runs ([`super::runs::runs_lock`]).
 pub(crate) async fn commands_close(
     conn: &mut Conn,
     answers: &[ReturnedCommand],
@@ -90,16 +90,17 @@ pub(crate) async fn commands_close(
         })
         .collect();
     store::sql(
-        "with answer as (select distinct on (id) id, agent, status, found, at
+        "with answer as (select distinct on (id, agent) id, agent, status, found, at
              from jsonb_to_recordset($1) as answer(id bigint, agent bigint, status text, found jsonb, at timestamptz)
-             order by id, at),
-         old as (select command.id, command.action_id, command.status from command
+             order by id, agent, at),
+         old as (select command.id, command.agent_id, command.action_id, command.status from command
              join answer on answer.id = command.id and answer.agent = command.agent_id
              where command.status in ('sent', 'expired', 'cancelled')
              order by command.id for update of command),
          closed as (update command set status = answer.status, finished = answer.at,
                  found = array(select jsonb_array_elements_text(answer.found)::boolean)
-             from answer join old on old.id = answer.id where command.id = answer.id
+             from answer join old on old.id = answer.id and old.agent_id = answer.agent
+             where command.id = old.id
              returning old.action_id, old.status as before, command.status as after),
          change as (select action_id,
                  count(*) filter (where after = 'success') as success,
@@ -112,8 +113,7 @@ pub(crate) async fn commands_close(
          tally as (select change.*, run.published <= $3 as due,
                  run.status = 'inflight' and run.success + run.failed + run.timeout + run.expired
                      + run.cancelled + change.ended >= run.targeted as over
-             from change join run on run.action_id = change.action_id
-             order by change.action_id for update of run),
+             from change join run on run.action_id = change.action_id),
          counted as (update run set
                  success = run.success + tally.success, failed = run.failed + tally.failed,
                  timeout = run.timeout + tally.timeout, expired = run.expired - tally.unexpired,

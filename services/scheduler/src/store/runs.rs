@@ -144,6 +144,17 @@ pub(crate) async fn run_lock(conn: &mut Conn, id: ActionId) -> QueryResult<Optio
         .optional()
 }
 
+/// Locks the runs of these commands, before the commands themselves: whoever ends a run does so in this order.
+pub(crate) async fn runs_lock(conn: &mut Conn, commands: &[i64]) -> QueryResult<usize> {
+    store::sql(
+        "select from run where action_id in (select action_id from command where id = any($1))
+         order by action_id for update",
+    )
+    .bind::<Array<BigInt>, _>(commands)
+    .execute(conn)
+    .await
+}
+
 /// Writes where a run is now, with its counters, and takes it as told.
 pub(crate) async fn run_update(
     conn: &mut Conn,
