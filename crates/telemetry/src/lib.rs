@@ -57,12 +57,15 @@ impl Drop for Guard {
 }
 
 static REGISTRY: OnceLock<Registry> = OnceLock::new();
+/// Is where lapin writes down a message that no queue wanted, with its whole body: never to be logged.
+const BODIES: &str = "lapin::returned_messages";
 
 /// Installs the process's subscriber, propagator and meter. It must be called once, outside of any asynchronous task
 /// and after the process has chosen its cryptography.
 pub fn init(settings: &Settings) -> anyhow::Result<Guard> {
     let filter = EnvFilter::try_new(&settings.filter)
-        .with_context(|| format!("the log filter {:?} does not parse", settings.filter))?;
+        .with_context(|| format!("the log filter {:?} does not parse", settings.filter))?
+        .add_directive(format!("{BODIES}=off").parse().context("a filter of our own")?);
     let registry = Registry::new();
     let (traces, metrics) = export::providers(settings, &registry)?;
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
@@ -100,10 +103,12 @@ fn spans<S>(traces: &SdkTracerProvider, service: &'static str) -> impl Layer<S>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
-    let filter =
-        tracing_subscriber::filter::Targets::new().with_default(tracing::Level::INFO).with_targets(
+    let filter = tracing_subscriber::filter::Targets::new()
+        .with_default(tracing::Level::INFO)
+        .with_targets(
             ["h2", "hyper", "lapin", "rustls", "tokio_postgres"].map(|t| (t, tracing::Level::WARN)),
-        );
+        )
+        .with_target(BODIES, tracing::level_filters::LevelFilter::OFF);
     tracing_opentelemetry::layer()
         .with_tracer(traces.tracer(service))
         .with_location(false)
