@@ -32,6 +32,9 @@ pub struct Config {
     /// Bytes of JSON above which one result is cut; at most 8 MiB.
     #[arg(long, value_name = "BYTES", default_value = "8388608", value_parser = bytes)]
     pub max_result: usize,
+    /// Bytes of answers that are taken in at a time; agents beyond that wait or come again. At least 32 MiB.
+    #[arg(long, value_name = "BYTES", default_value = "134217728", value_parser = clap::value_parser!(u32).range(33_554_432..))]
+    pub answers_in_flight: u32,
     /// Hours that answered commands and documents are kept after their action's end, for answers that come late.
     #[arg(long, value_name = "HOURS", default_value = "168", value_parser = clap::value_parser!(u32).range(1..=87_600))]
     pub keep_hours: u32,
@@ -76,6 +79,7 @@ mod tests {
             ["--max-result", "9000000"],
             ["--max-result", "x"],
             ["--keep-hours", "0"],
+            ["--answers-in-flight", "1000"],
         ] {
             assert!(parse(&wrong).is_err(), "{wrong:?}");
         }

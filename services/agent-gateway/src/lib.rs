@@ -19,8 +19,9 @@ pub use config::Config;
 pub use error::Error;
 
 use auth::{HasReplica, Replica};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use messaging::{Bus, Subscription};
-use service::{EmbeddedMigrations, Job, Parts, Service, embed_migrations};
+use service::{Job, Parts, Service};
 use types::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
 

@@ -60,7 +60,7 @@ impl App {
         let open = message.commands.iter().filter(|command| command.failed.is_none());
         let wanted: Vec<AgentId> = open.clone().map(|command| command.agent).collect();
         let employable: BTreeSet<AgentId> =
-            agents::agents_employable(conn, &wanted).await?.into_iter().collect();
+            agents::agents_employ(conn, &wanted).await?.into_iter().collect();
         let (mail, lost): (Vec<&IssuedCommand>, Vec<&IssuedCommand>) =
             open.partition(|command| employable.contains(&command.agent));
         let mail: Vec<NewMail> = mail

@@ -61,8 +61,8 @@ impl App {
     }
 
     async fn check_not_revoked(&self, agent: AgentId) -> Result<(), Error> {
-        let employable = agents::agents_employable(&mut *self.store.get().await?, &[agent]).await?;
-        if employable.is_empty() { Err(Error::Token) } else { Ok(()) }
+        let admitted = agents::agent_is_admitted(&mut *self.store.get().await?, agent).await?;
+        if admitted { Ok(()) } else { Err(Error::Token) }
     }
 
     /// Wakes the polls that wait here for work which another replica took in, or whose agent was revoked there. One

@@ -31,10 +31,16 @@ use doors::Doors;
 use messaging::Bus;
 use seen::Seen;
 use service::{Parts, Shutdown};
+use std::sync::Arc;
 use store::{Conn, Store};
 use time::OffsetDateTime;
+use tokio::sync::Semaphore;
 use types::messages::AgentChanged;
 use types::{AgentId, Clock};
+
+fn kib(bytes: u32) -> usize {
+    usize::try_from(bytes / 1_024).unwrap_or(usize::MAX)
+}
 
 /// Does what the service is for.
 pub struct App {
@@ -44,6 +50,8 @@ pub struct App {
     pub(crate) config: Config,
     pub(crate) doors: Doors,
     pub(crate) seen: Seen,
+    /// Counts the KiB of answers that may still be taken in.
+    pub(crate) room: Arc<Semaphore>,
     shutdown: Shutdown,
 }
 
@@ -53,6 +61,7 @@ impl App {
             store: parts.store,
             bus: parts.bus,
             clock: parts.clock,
+            room: Arc::new(Semaphore::new(kib(config.answers_in_flight))),
             config,
             doors: Doors::default(),
             seen: Seen::default(),

@@ -3,6 +3,7 @@
 mod agent;
 mod agents;
 mod device_codes;
+mod held;
 mod mig;
 mod oauth;
 mod page;

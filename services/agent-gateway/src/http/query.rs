@@ -5,7 +5,6 @@ use utoipa::IntoParams;
 
 /// Is how long an agent is ready to wait.
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Wait {
     /// Seconds to wait for work when there is none, 0 to 60; 0 when absent.

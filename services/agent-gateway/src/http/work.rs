@@ -1,5 +1,6 @@
 //! `/agent/v1/work` and `/agent/v1/results`: Writ's own agents take work and answer.
 
+use super::held::Held;
 use super::query::Wait;
 use super::who::Agent;
 use crate::AgentGateway;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use types::api::problem;
 use types::api::work::{Receipts, Returns, Work};
 use types::go_json;
-use web::{Body, Problem, Query};
+use web::{Problem, Query};
 
 const LONGEST_WAIT: u64 = 60;
 const MOST_RETURNS: usize = 50;
@@ -45,20 +46,23 @@ pub(super) async fn take_work(
     tag = "agent",
     security(("bearer" = [])),
     request_body = Returns,
-    responses((status = 200, body = Receipts), (status = "4XX", body = problem::Problem))
+    responses((status = 200, body = Receipts), (status = "4XX", body = problem::Problem), (status = 503, description = "Too much is being taken in; come again", body = problem::Problem))
 )]
 #[post("/agent/v1/results")]
 pub(super) async fn return_results(
-    Agent(agent, body): Agent<Body<{ 32 << 20 }>>,
+    Agent(agent, sent): Agent<Held>,
     gateway: Data<AgentGateway>,
 ) -> Result<HttpResponse, Problem> {
     let max_result = gateway.app.config.max_result;
-    let answers = if body.0.len() > QUICK_BYTES {
-        web::cpu(move || read(&body.0, max_result)).await??
+    let Held { bytes, room } = sent;
+    let answers = if bytes.len() > QUICK_BYTES {
+        web::cpu(move || read(&bytes, max_result)).await??
     } else {
-        read(&body.0, max_result)?
+        read(&bytes, max_result)?
     };
-    Ok(HttpResponse::Ok().json(gateway.app.record_returns(agent, answers).await?))
+    let receipts = gateway.app.record_returns(agent, answers).await?;
+    drop(room);
+    Ok(HttpResponse::Ok().json(receipts))
 }
 
 /// Reads answers as leniently as signed documents are read: half a surrogate in a file name must not lose a result.

@@ -341,17 +341,25 @@ pub(crate) async fn agents_fade(
     Ok(ids(rows))
 }
 
-/// Tells which of these agents may be given work.
-pub(crate) async fn agents_employable(
+/// Tells which of these agents may be given work, and keeps them from being revoked until the transaction ends.
+pub(crate) async fn agents_employ(
     conn: &mut Conn,
     numbers: &[AgentId],
 ) -> QueryResult<Vec<AgentId>> {
     let numbers: Vec<i64> = numbers.iter().map(|number| number.0).collect();
     let rows = store::sql(
-        "select number from agent where number = any($1) and revoked_at is null and status <> 'destroyed'",
+        "select number from agent
+         where number = any($1) and revoked_at is null and status <> 'destroyed'
+         order by number for key share",
     )
     .bind::<Array<BigInt>, _>(numbers)
     .get_results(conn)
     .await?;
     Ok(ids(rows))
+}
+
+/// Tells whether an agent may still ask.
+pub(crate) async fn agent_is_admitted(conn: &mut Conn, number: AgentId) -> QueryResult<bool> {
+    let admitted = agent::table.find(number.0).filter(agent::revoked_at.is_null());
+    diesel::select(diesel::dsl::exists(admitted)).get_result(conn).await
 }

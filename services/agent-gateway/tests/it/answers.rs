@@ -3,6 +3,8 @@
 use crate::support::{gateway, gateway_with, success};
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use types::messages::CommandReturned;
 use types::messages::command::ReturnedCommand;
 
@@ -62,10 +64,17 @@ async fn a_body_that_is_no_answer_says_why() {
         .bearer_auth(&agent.token)
         .body("{\"items\":[");
     assert_eq!(broken.send().await.unwrap().status(), 400);
-    let large = vec![b' '; (32 << 20) + 1];
-    let large =
-        gateway.client.post(gateway.url("/agent/v1/results")).bearer_auth(&agent.token).body(large);
-    assert_eq!(large.send().await.map(|response| response.status().as_u16()).unwrap_or(413), 413);
+    // told before anything of it is read
+    let mut line = TcpStream::connect(gateway.running.address).await.unwrap();
+    let head = format!(
+        "POST /agent/v1/results HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
+        agent.token,
+        (32 << 20) + 1
+    );
+    line.write_all(head.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    tokio::time::timeout(testkit::PATIENCE, line.read_exact(&mut status)).await.unwrap().unwrap();
+    assert_eq!(status, *b"HTTP/1.1 413");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,6 +150,33 @@ async fn many_answers_are_told_in_messages_of_fifty_and_below_a_megabyte() {
         told += message.data.commands.len();
     }
     assert_eq!(told, 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_in_at_a_time_is_bounded() {
+    let mut gateway = gateway_with(&["--answers-in-flight", "33554432"]).await;
+    let agent = gateway.online("one").await;
+    gateway.issue(7, &[(70, agent.number)]).await;
+    let run = gateway.work(&agent).await[0]["run"].clone();
+    // one takes all the room and sends nothing
+    let mut line = TcpStream::connect(gateway.running.address).await.unwrap();
+    let head = format!(
+        "POST /agent/v1/results HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
+        agent.token,
+        32 << 20
+    );
+    line.write_all(head.as_bytes()).await.unwrap();
+    let is_full = async || {
+        let asked = gateway.results(&agent, &[]);
+        tokio::time::timeout(Duration::from_millis(500), asked).await.is_err()
+    };
+    testkit::until(testkit::PATIENCE, is_full).await;
+    let answers = [success(&run)];
+    let mut other = std::pin::pin!(gateway.results(&agent, &answers));
+    let waits = tokio::time::timeout(Duration::from_secs(1), other.as_mut()).await;
+    assert!(waits.is_err(), "{waits:?}");
+    drop(line);
+    assert_eq!(other.await, ["accepted"]);
 }
 
 /// Makes text that does not pack well.

@@ -14,6 +14,12 @@ fn error(answer: &crate::support::Answer) -> (u16, String) {
     (answer.status, answer.json()["error"].as_str().unwrap_or_default().to_owned())
 }
 
+#[derive(diesel::QueryableByName)]
+struct Hash {
+    #[diesel(sql_type = Binary)]
+    sha256: Vec<u8>,
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_becomes_an_agent() {
     let mut gateway = gateway().await;
@@ -22,7 +28,7 @@ async fn a_device_becomes_an_agent() {
 
     let code = gateway.device_code().await;
     let user_code = code["user_code"].as_str().unwrap();
-    assert_eq!((user_code.len(), &user_code[4..5]), (9, "-"));
+    assert_eq!((user_code.len(), user_code.find('-')), (9, Some(4)));
     assert_eq!(code["verification_uri"], json!(gateway.url("/device")));
     assert_eq!(
         code["verification_uri_complete"],
@@ -73,11 +79,6 @@ async fn a_device_becomes_an_agent() {
     gateway.get("/agent/v1/work", token).await.expect(200);
 
     // neither secret is kept
-    #[derive(diesel::QueryableByName)]
-    struct Hash {
-        #[diesel(sql_type = Binary)]
-        sha256: Vec<u8>,
-    }
     for (table, secret) in
         [("agent_token", token), ("device_code", code["device_code"].as_str().unwrap())]
     {

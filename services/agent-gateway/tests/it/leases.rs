@@ -31,7 +31,7 @@ async fn work_goes_out_once_and_its_answer_comes_back_once() {
 
     gateway.clock.advance(Duration::seconds(2));
     let answer = success(&work[0]["run"]);
-    assert_eq!(gateway.results(&agent, &[answer.clone()]).await, ["accepted"]);
+    assert_eq!(gateway.results(&agent, std::slice::from_ref(&answer)).await, ["accepted"]);
     let told = gateway.tap.next::<CommandReturned>().await.data.commands;
     let [returned] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!((returned.id, returned.action.0, returned.agent), (CommandId(70), 7, agent.number));

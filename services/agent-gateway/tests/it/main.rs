@@ -1,15 +1,34 @@
 //! agent-gateway as the others see it: HTTP and messages in, HTTP and messages out.
+//!
+//! `cfg(test)` tells clippy that helpers are test code too.
 
+#[cfg(test)]
 mod access;
+#[cfg(test)]
 mod agents;
+#[cfg(test)]
 mod answers;
+#[cfg(test)]
 mod device_flow;
+#[cfg(test)]
 mod leases;
+#[cfg(test)]
 mod mig;
+#[cfg(test)]
+mod migrations;
+#[cfg(test)]
+mod outage;
+#[cfg(test)]
 mod plans;
+#[cfg(test)]
 mod plugins;
+#[cfg(test)]
 mod polls;
+#[cfg(test)]
 mod presence;
+#[cfg(test)]
 mod replicas;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod withdrawals;

@@ -45,7 +45,7 @@ async fn waiting_ends_when_it_was_asked_to() {
 async fn work_that_another_replica_takes_in_arrives_too() {
     let mut gateway = gateway().await;
     let agent = gateway.online("one").await;
-    let other = start(&gateway.database, &gateway.vhost, &gateway.clock, &[]).await;
+    let other = start(gateway.database.url(), &gateway.vhost, &gateway.clock, &[]).await;
     let there = format!("{}/agent/v1/work?wait=30", other.url());
     // whichever replica takes the message in, the poll waits at the other one in about half of the rounds
     for command in 70..78 {

@@ -8,7 +8,7 @@ use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use service::{Running, Settings, Shutdown};
 use std::time::Duration;
-use testkit::{Database, PATIENCE, Tap, Vhost};
+use testkit::{Database, PATIENCE, Proxy, Tap, Vhost};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use types::api::device::GRANT_TYPE;
@@ -68,6 +68,25 @@ pub(crate) async fn gateway() -> Gateway {
 
 /// Starts a gateway with some settings.
 pub(crate) async fn gateway_with(flags: &[&str]) -> Gateway {
+    let (vhost, tap, database) = servers().await;
+    let clock = Clock::fixed(Clock::system().now());
+    let running = start(database.url(), &vhost, &clock, flags).await;
+    let client = Client::builder().timeout(PATIENCE * 3).build().unwrap();
+    Gateway { running, clock, tap, vhost, database, client }
+}
+
+/// Starts a gateway whose line to the database can be cut.
+pub(crate) async fn gateway_through() -> (Gateway, Proxy) {
+    let (vhost, tap, database) = servers().await;
+    let line = Proxy::before(database.url()).await;
+    let clock = Clock::fixed(Clock::system().now());
+    let running = start(&line.through(database.url()), &vhost, &clock, &[]).await;
+    let client = Client::builder().timeout(PATIENCE * 3).build().unwrap();
+    (Gateway { running, clock, tap, vhost, database, client }, line)
+}
+
+/// Makes a virtual host, an ear on it, and a database that knows three investigators.
+async fn servers() -> (Vhost, Tap, Database) {
     // shown when a test fails
     let _first = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::WARN)
@@ -77,12 +96,12 @@ pub(crate) async fn gateway_with(flags: &[&str]) -> Gateway {
     let tap = Tap::new(&vhost).await;
     let database =
         Database::new("agent_gateway", vec![messaging::MIGRATIONS, auth::MIGRATIONS]).await;
-    let clock = Clock::fixed(Clock::system().now());
     let read = Permission::GatewayRead.mask();
+    let store = database.store();
+    let mut conn = store.get().await.unwrap();
     for (id, key, permissions) in
         [(1, WRITER, read | Permission::GatewayWrite.mask()), (2, READER, read), (3, NOBODY, 0)]
     {
-        let mut conn = database.store().get().await.unwrap();
         store::sql(
             "insert into auth.investigator (id, name, status, permissions, api_key_sha256, created, modified, version)
              values ($1, $2, 'active', $3, $4, now(), now(), 1)",
@@ -98,23 +117,22 @@ pub(crate) async fn gateway_with(flags: &[&str]) -> Gateway {
     // the copy counts as fresh, wherever a test moves its clock
     store::sql("insert into auth.digest (confirmed) values ($1)")
         .bind::<Timestamptz, _>(datetime!(2100-01-01 00:00 UTC))
-        .execute(&mut database.store().get().await.unwrap())
+        .execute(&mut conn)
         .await
         .unwrap();
-    let running = start(&database, &vhost, &clock, flags).await;
-    let client = Client::builder().timeout(PATIENCE * 3).build().unwrap();
-    Gateway { running, clock, tap, vhost, database, client }
+    drop(conn);
+    (vhost, tap, database)
 }
 
 /// Starts a gateway, or another replica of one.
 pub(crate) async fn start(
-    database: &Database,
+    database: &str,
     vhost: &Vhost,
     clock: &Clock,
     flags: &[&str],
 ) -> Running<AgentGateway> {
     let common = [
-        ["--database-url", database.url()],
+        ["--database-url", database],
         ["--amqp-url", vhost.url()],
         ["--listen", "127.0.0.1:0"],
         ["--admin-listen", "127.0.0.1:0"],
