@@ -9,12 +9,15 @@ use std::process::ExitCode;
 use telemetry::Format;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// Leaves out what the libraries below say of themselves; messaging tells of lapin what matters.
+const QUIET: &str = "info,lapin=off,opentelemetry=warn,opentelemetry_sdk=warn,actix_server=warn";
+
 /// Holds the settings of a process's telemetry.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Logs, traces, metrics")]
 pub(crate) struct Telemetry {
-    /// Which events are logged, for example info,scheduler=debug; messaging tells what lapin would
-    #[arg(long, env = "WRIT_LOG", value_name = "FILTER", default_value = "info,lapin=off")]
+    /// Which events are logged, for example info,scheduler=debug
+    #[arg(long, env = "WRIT_LOG", value_name = "FILTER", default_value = QUIET)]
     log: String,
     /// How log lines look
     #[arg(long, env = "WRIT_LOG_FORMAT", value_name = "FORMAT", default_value = "json", value_parser = ["json", "pretty"])]

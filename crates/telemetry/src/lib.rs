@@ -13,6 +13,7 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::{Registry, TextEncoder};
+use std::io::IsTerminal;
 use std::sync::OnceLock;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -74,7 +75,8 @@ pub fn init(settings: &Settings) -> anyhow::Result<Guard> {
     let lines = match settings.format {
         Format::Json => line::json(settings.service).boxed(),
         Format::Pretty => {
-            tracing_subscriber::fmt::layer().compact().with_writer(std::io::stderr).boxed()
+            let layer = tracing_subscriber::fmt::layer().compact().with_writer(std::io::stderr);
+            layer.with_ansi(std::io::stderr().is_terminal()).boxed()
         }
     };
     tracing_subscriber::registry()

@@ -9,26 +9,26 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format, tim
 use tracing_subscriber::registry::LookupSpan;
 
 /// Writes JSON lines to stderr.
-pub(crate) fn json<S>(service: &'static str) -> impl Layer<S> + Send + Sync
+pub(crate) fn json<S>(process: &'static str) -> impl Layer<S> + Send + Sync
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     tracing_subscriber::fmt::layer()
         .fmt_fields(JsonFields::new())
-        .event_format(Line::new(service))
+        .event_format(Line::new(process))
         .with_writer(std::io::stderr)
 }
 
-/// Adds the service and the trace to the usual JSON form.
+/// Adds the process and the trace to the usual JSON form.
 struct Line {
     json: Format<Json, SystemTime>,
-    service: &'static str,
+    process: &'static str,
 }
 
 impl Line {
-    fn new(service: &'static str) -> Self {
+    fn new(process: &'static str) -> Self {
         let json = format().json().flatten_event(true).with_current_span(false);
-        Self { json, service }
+        Self { json, process }
     }
 }
 
@@ -46,7 +46,7 @@ where
         let mut line = String::new();
         self.json.format_event(ctx, Writer::new(&mut line), event)?;
         let body = line.trim_end().strip_suffix('}').ok_or(fmt::Error)?;
-        write!(writer, "{body},\"service\":\"{}\"", self.service)?;
+        write!(writer, "{body},\"process\":\"{}\"", self.process)?;
         let context = opentelemetry::Context::current();
         let trace = context.span().span_context().clone();
         if trace.is_valid() {
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0]["message"], "launched");
         assert_eq!(lines[0]["agents"], 3);
-        assert_eq!(lines[0]["service"], "scheduler");
+        assert_eq!(lines[0]["process"], "scheduler");
         assert_eq!(lines[0]["spans"][0]["action.id"], 7);
         assert!(text.ends_with("}\n"), "{text}");
         assert_eq!(lines[0]["trace_id"].as_str().unwrap().len(), 32);

@@ -7,8 +7,9 @@ mod config;
 pub use config::Config;
 
 use auth::{HasReplica, Replica};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use messaging::{Bus, Subscription};
-use service::{EmbeddedMigrations, Parts, Service, embed_migrations};
+use service::{Parts, Service};
 use store::Store;
 use types::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;

@@ -1,0 +1,4 @@
+//! All five services in one process, as `scripts/up` runs them.
+
+#[cfg(test)]
+mod process;
