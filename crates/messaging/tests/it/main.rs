@@ -9,6 +9,8 @@ mod crash;
 #[cfg(test)]
 mod dead;
 #[cfg(test)]
+mod meters;
+#[cfg(test)]
 mod once;
 #[cfg(test)]
 mod outage;
