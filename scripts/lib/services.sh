@@ -60,13 +60,19 @@ services_start() {
   done
 }
 
-# services_ready DIR SECONDS: waits until every service says so; otherwise tells which does not, and why.
+# knows_investigators ANSWER: tells whether what /readyz said shows that the service knows who may ask.
+knows_investigators() {
+  python3 -c 'import json, sys; sys.exit(not json.loads(sys.argv[1])["checks"]["investigators"]["ok"])' "$1" 2>/dev/null
+}
+
+# services_ready DIR SECONDS: waits until every service says so and knows who may ask; otherwise tells which does not, and why.
 services_ready() {
   local dir=$1 end=$((SECONDS + $2)) service url answer process
   for service in "${SERVICES[@]}"; do
     url=WRIT_$(upper "$service")_ADMIN_URL
     process=$([ -f "$dir/apart" ] && echo "$service" || echo all-in-one)
-    until answer=$(curl --silent --max-time 5 --write-out '\n%{http_code}' "${!url}/readyz") && [ "${answer##*$'\n'}" = 200 ]; do
+    until answer=$(curl --silent --max-time 5 --write-out '\n%{http_code}' "${!url}/readyz") && [ "${answer##*$'\n'}" = 200 ] &&
+      knows_investigators "${answer%$'\n'*}"; do
       if [ -z "$(recorded "$dir" "$process")" ]; then
         say "$process ended before it was ready; the end of $dir/log/$process.log:"
       elif [ "$SECONDS" -ge "$end" ]; then
