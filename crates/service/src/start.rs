@@ -64,6 +64,7 @@ pub async fn start<S: Service>(
     let http = server::own(listener, &common.server(), &site)?;
     let http_handle = http.handle();
     tasks.spawn_fallible("http", async { http.await.context("the server of callers ended") });
+    look(&health, &parts).await;
     health.serving();
     tracing::info!(service = S::NAME, %address, admin = %admin_address, "serving");
     Ok(Running {
