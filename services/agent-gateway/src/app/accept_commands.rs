@@ -3,7 +3,8 @@
 use super::App;
 use super::end_leases::failed;
 use crate::error::Error;
-use crate::store::mailbox::{Lost, NewMail};
+use crate::store::leases::Lost;
+use crate::store::mailbox::NewMail;
 use crate::store::{agents, mailbox};
 use messaging::inbox;
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,7 +3,7 @@
 use super::App;
 use crate::error::Error;
 use crate::store::agents;
-use crate::store::mailbox::{self, Leased};
+use crate::store::leases::{self, Leased};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -39,13 +39,13 @@ impl App {
     /// Leases what waits for the agent and tells the house of what it had not taken before.
     async fn lease_work(&self, agent: AgentId) -> Result<Vec<WorkItem>, Error> {
         let terms = self.terms();
-        if !mailbox::mailbox_due(&mut *self.store.get().await?, agent, terms).await? {
+        if !leases::mailbox_due(&mut *self.store.get().await?, agent, terms).await? {
             return Ok(Vec::new());
         }
         let leased = self
             .store
             .tx(async |conn| {
-                let leased = mailbox::mailbox_lease(conn, agent, terms, AT_ONCE).await?;
+                let leased = leases::mailbox_lease(conn, agent, terms, AT_ONCE).await?;
                 let first = leased.iter().filter(|work| work.attempts == 1);
                 let commands: Vec<_> = first
                     .map(|work| DeliveredCommand { id: work.command, at: terms.now })
@@ -73,7 +73,7 @@ impl App {
             return Ok(());
         }
         let due =
-            mailbox::mailbox_ring(&mut *self.store.get().await?, &waiting, self.terms()).await?;
+            leases::mailbox_ring(&mut *self.store.get().await?, &waiting, self.terms()).await?;
         self.doors.ring(due);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::App;
 use crate::domain::answer::in_messages;
 use crate::error::Error;
-use crate::store::mailbox::{self, Lost, Terms};
+use crate::store::leases::{self, Lost, Terms};
 use time::OffsetDateTime;
 use types::messages::CommandReturned;
 use types::messages::command::ReturnedCommand;
@@ -21,7 +21,7 @@ impl App {
             let count = self
                 .store
                 .tx(async |conn| {
-                    let lost = mailbox::mailbox_give_up(conn, terms, AT_ONCE).await?;
+                    let lost = leases::mailbox_give_up(conn, terms, AT_ONCE).await?;
                     self.bus.put_all(conn, terms.now, &failed(&lost, &reason, terms.now)).await?;
                     Ok::<_, Error>(lost.len())
                 })

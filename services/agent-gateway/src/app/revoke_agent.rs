@@ -3,7 +3,7 @@
 use super::App;
 use super::end_leases::failed;
 use crate::error::Error;
-use crate::store::{agents, mailbox, tokens};
+use crate::store::{agents, leases, tokens};
 use types::AgentUid;
 
 impl App {
@@ -21,7 +21,7 @@ impl App {
                 }
                 tokens::tokens_revoke(conn, number, now).await?;
                 agents::agent_revoke(conn, number, now).await?;
-                let lost = mailbox::mailbox_abandon(conn, number).await?;
+                let lost = leases::mailbox_abandon(conn, number).await?;
                 self.bus
                     .put_all(
                         conn,

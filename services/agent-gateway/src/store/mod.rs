@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod codes;
+pub(crate) mod leases;
 pub(crate) mod mailbox;
 pub(crate) mod plugins;
 pub(crate) mod presence;
@@ -15,12 +16,12 @@ use diesel::result::Error;
 pub const HOT_QUERIES: &[(&str, &str)] = &[
     ("token_find", tokens::TOKEN_FIND),
     ("presence_note", presence::PRESENCE_NOTE),
-    ("mailbox_due", mailbox::MAILBOX_DUE),
-    ("mailbox_lease", mailbox::MAILBOX_LEASE),
+    ("mailbox_due", leases::MAILBOX_DUE),
+    ("mailbox_lease", leases::MAILBOX_LEASE),
     ("mailbox_find", mailbox::MAILBOX_FIND),
     ("mailbox_close", mailbox::MAILBOX_CLOSE),
-    ("mailbox_ring", mailbox::MAILBOX_RING),
-    ("mailbox_give_up", mailbox::MAILBOX_GIVE_UP),
+    ("mailbox_ring", leases::MAILBOX_RING),
+    ("mailbox_give_up", leases::MAILBOX_GIVE_UP),
 ];
 
 /// Says that a row does not read as what it should be; a fault of ours.
