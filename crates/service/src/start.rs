@@ -10,6 +10,7 @@ use messaging::{Bus, Shutdown};
 use opentelemetry::metrics::Gauge;
 use opentelemetry::{KeyValue, global};
 use std::future::ready;
+use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -28,6 +29,8 @@ static AGE: LazyLock<Gauge<f64>> = LazyLock::new(|| {
 
 /// How often the dependencies are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a port that is in use is waited for.
+const LET_GO: Duration = Duration::from_secs(3);
 
 /// Starts a service; it serves when this returns. It stops when `shutdown` is triggered, by whoever.
 pub async fn start<S: Service>(
@@ -35,8 +38,8 @@ pub async fn start<S: Service>(
     shutdown: Shutdown,
 ) -> anyhow::Result<Running<S>> {
     let common = &settings.common;
-    let listener = bind(common.listen())?;
-    let admin_listener = bind(common.admin_listen())?;
+    let listener = bind(common.listen()).await?;
+    let admin_listener = bind(common.admin_listen()).await?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
     let health = Health::default();
     let home = tokio::runtime::Handle::current();
@@ -87,8 +90,18 @@ pub async fn start<S: Service>(
     })
 }
 
-fn bind(address: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))
+/// Takes a port. One that is in use is asked for again for a while: the process that was killed a moment ago and that this
+/// one replaces may not have let go of it yet.
+async fn bind(address: &str) -> anyhow::Result<TcpListener> {
+    let until = Instant::now() + LET_GO;
+    loop {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            bound => return bound.with_context(|| format!("cannot listen on {address}")),
+        }
+    }
 }
 
 /// Makes what a service stands on; migrates first, unless told not to.

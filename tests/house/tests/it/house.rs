@@ -116,10 +116,12 @@ pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
+/// Tells whether a process holds anything still: a zombie does not, once all its threads have ended.
 fn alive(pid: u32) -> bool {
-    // a zombie is gone: its parent may reap it later
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim().starts_with('Z'))
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, |tasks| tasks.count());
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let zombie = stat.rsplit(')').next().unwrap_or_default().trim().starts_with('Z');
+    threads > 1 || (threads == 1 && !zombie)
 }
 
 fn root() -> PathBuf {
