@@ -4,7 +4,7 @@ use crate::backoff::Pace;
 use crate::check::Rules;
 use crate::client::Server;
 use crate::enrol::Enrolment;
-use crate::work::Settings;
+use crate::work::{MAX_OUTPUT, Settings};
 use crate::{Acl, plugin};
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
@@ -90,7 +90,7 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "WRIT_AGENT_PLUGIN_HASHES", value_name = "FILE")]
     plugin_hashes: Option<PathBuf>,
     /// How many bytes one operation may bring back.
-    #[arg(long, env = "WRIT_AGENT_MAX_OUTPUT", default_value_t = 8 * 1024 * 1024, value_name = "BYTES")]
+    #[arg(long, env = "WRIT_AGENT_MAX_OUTPUT", default_value_t = MAX_OUTPUT, value_name = "BYTES")]
     max_output: usize,
     /// How long one operation may take.
     #[arg(long, env = "WRIT_AGENT_MODULE_TIMEOUT", default_value_t = 300, value_name = "SECONDS")]

@@ -56,7 +56,7 @@ impl Settings {
             server,
             state,
             rules,
-            max_output: 8 * 1024 * 1024,
+            max_output: MAX_OUTPUT,
             module_timeout: Duration::from_mins(5),
             python: None,
             plugin_hashes: None,
@@ -101,6 +101,9 @@ pub(crate) struct Shared {
     grace: Duration,
 }
 
+/// Says how many bytes an operation may bring back if nothing else is said: the server cuts a result at 8 MiB, and
+/// there is something around the elements.
+pub(crate) const MAX_OUTPUT: usize = 8 * 1024 * 1024 - 256 * 1024;
 /// Says how often the machine is looked at for changes.
 const LOOK: Duration = Duration::from_mins(1);
 /// Says how often the machine is described though nothing changed.
