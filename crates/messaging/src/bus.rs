@@ -41,7 +41,7 @@ impl std::fmt::Debug for Settings {
 
 /// Is a service's way to the others; clones are the same bus.
 ///
-/// [`Bus::put`] needs only the database. The broker is reached by [`crate::relay`] and [`crate::consume`].
+/// [`Bus::put`] needs only the database. The broker is reached by [`crate::relay()`] and [`crate::consume()`].
 #[derive(Clone)]
 pub struct Bus(Arc<Inner>);
 

@@ -33,7 +33,7 @@ impl From<diesel::result::Error> for Trouble {
 /// Publishes what is in the outbox until `shutdown`, and then what is in it at that moment.
 ///
 /// A row is deleted only when the broker has confirmed its message. A message that no queue wants yet (its consumer was
-/// never started) stays and is tried again, ever less often; see [`topology::needs_queue`].
+/// never started) stays and is tried again, ever less often; see `topology::needs_queue`.
 pub async fn relay(bus: Bus, store: Store, shutdown: Shutdown) {
     let mut publisher = listen_first(&bus, &shutdown).await;
     let mut pause = Pause::new();

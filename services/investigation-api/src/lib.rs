@@ -18,8 +18,9 @@ pub use config::Config;
 
 use auth::{HasReplica, Replica};
 use clap::{ArgMatches, Command};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use messaging::{Bus, Subscription};
-use service::{EmbeddedMigrations, Job, Parts, Service, embed_migrations};
+use service::{Job, Parts, Service};
 use std::process::ExitCode;
 use types::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;

@@ -15,8 +15,9 @@ pub use app::App;
 pub use config::Config;
 
 use auth::{HasReplica, Replica};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use messaging::{Bus, Subscription};
-use service::{EmbeddedMigrations, Job, Parts, Service, embed_migrations};
+use service::{Job, Parts, Service};
 use types::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
 

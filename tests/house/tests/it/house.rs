@@ -109,7 +109,7 @@ impl Drop for House {
 
 /// Waits for a condition of this machine; panics after a minute.
 pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !condition() {
         assert!(Instant::now() < deadline, "in vain: {what}");
         std::thread::sleep(Duration::from_millis(20));
@@ -118,7 +118,7 @@ pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
 
 /// Tells whether a process holds anything still: a zombie does not, once all its threads have ended.
 fn alive(pid: u32) -> bool {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, |tasks| tasks.count());
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let zombie = stat.rsplit(')').next().unwrap_or_default().trim().starts_with('Z');
     threads > 1 || (threads == 1 && !zombie)

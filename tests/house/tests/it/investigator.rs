@@ -41,11 +41,21 @@ impl Investigator {
         self.key.public().armored()
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<&str>) -> reqwest::Result<Response> {
-        let request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.api_key);
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&str>,
+    ) -> reqwest::Result<Response> {
+        let request =
+            self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.api_key);
         match body {
             Some(body) => {
-                request.header("content-type", "application/json").body(body.to_owned()).send().await
+                request
+                    .header("content-type", "application/json")
+                    .body(body.to_owned())
+                    .send()
+                    .await
             }
             None => request.send().await,
         }
@@ -86,12 +96,18 @@ impl Investigator {
     }
 
     /// Writes and signs an action.
-    pub(crate) fn sign(&self, name: &str, target: &str, module: &str, parameters: Value) -> String {
+    pub(crate) fn sign(
+        &self,
+        name: &str,
+        target: &str,
+        module: &str,
+        parameters: &Value,
+    ) -> String {
         let now = Clock::system().now();
         let text = |at: OffsetDateTime| at.format(&Rfc3339).unwrap();
         let mut action = json!({
             "name": name, "target": target, "syntaxversion": 2,
-            "validfrom": text(now - Duration::from_secs(60)), "expireafter": text(now + Duration::from_secs(600)),
+            "validfrom": text(now - Duration::from_mins(1)), "expireafter": text(now + Duration::from_mins(10)),
             "operations": [{"module": module, "parameters": parameters}],
         });
         let read = Action::parse(action.to_string().as_bytes()).unwrap();

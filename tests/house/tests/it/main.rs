@@ -1,5 +1,10 @@
 //! The house as a whole: `scripts/up --apart`, a real agent, real signatures, processes that are killed.
+//!
+//! `cfg(test)` tells clippy that helpers are test code too.
 
+#[cfg(test)]
 mod house;
+#[cfg(test)]
 mod investigator;
+#[cfg(test)]
 mod kill_services;
