@@ -12,8 +12,9 @@ impl App {
     /// Counts the agents that `target` reaches now and names the first ten.
     pub(crate) async fn preview_target(&self, target: &str) -> Result<Preview, Error> {
         let now = self.clock.now();
-        let target = fleet::parse_target(target)
-            .map_err(|fault| Error::invalid("target-invalid", "/target", fault))?;
+        let target = fleet::parse_target(target).map_err(|fault| {
+            Error::invalid("target-invalid", "/target", format!("target: {fault}"))
+        })?;
         let mut conn = self.store.get().await?;
         let count = fleet::count(&mut conn, &target, now).await?;
         let sample = fleet::sample(&mut conn, &target, now, SAMPLE).await?;

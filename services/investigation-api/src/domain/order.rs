@@ -44,7 +44,7 @@ pub(crate) fn judge(
         return Err(Error::invalid("action-invalid", "/name", detail));
     }
     let target = fleet::parse_target(&action.target)
-        .map_err(|fault| Error::invalid("target-invalid", "/target", fault))?;
+        .map_err(|fault| Error::invalid("target-invalid", "/target", format!("target: {fault}")))?;
     well_named_modules(&action)?;
     let signers = keyring
         .verify_action(&action, now)
@@ -67,10 +67,14 @@ fn well_named_modules(action: &Action) -> Result<(), Error> {
             && name.len() <= 128
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
         if !fits {
+            let detail = format!(
+                "operation {at} names no module: use letters, digits, '.', '_' and '-', as in `file` or \
+                 `<plugin id>.<command>`"
+            );
             return Err(Error::invalid(
                 "module-invalid",
                 &format!("/operations/{at}/module"),
-                "is not a module name: use letters, digits, '.', '_' and '-', as in `file` or `<plugin id>.<command>`",
+                detail,
             ));
         }
     }

@@ -10,12 +10,7 @@ impl From<Error> for Problem {
             Error::NotFound(_) => Self::not_found(error.to_string()),
             Error::Malformed(detail) => Self::malformed("action-not-json", detail),
             Error::Invalid { code, pointer, detail } => {
-                let what = if pointer.is_empty() {
-                    detail.clone()
-                } else {
-                    format!("{pointer}: {detail}")
-                };
-                Self::invalid(code, what).fault(pointer, detail)
+                Self::invalid(code, detail.as_str()).fault(pointer, detail)
             }
             Error::Conflict(detail) => Self::conflict("conflict", detail),
             Error::NotYet(what) => {
