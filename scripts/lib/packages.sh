@@ -21,7 +21,7 @@ ensure() {
 
 present() {
   case $1 in
-    postgres) [ -n "$(find /usr/lib/postgresql -mindepth 3 -maxdepth 3 -name initdb 2>/dev/null)" ] ;;
+    postgres) [ -n "$(find /usr/lib/postgresql -mindepth 3 -maxdepth 3 -name initdb 2>/dev/null || true)" ] ;;
     rabbitmq) [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] ;;
     *) command -v "$1" >/dev/null ;;
   esac
@@ -34,6 +34,7 @@ package() {
     rabbitmq) echo rabbitmq-server ;;
     nginx) echo nginx-light ;;
     gpg) echo "gpg gpg-agent" ;;
+    cc) echo "gcc libc6-dev" ;;
     cargo) echo - ;;
     *) echo "$1" ;;
   esac
@@ -48,7 +49,7 @@ install_packages() {
     printf '#!/bin/sh\n%s\nexit 101\n' "$mark" >$policy
     chmod 755 $policy
   fi
-  # shellcheck disable=SC2068 # one name may stand for two packages
+  # shellcheck disable=SC2068,SC2086 # one name may stand for two packages
   { apt_get install $@ || { apt_get update && apt_get install $@; }; } || rc=$?
   if grep -qF "$mark" $policy; then rm -f $policy; fi
   [ $rc = 0 ] || die "apt-get could not install $*"

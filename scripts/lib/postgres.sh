@@ -1,9 +1,12 @@
 # shellcheck shell=bash
 # The private PostgreSQL of scripts/private-services: DIR/pg/data, loopback only, scram passwords.
 
-PGBIN=${PGBIN:-$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -1)}
+# Where the newest server is; PGBIN chooses another. Debian does not put it on the PATH.
+postgres_programs() {
+  echo "${PGBIN:-$({ find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null || true; } | sort -V | tail -1)}"
+}
 
-postgres_installed() { [ -x "$PGBIN/initdb" ]; }
+postgres_installed() { [ -x "$(postgres_programs)/initdb" ]; }
 
 # The number of the running server of this DIR; nothing when there is none.
 postgres_pid() { recorded "$1" postgres; }
@@ -19,7 +22,7 @@ postgres_start() { # DIR PORT PASSWORD
   postgres_forget "$pg/data/postmaster.pid" "$socket"
   : >>"$dir/postgres.log"
   own postgres "$dir/postgres.log"
-  start_as postgres postgres "$dir" "$dir/postgres.log" "$PGBIN/postgres" -D "$pg/data"
+  start_as postgres postgres "$dir" "$dir/postgres.log" "$(postgres_programs)/postgres" -D "$pg/data"
   pid=$STARTED
   local end=$((SECONDS + 60))
   # The eighth line says `ready` when connections are taken.
@@ -53,7 +56,7 @@ postgres_init() { # DIR/pg PASSWORD
   (umask 077; printf '%s' "$2" >"$pg/password")
   own postgres "$pg/password"
   # C.UTF-8 is the only UTF-8 locale of a slim Debian; without -E and --locale a POSIX environment would give SQL_ASCII.
-  (cd / && as postgres "$PGBIN/initdb" -D "$pg/data.new" -U app --auth=scram-sha-256 --pwfile="$pg/password" \
+  (cd / && as postgres "$(postgres_programs)/initdb" -D "$pg/data.new" -U app --auth=scram-sha-256 --pwfile="$pg/password" \
     -E UTF8 --locale=C.UTF-8 --no-sync --no-instructions) >"$log" 2>&1 || { cat "$log" >&2; die "initdb failed"; }
   rm -f "$pg/password"
   echo "include 'private.conf'" | as postgres sh -c 'cat >>"$1"' _ "$pg/data.new/postgresql.conf"
