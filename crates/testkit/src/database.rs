@@ -42,6 +42,10 @@ impl Database {
         Self { settings: settings(&name), name }
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Gives its URL.
     pub fn url(&self) -> &str {
         &self.settings.url

@@ -1,0 +1,164 @@
+//! Whatever happens, in whatever order: every command is in one state, and the counters say so.
+
+use crate::support::{Command, Process, Run, action, agents, answer, delivery};
+use messaging::Outcome;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use std::collections::BTreeMap;
+use time::Duration;
+use types::messages::command::ReturnedCommand;
+use types::messages::{ActionChanged, CommandReturned};
+use types::{Action, CommandStatus};
+
+const AGENTS: i64 = 6;
+const ANSWERS: [CommandStatus; 3] =
+    [CommandStatus::Success, CommandStatus::Failed, CommandStatus::Timeout];
+
+/// Gives a run and its commands as they stood together: the jobs run beside the test.
+async fn still(process: &Process, id: i64) -> (Run, Vec<Command>) {
+    loop {
+        let (run, commands) = (process.run(id).await, process.commands(id).await);
+        if process.run(id).await == run {
+            return (run, commands);
+        }
+    }
+}
+
+/// Checks what always holds of a run.
+async fn check(process: &Process, id: i64, history: &[String]) {
+    let (run, commands) = still(process, id).await;
+    let of = |status: &str| -> i64 {
+        commands.iter().filter(|command| command.status == status).count().try_into().unwrap()
+    };
+    let states = ["success", "failed", "timeout", "expired", "cancelled"].map(of);
+    let all: i64 = commands.len().try_into().unwrap();
+    let context = || format!("action {id}: {run:?} after {history:#?}");
+    assert_eq!(run.counters()[1..], states, "{}", context());
+    assert_eq!(run.targeted, all, "{}", context());
+    assert_eq!(states.iter().sum::<i64>() + of("sent"), all, "{}", context());
+    for command in &commands {
+        assert_eq!(command.open, command.status == "sent", "{}", context());
+    }
+    let open = of("sent");
+    match run.status.as_str() {
+        "pending" => assert!(all == 0 && !run.is_finished, "{}", context()),
+        "inflight" => assert!(open > 0 && !run.is_finished, "{}", context()),
+        "completed" => assert!(all > 0 && open == 0 && run.is_finished, "{}", context()),
+        "cancelled" | "expired" => assert!(open == 0 && run.is_finished, "{}", context()),
+        other => panic!("{other}: {}", context()),
+    }
+}
+
+fn random_answers(random: &mut StdRng, id: i64, commands: &[Command]) -> Vec<ReturnedCommand> {
+    let count = random.random_range(1..=4);
+    let pick = |random: &mut StdRng| {
+        let command = commands.choose(random)?;
+        let right = random.random_bool(0.8);
+        let agent = if right { command.agent_id } else { random.random_range(1..=AGENTS) };
+        Some(answer(command.id, id, agent, *ANSWERS.choose(random)?))
+    };
+    (0..count).filter_map(|_| pick(random)).collect()
+}
+
+/// Lets one thing happen to an action; says what.
+async fn step(process: &Process, random: &mut StdRng, id: i64) -> String {
+    match random.random_range(0..20) {
+        0 => {
+            assert_eq!(process.cancel(id).await, Outcome::Done);
+            "cancelled".into()
+        }
+        1 | 2 => {
+            process.wait(Duration::minutes(random.random_range(1..=4)));
+            process.job("launch").await;
+            "minutes passed".into()
+        }
+        3 => {
+            process.wait(Duration::milliseconds(random.random_range(1..=400)));
+            process.job("publish_runs").await;
+            "told".into()
+        }
+        4 | 5 => {
+            process.job("expire").await;
+            "looked for expired ones".into()
+        }
+        _ => {
+            let answers = random_answers(random, id, &process.commands(id).await);
+            let text = format!("{answers:?}");
+            let message = delivery(CommandReturned { commands: answers });
+            let batch = vec![message.clone(); random.random_range(1..=2)];
+            assert_eq!(process.hand("commands", &batch).await, Outcome::Done);
+            if random.random_bool(0.2) {
+                assert_eq!(process.hand("commands", &[message]).await, Outcome::Done);
+            }
+            text
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_counters_are_always_the_sum_of_the_states() {
+    let mut process = Process::new().await;
+    process.agents(&agents(AGENTS)).await;
+    let seed: u64 = rand::random();
+    let mut random = StdRng::seed_from_u64(seed);
+    let runs = 8;
+    for id in 1..=runs {
+        let now = process.clock.now();
+        let starts = now + Duration::minutes(if id % 3 == 0 { 2 } else { 0 });
+        let order =
+            Action { validfrom: starts, expireafter: now + Duration::minutes(15), ..action("a") };
+        process.confirm().await;
+        process.accept(id, order).await;
+        let mut history = vec![format!("seed {seed}")];
+        for _ in 0..25 {
+            history.push(step(&process, &mut random, id).await);
+            check(&process, id, &history).await;
+        }
+    }
+    // at last the others know what the database knows
+    process.wait(Duration::hours(1));
+    process.job("expire").await;
+    process.job("publish_runs").await;
+    let mut newest = BTreeMap::new();
+    for id in 1..=runs {
+        let run = process.run(id).await;
+        assert!(run.is_finished && !run.unpublished, "{run:?} (seed {seed})");
+        while newest.get(&id).is_none_or(|version| *version < run.version) {
+            let changed = process.tap.next::<ActionChanged>().await.data;
+            let known = newest.entry(changed.id.0).or_insert(0);
+            assert!(changed.version > *known, "told in order (seed {seed})");
+            *known = changed.version;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_counters_hold_when_everything_comes_at_once() {
+    let process = Process::new().await;
+    process.agents(&agents(AGENTS)).await;
+    let seed: u64 = rand::random();
+    let mut random = StdRng::seed_from_u64(seed);
+    for id in 1..=6 {
+        process.accept(id, action("a")).await;
+        process.until(id, "inflight").await;
+        let commands = process.commands(id).await;
+        let batches: Vec<_> = (0..4)
+            .map(|_| {
+                let commands = random_answers(&mut random, id, &commands);
+                [delivery(CommandReturned { commands })]
+            })
+            .collect();
+        let cancel = async { if id % 2 == 0 { process.cancel(id).await } else { Outcome::Done } };
+        let outcomes = tokio::join!(
+            process.hand("commands", &batches[0]),
+            process.hand("commands", &batches[1]),
+            cancel,
+            process.hand("commands", &batches[2]),
+            process.hand("commands", &batches[3]),
+        );
+        let done = Outcome::Done;
+        assert_eq!(outcomes, (done.clone(), done.clone(), done.clone(), done.clone(), done));
+        check(&process, id, &[format!("seed {seed}")]).await;
+    }
+}

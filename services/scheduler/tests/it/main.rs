@@ -1,0 +1,24 @@
+//! The scheduler as the others see it: messages in, rows and messages out.
+//!
+//! `cfg(test)` tells clippy that helpers are test code too.
+
+#[cfg(test)]
+mod accept;
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod cancel;
+#[cfg(test)]
+mod expire;
+#[cfg(test)]
+mod histories;
+#[cfg(test)]
+mod launch;
+#[cfg(test)]
+mod plans;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod told;
+#[cfg(test)]
+mod verify;

@@ -1,0 +1,168 @@
+//! A message is not enough: the scheduler verifies each action for itself.
+
+use crate::support::{NOW, Process, accepted, action, agents, delivery, investigator, signed};
+use messaging::{Delivery, Outcome};
+use time::Duration;
+use types::messages::{ActionAccepted, ActionChanged, CommandIssued, InvestigatorChanged};
+use types::{Action, InvestigatorStatus, Message};
+
+/// Gives the message as it comes back from the wait queue.
+fn later(delivery: &Delivery) -> Delivery {
+    let mut later = delivery.clone();
+    later.attempt = 2;
+    later
+}
+
+/// Hands an action over that must be refused, and gives the reason that is told.
+async fn refused(process: &mut Process, id: i64, batch: &[Delivery]) -> String {
+    assert_eq!(process.hand("actions", batch).await, Outcome::Done);
+    let changed = process.tap.next::<ActionChanged>().await.data;
+    assert_eq!((changed.id.0, changed.status.as_str()), (id, "invalid"));
+    assert_eq!((changed.finished, changed.started), (Some(NOW), None));
+    let run = process.run(id).await;
+    assert_eq!((run.reason.clone(), run.version), (changed.reason, changed.version));
+    assert_eq!(run.counters(), [0; 6]);
+    process.job("launch").await;
+    assert_eq!(process.commands(id).await, []);
+    run.reason().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_was_changed_never_runs() {
+    let mut process = Process::new().await;
+    process.agents(&agents(1)).await;
+    let good = signed(action("a"), &["alice"]);
+    let tampered = [
+        good.replace("^passwd$", "^shadow$"),
+        good.replace("\"target\":\"", "\"target\":\"true or "),
+        good.replace("2026-11-21T12:10:00Z", "2026-11-21T12:10:01Z"),
+        good.replace("\"file\"", "\"netstat\""),
+    ];
+    for (document, id) in tampered.iter().zip(1..) {
+        assert_ne!(document, &good);
+        let batch = [delivery(accepted(id, document))];
+        let reason = refused(&mut process, id, &batch).await;
+        let want =
+            "signature: signature 1 does not count: the signature does not belong to this text";
+        assert_eq!(reason, want);
+    }
+    process.silent_of(&[CommandIssued::KIND]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_breaks_a_rule_never_runs_whoever_sends_it() {
+    let mut process = Process::new().await;
+    process.agents(&agents(1)).await;
+    let base = || action("a");
+    let sign = |action: Action| signed(action, &["alice"]);
+    let old = Action { expireafter: NOW - Duration::seconds(1), ..base() };
+    let reversed = Action { validfrom: NOW + Duration::hours(1), ..base() };
+    let table = [
+        ("{".into(), "the action is not valid JSON"),
+        ("[]".into(), "the action is not a JSON object"),
+        (sign(Action { name: String::new(), ..base() }), "action name is empty"),
+        (sign(Action { target: "status=".into(), ..base() }), "target: position 8: "),
+        (
+            sign(Action { target: "stat='x'".into(), ..base() }),
+            "target: position 1: there is no column",
+        ),
+        (sign(Action { target: "name='\0'".into(), ..base() }), "target: position 7: "),
+        (sign(old), "action expireafter is in the past"),
+        (sign(reversed), "action expireafter is set before action validfrom"),
+        (sign(Action { operations: Some(vec![]), ..base() }), "action operations is empty"),
+        (sign(Action { syntaxversion: 1, ..base() }), "wrong syntax version, expected 2"),
+        (signed(base(), &[]), "action pgpsignatures is empty"),
+        (
+            signed(base(), &["alice", "alice"]),
+            "signature: investigator \"alice\" signed the action twice",
+        ),
+        (
+            signed(base(), &["alice"])
+                .replace("pgpsignatures\":[\"", "pgpsignatures\":[\"AAAA=AAAA\",\""),
+            "signature: signature 1",
+        ),
+    ];
+    for ((document, want), id) in table.iter().zip(1..) {
+        // a word on the time of acceptance that lies ahead does not help
+        let message = ActionAccepted { at: NOW + Duration::days(1), ..accepted(id, document) };
+        let reason = refused(&mut process, id, &[delivery(message)]).await;
+        assert!(reason.starts_with(want), "{document}: {reason}");
+    }
+    process.silent_of(&[CommandIssued::KIND]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signer_who_is_not_known_is_waited_for_once() {
+    let mut process = Process::new().await;
+    process.agents(&agents(1)).await;
+    let message = delivery(accepted(1, &signed(action("a"), &["mallory"])));
+    let outcome = process.hand("actions", std::slice::from_ref(&message)).await;
+    assert_eq!(outcome, Outcome::Retry("not yet: a signer is not known here yet".into()));
+    assert_eq!((process.count("run").await, process.count("messaging.inbox").await), (0, 0));
+    let reason = refused(&mut process, 1, &[later(&message)]).await;
+    assert!(reason.starts_with("signature: signature 1 does not count: no known key"), "{reason}");
+
+    let message = delivery(accepted(2, &signed(action("b"), &["bob"])));
+    let outcome = process.hand("actions", std::slice::from_ref(&message)).await;
+    assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");
+    process.know(investigator(2, "bob")).await;
+    assert_eq!(process.hand("actions", &[later(&message)]).await, Outcome::Done);
+    process.until(2, "inflight").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_message_waits_for_itself() {
+    let process = Process::new().await;
+    process.agents(&agents(1)).await;
+    let unknown = |id| delivery(accepted(id, &signed(action("a"), &["mallory"])));
+    let good = delivery(accepted(3, &signed(action("b"), &["alice"])));
+    let batch = [later(&unknown(1)), unknown(2), good];
+    let outcome = process.hand("actions", &batch).await;
+    assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");
+    assert_eq!(process.run(1).await.status, "invalid", "it had waited");
+    process.until(3, "inflight").await;
+    assert_eq!(process.count("run where action_id = 2").await, 0, "it had not");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_disabled_signs_nothing() {
+    let mut process = Process::new().await;
+    process.agents(&agents(1)).await;
+    process.know(investigator(3, "carol")).await;
+    let document = signed(action("a"), &["carol"]);
+    process.take("actions", accepted(1, &document)).await;
+    process.until(1, "inflight").await;
+    process.tap.next::<ActionChanged>().await;
+
+    let disabled = InvestigatorStatus::Disabled;
+    let carol = InvestigatorChanged { status: disabled, version: 2, ..investigator(3, "carol") };
+    process.know(carol).await;
+    let second = delivery(accepted(2, &document));
+    refused(&mut process, 2, &[later(&second)]).await;
+    let both = delivery(accepted(3, &signed(action("b"), &["alice", "carol"])));
+    let reason = refused(&mut process, 3, &[later(&both)]).await;
+    assert!(reason.starts_with("signature: signature 2 does not count"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_who_signed_are_verified() {
+    let mut process = Process::new().await;
+    process.agents(&agents(1)).await;
+    process.know(investigator(2, "bob")).await;
+    process.take("actions", accepted(1, &signed(action("a"), &["alice", "bob"]))).await;
+    process.until(1, "inflight").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_taken_on_the_word_of_a_stale_copy() {
+    let process = Process::new().await;
+    process.agents(&agents(1)).await;
+    process.wait(Duration::minutes(5));
+    let message = [delivery(accepted(1, &signed(action("a"), &["alice"])))];
+    let outcome = process.hand("actions", &message).await;
+    assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");
+    assert_eq!(process.count("run").await, 0);
+    process.confirm().await;
+    assert_eq!(process.hand("actions", &message).await, Outcome::Done);
+    process.until(1, "inflight").await;
+}
