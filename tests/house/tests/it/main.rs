@@ -3,6 +3,8 @@
 //! `cfg(test)` tells clippy that helpers are test code too.
 
 #[cfg(test)]
+mod dependencies;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod investigator;
