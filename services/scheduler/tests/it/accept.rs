@@ -87,11 +87,14 @@ async fn agents_that_are_told_of_are_aimed_at() {
 async fn a_document_of_the_largest_size_is_issued() {
     let mut process = Process::new().await;
     process.agents(&agents(3)).await;
-    let mut noise = [0_u8; 300 * 1024];
-    rand::fill(&mut noise[..]);
+    let mut noise = vec![0_u8; 300 * 1024];
+    rand::fill(noise.as_mut_slice());
     let mut large = action("large");
-    // hex of noise in quotes: as hard to pack as text gets
-    let text: String = noise.iter().map(|byte| format!("\"{byte:02x}")).collect();
+    // noise in digits and quotes: as hard to pack as text gets
+    let pairs = noise
+        .iter()
+        .flat_map(|byte| ['"', char::from(b'a' + byte / 16), char::from(b'a' + byte % 16)]);
+    let text: String = pairs.collect();
     let room = types::action::MAX_DOCUMENT - signed(large.clone(), &["alice"]).len() - 10;
     let text: String = text.chars().take(room * 3 / 4).collect();
     large.operations.as_mut().unwrap()[0].parameters = text.into();

@@ -55,7 +55,7 @@ async fn two_processes_tell_what_was_held_back_once() {
         process.tap.next::<ActionChanged>().await;
     }
     process.wait(Duration::seconds(1));
-    tokio::join!(process.job("publish_runs"), crate::support::job(&second.service, "publish_runs"));
+    tokio::join!(process.job("publish_runs"), job(&second.service, "publish_runs"));
     for _ in 1..=8 {
         assert_eq!(process.tap.next::<ActionChanged>().await.data.counters.success, 1);
     }
