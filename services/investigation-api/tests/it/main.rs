@@ -1,0 +1,14 @@
+//! investigation-api as the others see it: HTTP and messages in, HTTP, rows and messages out.
+//!
+//! `cfg(test)` tells clippy that helpers are test code too.
+
+#[cfg(test)]
+mod accept;
+#[cfg(test)]
+mod access;
+#[cfg(test)]
+mod refuse;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod told;

@@ -1,0 +1,160 @@
+//! What the scheduler and agent-gateway tell is counted and shown.
+
+use crate::support::Process;
+use serde_json::json;
+use time::OffsetDateTime;
+use types::messages::action::RunCounters;
+use types::messages::command::{DeliveredCommand, IssuedCommand, ReturnedCommand};
+use types::messages::{
+    ActionChanged, CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn,
+    InvestigatorChanged, InvestigatorDigest, ReplicaRequested,
+};
+use types::{ActionId, AgentId, CommandId, CommandStatus, OperationResult};
+
+fn issued(action: ActionId, document: &str, now: OffsetDateTime) -> CommandIssued {
+    let command = |id: i64| IssuedCommand {
+        id: CommandId(id),
+        agent: AgentId(id),
+        failed: (id == 4).then(|| "module 'file' is not available on this agent".into()),
+    };
+    CommandIssued {
+        action,
+        document: document.into(),
+        at: now,
+        expire_after: now,
+        commands: (1..=4).map(command).collect(),
+    }
+}
+
+fn returned(action: ActionId, id: i64, now: OffsetDateTime) -> CommandReturned {
+    let elements = json!({"s1": [{"file": "/etc/passwd", "size": 12_345_678_901_234_567_u64}]});
+    let result = OperationResult {
+        foundanything: true,
+        success: true,
+        elements,
+        ..OperationResult::default()
+    };
+    let command = ReturnedCommand {
+        id: CommandId(id),
+        action,
+        agent: AgentId(id),
+        status: CommandStatus::Success,
+        results: vec![result],
+        at: now,
+    };
+    CommandReturned { commands: vec![command] }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_follow_the_commands_and_always_sum() {
+    let process = Process::new().await;
+    let document = process.sign(process.action(), &["alice"]);
+    let id = process.post("/v1/actions", document.clone()).await.1["id"].as_i64().unwrap();
+    let (action, now, page) = (ActionId(id), process.now, format!("/v1/actions/{id}"));
+    let counters = |numbers: [i64; 8]| {
+        let names = [
+            "targeted",
+            "waiting",
+            "delivered",
+            "success",
+            "failed",
+            "timeout",
+            "expired",
+            "cancelled",
+        ];
+        serde_json::Value::from_iter(names.into_iter().zip(numbers))
+    };
+    let shows = async |numbers: [i64; 8]| {
+        process.until(&page, |view| view["counters"] == counters(numbers)).await
+    };
+
+    process.publish(issued(action, &document, now)).await;
+    shows([4, 3, 0, 0, 1, 0, 0, 0]).await;
+    process.publish(issued(action, &document, now)).await; // told again under another id
+    let delivered = [1, 2].map(|id| DeliveredCommand { id: CommandId(id), at: now });
+    process.publish(CommandDelivered { commands: delivered.into() }).await;
+    shows([4, 1, 2, 0, 1, 0, 0, 0]).await;
+
+    let run = ActionChanged {
+        id: action,
+        status: "completed".into(),
+        reason: None,
+        counters: RunCounters {
+            targeted: 4,
+            success: 1,
+            failed: 1,
+            expired: 2,
+            ..RunCounters::default()
+        },
+        started: Some(now),
+        finished: Some(now),
+        at: now,
+        version: 7,
+    };
+    process.publish(run.clone()).await;
+    let old = ActionChanged { status: "pending".into(), version: 6, ..run };
+    process.publish(old).await;
+    let view = process.until(&page, |view| view["status"] == "inflight").await;
+    assert_eq!(view["counters"]["targeted"], 4, "completed is shown once every answer is here");
+
+    process.publish(returned(action, 1, now)).await;
+    process.publish(returned(action, 1, now)).await;
+    shows([4, 1, 1, 1, 1, 0, 0, 0]).await;
+    let commands = vec![CommandId(1), CommandId(2), CommandId(3)];
+    process
+        .publish(CommandWithdrawn { action, status: CommandStatus::Expired, at: now, commands })
+        .await;
+    let view = shows([4, 0, 0, 1, 1, 0, 2, 0]).await;
+    assert_eq!(view["status"], "completed");
+    process.publish(returned(action, 2, now)).await;
+    shows([4, 0, 0, 2, 1, 0, 1, 0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_are_shown_to_both_kinds_of_clients() {
+    let process = Process::new().await;
+    let document = process.sign(process.action(), &["alice"]);
+    let id = process.post("/v1/actions", document.clone()).await.1["id"].as_i64().unwrap();
+    let (action, now) = (ActionId(id), process.now);
+    process.publish(issued(action, &document, now)).await;
+    process.publish(returned(action, 1, now)).await;
+    let page = format!("/v1/actions/{id}/commands?status=success");
+    let page = process
+        .until(&page, |page| page["items"].as_array().is_some_and(|rows| rows.len() == 1))
+        .await;
+    let row = &page["items"][0];
+    assert_eq!((row["agent_name"].as_str(), row["id"].as_i64()), (Some("web-1"), Some(1)));
+    assert_eq!(row["results"][0]["elements"]["s1"][0]["size"], 12_345_678_901_234_567_u64);
+
+    let (status, answer) = process.get("/api/v1/command?commandid=1").await;
+    assert_eq!(status, 200);
+    let item = &answer["collection"]["items"][0];
+    assert_eq!(item["data"][0]["name"], "command");
+    assert_eq!(item["data"][0]["value"]["status"], "success");
+    assert_eq!(item["data"][0]["value"]["agent"]["queueloc"], "linux.1");
+    assert_eq!(item["data"][0]["value"]["action"]["id"], id);
+    assert_eq!(item["links"][0]["rel"], "action");
+
+    let search = async |query: &str| {
+        let (status, answer) = process.get(&format!("/api/v1/search?type=command&{query}")).await;
+        (status, answer["collection"]["items"].as_array().map_or(0, Vec::len))
+    };
+    assert_eq!(search(&format!("actionid={id}")).await, (200, 4));
+    assert_eq!(search(&format!("actionid={id}&foundanything=true")).await, (200, 1));
+    assert_eq!(search(&format!("actionid={id}&foundanything=false")).await, (404, 0));
+    assert_eq!(search("status=sent").await, (200, 2));
+    assert_eq!(search("status=FAILED").await, (200, 1));
+    assert_eq!(search("limit=3").await, (200, 3));
+    assert_eq!(search("limit=37&offset=4").await, (404, 0));
+    assert_eq!(search("commandid=2.0").await, (200, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_asks_is_told_everything() {
+    let mut process = Process::new().await;
+    process.publish(ReplicaRequested { of: "investigator".into(), by: "scheduler".into() }).await;
+    let told = process.tap.next::<InvestigatorChanged>().await.data;
+    assert_eq!(told.name, "alice");
+    let digest = process.tap.next::<InvestigatorDigest>().await.data;
+    assert!(digest.hash.len() == 64);
+}
