@@ -65,17 +65,18 @@ impl Store {
         }
     }
 
-    /// Begins; a connection that died unnoticed is left for another one once.
+    /// Begins; connections that died unnoticed, as all do when the database restarts, are thrown away for others.
     async fn begin(&self) -> Result<Open, Failure> {
-        let mut again = true;
+        let mut left = self.pool.status().max_size;
         loop {
+            // when the database is away, this fails: a connection that is not there cannot be made
             let mut open = Open(Some(self.get().await?));
             match AnsiTransactionManager::begin_transaction(open.conn()?)
                 .await
                 .map_err(Failure::from)
             {
                 Ok(()) => return Ok(open),
-                Err(failure) if again && failure.is_transient() => again = false,
+                Err(failure) if left > 0 && failure.is_transient() => left -= 1,
                 Err(failure) => return Err(failure),
             }
         }
