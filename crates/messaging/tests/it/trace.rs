@@ -24,7 +24,8 @@ async fn the_handler_runs_in_the_trace_of_the_one_who_put() {
     let tracer = SdkTracerProvider::builder().build().tracer("test");
     let layers =
         tracing_subscriber::registry().with(tracing_opentelemetry::layer().with_tracer(tracer));
-    let _guard = tracing::subscriber::set_default(layers);
+    // for the whole process: one for this thread alone races with the spans of other tests being met first
+    tracing::subscriber::set_global_default(layers).unwrap();
 
     let (database, vhost) = (database().await, vhost().await);
     let mut tap = Tap::new(&vhost).await;
