@@ -72,6 +72,9 @@ struct Proof {
     /// How far the time of a signed token may be from ours
     #[arg(long, env = "WRIT_TOKEN_TOLERANCE", value_name = "SECONDS", default_value_t = 600)]
     token_tolerance: u32,
+    /// Refuse a signed token that was used before; each process remembers those it took
+    #[arg(long, env = "WRIT_TOKEN_ONCE")]
+    token_once: bool,
     /// Let signatures over SHA-1 count, for old fleets
     #[arg(long, env = "WRIT_PGP_ALLOW_SHA1")]
     pgp_allow_sha1: bool,
@@ -191,6 +194,7 @@ impl Common {
                 min_dsa_bits: self.proof.pgp_min_bits,
                 ..strict.policy
             },
+            once: self.proof.token_once,
         }
     }
 
