@@ -8,6 +8,12 @@ pub enum AuthError {
     /// The signed token does not count.
     #[error("verifySignedToken() -> {0}")]
     Token(TokenError),
+    /// The token was used before, where each counts once.
+    #[error("verifySignedToken() -> the token was used before; make a new one for each request")]
+    TokenUsed,
+    /// So many tokens were used lately that no other can be remembered.
+    #[error("verifySignedToken() -> too many tokens were used lately; try again in some minutes")]
+    TokensFull,
     /// The API key belongs to no active investigator.
     #[error("API key authentication failed")]
     ApiKey,

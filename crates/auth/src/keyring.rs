@@ -59,13 +59,19 @@ impl Keyring {
         ring
     }
 
-    /// Finds the caller by the value of `X-PGPAUTHORIZATION`.
+    /// Finds the caller by the value of `X-PGPAUTHORIZATION`, whether it was used before or not.
     pub fn by_token(&self, header: &str, now: OffsetDateTime) -> Result<Caller, AuthError> {
+        self.by_parsed_token(&Token::parse(header).map_err(AuthError::Token)?, now)
+    }
+
+    pub(crate) fn by_parsed_token(
+        &self,
+        token: &Token,
+        now: OffsetDateTime,
+    ) -> Result<Caller, AuthError> {
         let settings = &self.settings;
-        let verified = Token::parse(header)
-            .and_then(|token| {
-                token.verify(&self.keys, now, settings.token_tolerance, &settings.policy)
-            })
+        let verified = token
+            .verify(&self.keys, now, settings.token_tolerance, &settings.policy)
             .map_err(AuthError::Token)?;
         Ok(self.signer(&verified.fingerprint)?.caller())
     }

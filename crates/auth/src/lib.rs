@@ -11,6 +11,7 @@ mod keyring;
 mod replica;
 mod rows;
 mod settings;
+mod spent;
 mod subscribe;
 
 pub use caller::Caller;

@@ -1,9 +1,11 @@
 //! The copy of all investigators: in memory for every request, in the database for the next start.
 
-use crate::{Keyring, Settings, rows};
+use crate::spent::{Refusal, Spent};
+use crate::{AuthError, Caller, Keyring, Settings, rows};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use diesel::result::QueryResult;
 use messaging::Bus;
+use signing::Token;
 use std::sync::Arc;
 use store::{Conn, Failure, Store};
 use time::{Duration, OffsetDateTime};
@@ -17,6 +19,7 @@ pub const FRESH_FOR: Duration = Duration::minutes(5);
 pub struct Replica {
     keyring: Arc<ArcSwap<Keyring>>,
     confirmed: Arc<ArcSwapOption<OffsetDateTime>>,
+    spent: Arc<Spent>,
 }
 
 impl Replica {
@@ -26,6 +29,7 @@ impl Replica {
         Self {
             keyring: Arc::new(ArcSwap::from_pointee(keyring)),
             confirmed: Arc::new(ArcSwapOption::empty()),
+            spent: Arc::default(),
         }
     }
 
@@ -42,6 +46,26 @@ impl Replica {
     /// Gives the investigators as they stand now.
     pub fn current(&self) -> Arc<Keyring> {
         self.keyring.load_full()
+    }
+
+    /// Finds the caller by the value of `X-PGPAUTHORIZATION`; where tokens count once, one that was used is refused.
+    pub fn by_token(&self, header: &str, now: OffsetDateTime) -> Result<Caller, AuthError> {
+        let token = Token::parse(header).map_err(AuthError::Token)?;
+        let keyring = self.current();
+        let caller = keyring.by_parsed_token(&token, now)?;
+        let settings = keyring.settings();
+        if settings.once {
+            let maker = caller.fingerprint.as_deref().unwrap_or_default();
+            // one from the future counts until twice the tolerance from now
+            let life = settings.token_tolerance.saturating_mul(2);
+            self.spent.spend(maker, &token.signed_bytes(), now, life).map_err(|refusal| {
+                match refusal {
+                    Refusal::Used => AuthError::TokenUsed,
+                    Refusal::Full => AuthError::TokensFull,
+                }
+            })?;
+        }
+        Ok(caller)
     }
 
     /// Tells whether the copy was known to equal the original within the last five minutes. Nothing may be changed on

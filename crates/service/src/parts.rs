@@ -7,10 +7,11 @@ use diesel_migrations::EmbeddedMigrations;
 use messaging::{Bus, Shutdown, Subscription};
 use std::future::Future;
 use std::process::ExitCode;
+use std::sync::Arc;
 use store::Store;
 use types::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
-use web::Origin;
+use web::{Origin, Witness};
 
 /// Is what every service stands on.
 #[derive(Clone)]
@@ -58,6 +59,11 @@ pub trait Service: Send + Sync + Sized + 'static {
     /// Lists what the service does by the clock.
     fn jobs() -> Vec<Job<Self>> {
         Vec::new()
+    }
+
+    /// Gives who is told of logins that this service refused.
+    fn witness(_service: &Arc<Self>) -> Option<Witness> {
+        None
     }
 
     /// Lists subcommands of the service's own, beside `migrate` and `openapi`.

@@ -68,10 +68,17 @@ pub struct Common {
 /// Holds the settings that say whose word counts.
 #[derive(Clone, Args)]
 #[command(next_help_heading = "Whose word counts")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own on the command line"
+)]
 struct Proof {
     /// How far the time of a signed token may be from ours
     #[arg(long, env = "WRIT_TOKEN_TOLERANCE", value_name = "SECONDS", default_value_t = 600)]
     token_tolerance: u32,
+    /// Refuse a signed token that was used before; each process remembers those it took
+    #[arg(long, env = "WRIT_TOKEN_ONCE")]
+    token_once: bool,
     /// Let signatures over SHA-1 count, for old fleets
     #[arg(long, env = "WRIT_PGP_ALLOW_SHA1")]
     pgp_allow_sha1: bool,
@@ -191,6 +198,7 @@ impl Common {
                 min_dsa_bits: self.proof.pgp_min_bits,
                 ..strict.policy
             },
+            once: self.proof.token_once,
         }
     }
 

@@ -200,6 +200,7 @@ async fn look(health: &Health, parts: &Parts) {
 /// Gives the service as a server mounts it.
 fn site<S: Service>(service: &Arc<S>, parts: &Parts) -> Site {
     use actix_web::web::Data;
+    let witness = S::witness(service).map(Data::new);
     let service = Data::from(Arc::clone(service));
     let replica = Data::new(parts.replica.clone());
     let clock: Data<Clock> = Data::new(parts.clock.clone());
@@ -212,6 +213,9 @@ fn site<S: Service>(service: &Arc<S>, parts: &Parts) -> Site {
                 .app_data(replica.clone())
                 .app_data(clock.clone())
                 .app_data(store.clone());
+            if let Some(witness) = &witness {
+                config.app_data(witness.clone());
+            }
             S::routes(config);
         }),
     }

@@ -1,6 +1,6 @@
 //! Who asks: an investigator, proved by a signed token or an API key (specs/mig/auth.md).
 
-use crate::Problem;
+use crate::{Problem, Witness};
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -54,13 +54,16 @@ fn identify(request: &HttpRequest) -> Result<Caller, Problem> {
     };
     let now = clock.now();
     let keyring = replica.current();
-    let caller = match credential(request)? {
-        Credential::Token(token) => keyring.by_token(token, now),
-        Credential::ApiKey(key) => keyring.by_api_key(key),
-    };
-    let caller = caller.map_err(|error| {
-        Problem::unauthorized(format!("Authorization verification failed with error '{error}'"))
-    })?;
+    let caller = credential(request).and_then(|credential| {
+        let caller = match credential {
+            Credential::Token(token) => replica.by_token(token, now),
+            Credential::ApiKey(key) => keyring.by_api_key(key),
+        };
+        caller.map_err(|error| {
+            Problem::unauthorized(format!("Authorization verification failed with error '{error}'"))
+        })
+    });
+    let caller = caller.inspect_err(|problem| Witness::tell(request, problem))?;
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if !reads && !replica.is_fresh(now) {
         let detail = "the investigators' keys may be out of date here, so nothing is changed; \

@@ -4,6 +4,7 @@
 //! and which agents exist is told by the others and kept here for reading; no request waits for another service.
 
 mod app;
+mod audit;
 mod bootstrap;
 mod config;
 mod consume;
@@ -22,8 +23,10 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use messaging::{Bus, Subscription};
 use service::{Job, Parts, Service};
 use std::process::ExitCode;
+use std::sync::Arc;
 use types::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
+use web::Witness;
 
 /// Is the service: its use cases behind HTTP, messages and timers.
 pub struct InvestigationApi {
@@ -52,8 +55,13 @@ impl Service for InvestigationApi {
         jobs::jobs()
     }
 
+    fn witness(service: &Arc<Self>) -> Option<Witness> {
+        let service = Arc::clone(service);
+        Some(Witness::new(move |refused| service.app.note_refused_login(&refused)))
+    }
+
     fn commands() -> Vec<Command> {
-        vec![bootstrap::command()]
+        vec![bootstrap::command(), audit::command()]
     }
 
     async fn command(
@@ -62,8 +70,12 @@ impl Service for InvestigationApi {
         name: &str,
         matches: &ArgMatches,
     ) -> anyhow::Result<ExitCode> {
-        anyhow::ensure!(name == bootstrap::NAME, "there is no command {name:?}");
-        bootstrap::run(&App::new(parts), matches).await
+        let app = App::new(parts);
+        match name {
+            bootstrap::NAME => bootstrap::run(&app, matches).await,
+            audit::NAME => audit::run(&app, matches).await,
+            _ => anyhow::bail!("there is no command {name:?}"),
+        }
     }
 }
 

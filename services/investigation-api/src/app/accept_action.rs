@@ -1,9 +1,11 @@
 //! Accepts a signed action.
 
 use super::App;
+use crate::domain::audit::{Actor, Entry};
 use crate::domain::order::{Order, judge};
 use crate::error::Error;
 use crate::store::actions::{action_by_digest, action_insert};
+use crate::store::audit::audit_append;
 use time::OffsetDateTime;
 use types::messages::ActionAccepted;
 use types::{Action, ActionId, InvestigatorId};
@@ -32,6 +34,7 @@ impl App {
     pub(crate) async fn accept_action(
         &self,
         posted_by: InvestigatorId,
+        actor: &Actor,
         document: &str,
         reach: Reach,
     ) -> Result<Accepted, Error> {
@@ -51,6 +54,14 @@ impl App {
                 let id = ActionId(row.id);
                 let event = ActionAccepted { id, document: document.into(), posted_by, at: now };
                 self.bus.put(conn, now, &event).await?;
+                let entry = Entry::done(
+                    now,
+                    actor,
+                    "action.accepted",
+                    format!("action {id}"),
+                    &order.action.name,
+                );
+                audit_append(conn, &[entry]).await?;
                 Ok((id, true))
             })
             .await?;

@@ -1,15 +1,15 @@
 //! Creates the first administrator, at the database, once.
 
 use super::App;
+use super::api_key::new_api_key;
+use super::change_investigators::LONGEST_NAME;
+use crate::domain::audit::{Actor, Entry};
 use crate::error::Error;
+use crate::store::audit::audit_append;
 use crate::store::investigators::{NewInvestigator, administrator_exists, investigator_insert};
-use rand::distr::{Alphanumeric, SampleString};
 use signing::key::PublicKey;
 use store::Failure;
 use types::{InvestigatorId, Permissions};
-
-/// Says how many characters an investigator's name may have.
-const LONGEST_NAME: usize = 1024;
 
 /// Is the administrator that was created.
 pub(crate) struct FirstAdministrator {
@@ -57,6 +57,9 @@ impl App {
                 let made = investigator_insert(conn, &new, now).await.map_err(known_key)?;
                 self.replica.apply(conn, &made).await?;
                 self.bus.put(conn, now, &made).await?;
+                let subject = format!("investigator {}", made.id);
+                let entry = Entry::done(now, &Actor::local(), "administrator.created", subject, &fingerprint);
+                audit_append(conn, &[entry]).await?;
                 Ok(made.id)
             })
             .await?;
@@ -74,9 +77,4 @@ fn known_key(error: diesel::result::Error) -> Error {
         ),
         failure => Error::Store(failure),
     }
-}
-
-/// Makes an API key: 32 letters and digits, as MIG's clients expect (specs/mig/auth.md §2), about 190 random bits.
-fn new_api_key() -> String {
-    Alphanumeric.sample_string(&mut rand::rng(), 32)
 }

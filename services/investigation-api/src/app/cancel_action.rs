@@ -1,8 +1,10 @@
 //! Withdraws an action.
 
 use super::App;
+use crate::domain::audit::{Actor, Entry};
 use crate::error::Error;
 use crate::store::actions::actions_find;
+use crate::store::audit::audit_append;
 use types::messages::ActionCancelled;
 use types::{ActionId, InvestigatorId};
 
@@ -12,6 +14,7 @@ impl App {
         &self,
         id: ActionId,
         by: InvestigatorId,
+        actor: &Actor,
     ) -> Result<(), Error> {
         let now = self.clock.now();
         self.store
@@ -20,6 +23,8 @@ impl App {
                     return Err(Error::NotFound(format!("action {id}")));
                 }
                 self.bus.put(conn, now, &ActionCancelled { id, by }).await?;
+                let entry = Entry::done(now, actor, "action.cancelled", format!("action {id}"), "");
+                audit_append(conn, &[entry]).await?;
                 Ok(())
             })
             .await?;

@@ -1,17 +1,23 @@
 //! What investigation-api can do; each file is one use case.
 
 mod accept_action;
+mod api_key;
 mod bootstrap;
 mod cancel_action;
+mod change_investigators;
 mod keep_commands;
 mod preview_target;
+mod refusals;
 mod show_actions;
 mod show_commands;
 mod tell_investigators;
+mod verify_audit;
 
 pub(crate) use accept_action::Reach;
+pub(crate) use change_investigators::{ApiKey, Candidate, Change};
 pub(crate) use keep_commands::Told;
 pub(crate) use show_commands::Shown;
+pub(crate) use verify_audit::Audit;
 
 use auth::Replica;
 use messaging::Bus;
@@ -25,11 +31,12 @@ pub struct App {
     pub(crate) bus: Bus,
     pub(crate) replica: Replica,
     pub(crate) clock: Clock,
+    pub(crate) refusals: refusals::Refusals,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { store, bus, replica, clock, .. } = parts;
-        Self { store, bus, replica, clock }
+        Self { store, bus, replica, clock, refusals: refusals::Refusals::default() }
     }
 }

@@ -1,4 +1,5 @@
 //! The rules: which orders are accepted, and how a command is shown.
 
+pub(crate) mod audit;
 pub(crate) mod order;
 pub(crate) mod state;

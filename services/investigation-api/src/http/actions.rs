@@ -3,6 +3,7 @@
 use super::paging::{Paging, limit};
 use crate::InvestigationApi;
 use crate::app::Reach;
+use crate::domain::audit::Actor;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, http::StatusCode, post};
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use types::api::Page;
 use types::api::action::{ActionView, CommandView};
 use types::api::problem::Problem as ProblemBody;
 use types::{ActionId, Permission};
-use web::{Body, Investigator, Problem, Query};
+use web::{Body, Investigator, Peer, Problem, Query};
 
 /// Accepts a signed action: the MIG action JSON as body.
 ///
@@ -24,6 +25,7 @@ use web::{Body, Investigator, Problem, Query};
 pub(super) async fn create(
     service: Data<InvestigationApi>,
     caller: Investigator,
+    peer: Peer,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     caller.require(Permission::ActionCreate)?;
@@ -31,7 +33,10 @@ pub(super) async fn create(
         let at = error.valid_up_to();
         Problem::malformed("action-not-utf8", format!("the body is not UTF-8 from byte {at} on"))
     })?;
-    let accepted = service.app.accept_action(caller.id, document, Reach::Must).await?;
+    let accepted = service
+        .app
+        .accept_action(caller.id, &Actor::caller(&caller, peer.0), document, Reach::Must)
+        .await?;
     let view = service.app.show_action(accepted.id).await?;
     let status = if accepted.new { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok(HttpResponse::build(status).json(view))
@@ -107,10 +112,11 @@ pub(super) async fn commands(
 pub(super) async fn cancel(
     service: Data<InvestigationApi>,
     caller: Investigator,
+    peer: Peer,
     id: Path<i64>,
 ) -> Result<HttpResponse, Problem> {
     caller.require(Permission::ActionCreate)?;
     let id = ActionId(*id);
-    service.app.cancel_action(id, caller.id).await?;
+    service.app.cancel_action(id, caller.id, &Actor::caller(&caller, peer.0)).await?;
     Ok(HttpResponse::Accepted().json(service.app.show_action(id).await?))
 }

@@ -3,11 +3,12 @@
 use super::mig_number;
 use crate::InvestigationApi;
 use crate::app::Reach;
+use crate::domain::audit::Actor;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use types::{Action, ActionId, Permission, instant};
-use web::{Collection, Form, Investigator, Item, Origin, Problem, QueryValues};
+use web::{Collection, Form, Investigator, Item, Origin, Peer, Problem, QueryValues};
 
 /// Accepts a signed action; form field `action`.
 #[utoipa::path(tag = "mig", request_body(content = Object, content_type = "application/x-www-form-urlencoded"),
@@ -17,12 +18,16 @@ pub(super) async fn create(
     service: Data<InvestigationApi>,
     origin: Data<Origin>,
     caller: Investigator,
+    peer: Peer,
     form: Form,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     caller.require(Permission::ActionCreate)?;
     let document = form.first("action").unwrap_or_default();
-    let accepted = service.app.accept_action(caller.id, document, Reach::May).await?;
+    let accepted = service
+        .app
+        .accept_action(caller.id, &Actor::caller(&caller, peer.0), document, Reach::May)
+        .await?;
     let action = Action {
         id: accepted.id,
         status: "pending".into(),

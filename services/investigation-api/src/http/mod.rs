@@ -3,7 +3,9 @@
 mod actions;
 mod mig_actions;
 mod mig_commands;
+mod mig_investigators;
 mod mig_number;
+mod mig_open;
 mod mig_search;
 mod paging;
 mod preview;
@@ -12,7 +14,13 @@ mod problem;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(mig_actions::create)
+    cfg.service(mig_open::heartbeat)
+        .service(mig_open::ip)
+        .service(mig_open::public_key)
+        .service(mig_investigators::show)
+        .service(mig_investigators::create)
+        .service(mig_investigators::update)
+        .service(mig_actions::create)
         .service(mig_actions::show)
         .service(mig_commands::show)
         .service(mig_search::search)

@@ -9,6 +9,12 @@ pub(crate) fn jobs() -> Vec<Job<InvestigationApi>> {
         Job::every("tell_digest", Duration::from_mins(1), |service| {
             Box::pin(async move { Ok(service.app.tell_digest().await?) })
         }),
+        Job::woken(
+            "write_refusals",
+            Duration::from_secs(5),
+            |service| &service.app.refusals.noted,
+            |service| Box::pin(async move { Ok(service.app.write_refusals().await?) }),
+        ),
         Job::every("ask_for_agents", Duration::from_secs(15), |service| {
             Box::pin(async move { Ok(fleet::ask_while_empty(service).await?) })
         }),

@@ -110,3 +110,63 @@ pub(crate) async fn administrator_exists(conn: &mut Conn) -> QueryResult<bool> {
     .await?;
     Ok(exists.found)
 }
+
+/// Keeps other writers away until this transaction is over.
+pub(crate) async fn investigators_lock(conn: &mut Conn) -> QueryResult<()> {
+    store::sql("lock table investigator in share row exclusive mode").execute(conn).await.map(drop)
+}
+
+/// Finds an investigator, whether active or not.
+pub(crate) async fn investigator_find(
+    conn: &mut Conn,
+    id: InvestigatorId,
+) -> QueryResult<Option<InvestigatorChanged>> {
+    let rows: Vec<InvestigatorRow> =
+        store::sql(format!("select {COLUMNS} from investigator where id = $1"))
+            .bind::<BigInt, _>(id.0)
+            .load(conn)
+            .await?;
+    Ok(rows.into_iter().next().map(Into::into))
+}
+
+/// Writes what can change of an investigator; the caller holds the table ([`investigators_lock`]).
+pub(crate) async fn investigator_update(
+    conn: &mut Conn,
+    state: &InvestigatorChanged,
+) -> QueryResult<()> {
+    store::sql(
+        "update investigator set status = $2, permissions = $3, api_key_sha256 = $4, modified = $5, version = $6 \
+         where id = $1",
+    )
+    .bind::<BigInt, _>(state.id.0)
+    .bind::<Text, _>(state.status.name())
+    .bind::<BigInt, _>(state.permissions)
+    .bind::<Nullable<Text>, _>(state.api_key_sha256.as_deref())
+    .bind::<Timestamptz, _>(state.modified)
+    .bind::<BigInt, _>(state.version)
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Tells whether an administrator other than `id` can log in.
+pub(crate) async fn other_administrator_exists(
+    conn: &mut Conn,
+    id: InvestigatorId,
+) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Exists {
+        #[diesel(sql_type = Bool)]
+        found: bool,
+    }
+    let administrator = Permission::Investigator.mask() | Permission::InvestigatorUpdate.mask();
+    let exists: Exists = store::sql(
+        "select exists (select from investigator where status = 'active' and permissions & $1 = $1 and id <> $2 \
+         and (public_key is not null or api_key_sha256 is not null)) as found",
+    )
+    .bind::<BigInt, _>(administrator)
+    .bind::<BigInt, _>(id.0)
+    .get_result(conn)
+    .await?;
+    Ok(exists.found)
+}

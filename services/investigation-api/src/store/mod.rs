@@ -1,6 +1,7 @@
 //! Rows and statements; one file per aggregate.
 
 pub(crate) mod actions;
+pub(crate) mod audit;
 pub(crate) mod commands;
 pub(crate) mod counts;
 pub(crate) mod investigators;

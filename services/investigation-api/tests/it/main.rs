@@ -7,6 +7,14 @@ mod accept;
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod investigators;
+#[cfg(test)]
+mod permissions;
+#[cfg(test)]
 mod refuse;
 #[cfg(test)]
 mod support;

@@ -12,6 +12,7 @@ async fn nothing_happened(process: &mut Process, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 async fn an_order_that_is_wrong_is_refused_with_the_place_and_the_reason() {
     let mut process = Process::new().await;
     let with = |change: fn(&mut Value)| {

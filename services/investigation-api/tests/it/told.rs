@@ -62,7 +62,7 @@ async fn counters_follow_the_commands_and_always_sum() {
             "expired",
             "cancelled",
         ];
-        serde_json::Value::from_iter(names.into_iter().zip(numbers))
+        names.into_iter().zip(numbers).collect::<serde_json::Value>()
     };
     let shows = async |numbers: [i64; 8]| {
         process.until(&page, |view| view["counters"] == counters(numbers)).await

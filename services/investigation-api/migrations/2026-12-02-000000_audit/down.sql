@@ -1,0 +1,2 @@
+drop table audit;
+drop function audit_only_grows;

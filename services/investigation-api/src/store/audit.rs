@@ -1,0 +1,134 @@
+//! The table `audit`.
+
+use crate::domain::audit::{Actor, Entry, Outcome, hash};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text, Timestamptz};
+use diesel::{QueryResult, QueryableByName};
+use diesel_async::RunQueryDsl;
+use store::Conn;
+use time::OffsetDateTime;
+use types::InvestigatorId;
+
+/// Names the advisory lock of the one who writes: "audit" in ASCII.
+const WRITER: i64 = 0x61_75_64_69_74;
+
+/// Is the last row, or what stands before the first.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub(crate) struct Head {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) id: i64,
+    #[diesel(sql_type = Binary)]
+    pub(crate) hash: Vec<u8>,
+}
+
+impl Head {
+    /// Stands before the first row.
+    pub(crate) fn none() -> Self {
+        Self { id: 0, hash: vec![0; 32] }
+    }
+}
+
+/// Adds rows, each with the hash of the one before; others wait until this transaction is over, so it comes last in it.
+pub(crate) async fn audit_append(conn: &mut Conn, entries: &[Entry]) -> QueryResult<()> {
+    store::sql("select pg_advisory_xact_lock($1)").bind::<BigInt, _>(WRITER).execute(conn).await?;
+    let last: Vec<Head> =
+        store::sql("select id, hash from audit order by id desc limit 1").load(conn).await?;
+    let mut head = last.into_iter().next().unwrap_or_else(Head::none);
+    for entry in entries {
+        let id = head.id.saturating_add(1);
+        let hash = hash(&head.hash, id, entry);
+        store::sql(
+            "insert into audit (id, at, investigator_id, who, what, subject, address, outcome, detail, count, \
+             previous, hash) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        )
+        .bind::<BigInt, _>(id)
+        .bind::<Timestamptz, _>(entry.at)
+        .bind::<Nullable<BigInt>, _>(entry.actor.id.map(|id| id.0))
+        .bind::<Text, _>(&entry.actor.who)
+        .bind::<Text, _>(&entry.what)
+        .bind::<Text, _>(&entry.subject)
+        .bind::<Text, _>(&entry.actor.address)
+        .bind::<Text, _>(entry.outcome.name())
+        .bind::<Text, _>(&entry.detail)
+        .bind::<BigInt, _>(entry.count)
+        .bind::<Binary, _>(&head.hash)
+        .bind::<Binary, _>(&hash)
+        .execute(conn)
+        .await?;
+        head = Head { id, hash };
+    }
+    Ok(())
+}
+
+/// Is a row as it stands in the table.
+pub(crate) struct AuditRow {
+    pub(crate) id: i64,
+    pub(crate) entry: Entry,
+    pub(crate) previous: Vec<u8>,
+    pub(crate) hash: Vec<u8>,
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Timestamptz)]
+    at: OffsetDateTime,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    investigator_id: Option<i64>,
+    #[diesel(sql_type = Text)]
+    who: String,
+    #[diesel(sql_type = Text)]
+    what: String,
+    #[diesel(sql_type = Text)]
+    subject: String,
+    #[diesel(sql_type = Text)]
+    address: String,
+    #[diesel(sql_type = Text)]
+    outcome: String,
+    #[diesel(sql_type = Text)]
+    detail: String,
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+    #[diesel(sql_type = Binary)]
+    previous: Vec<u8>,
+    #[diesel(sql_type = Binary)]
+    hash: Vec<u8>,
+}
+
+impl From<Row> for AuditRow {
+    fn from(row: Row) -> Self {
+        let id = row.investigator_id.map(InvestigatorId);
+        let outcome = if row.outcome == "done" { Outcome::Done } else { Outcome::Refused };
+        Self {
+            id: row.id,
+            entry: Entry {
+                at: row.at,
+                actor: Actor { id, who: row.who, address: row.address },
+                what: row.what,
+                subject: row.subject,
+                outcome,
+                detail: row.detail,
+                count: row.count,
+            },
+            previous: row.previous,
+            hash: row.hash,
+        }
+    }
+}
+
+/// Gives up to `limit` rows after `after`, in their order.
+pub(crate) async fn audit_after(
+    conn: &mut Conn,
+    after: i64,
+    limit: i64,
+) -> QueryResult<Vec<AuditRow>> {
+    let rows: Vec<Row> = store::sql(
+        "select id, at, investigator_id, who, what, subject, address, outcome, detail, count, previous, hash \
+         from audit where id > $1 order by id limit $2",
+    )
+    .bind::<BigInt, _>(after)
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
