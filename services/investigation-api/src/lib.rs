@@ -12,10 +12,12 @@ mod domain;
 mod error;
 mod http;
 mod jobs;
+mod plans;
 mod store;
 
 pub use app::App;
 pub use config::Config;
+pub use plans::search_as_text;
 
 use auth::{HasReplica, Replica};
 use clap::{ArgMatches, Command};

@@ -8,6 +8,7 @@ mod change_investigators;
 mod keep_commands;
 mod preview_target;
 mod refusals;
+mod search;
 mod show_actions;
 mod show_commands;
 mod tell_investigators;
@@ -16,6 +17,7 @@ mod verify_audit;
 pub(crate) use accept_action::Reach;
 pub(crate) use change_investigators::{ApiKey, Candidate, Change};
 pub(crate) use keep_commands::Told;
+pub(crate) use search::Found;
 pub(crate) use show_commands::Shown;
 pub(crate) use verify_audit::Audit;
 

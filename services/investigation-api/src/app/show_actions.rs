@@ -11,6 +11,7 @@ use types::action::Counters;
 use types::api::Page;
 use types::api::action::{ActionView, CommandCounters};
 use types::investigator::Investigator;
+use types::messages::InvestigatorChanged;
 use types::{Action, ActionId, InvestigatorId, instant};
 
 impl App {
@@ -100,20 +101,25 @@ impl App {
         let mut signers = BTreeMap::<i64, Vec<_>>::new();
         for row in signers_find(conn, actions).await? {
             if let Some(known) = keyring.get(InvestigatorId(row.investigator_id)) {
-                signers.entry(row.action_id).or_default().push(Investigator {
-                    id: Some(known.id),
-                    name: known.name.clone(),
-                    pgpfingerprint: known.fingerprint.clone().unwrap_or_default(),
-                    publickey: None,
-                    status: known.status.name().into(),
-                    createdat: known.created,
-                    lastmodified: known.modified,
-                    apikey: None,
-                    permissions: types::Permissions(known.permissions),
-                });
+                signers.entry(row.action_id).or_default().push(shown_investigator(known));
             }
         }
         Ok(signers)
+    }
+}
+
+/// Shows an investigator without keys.
+pub(crate) fn shown_investigator(known: &InvestigatorChanged) -> Investigator {
+    Investigator {
+        id: Some(known.id),
+        name: known.name.clone(),
+        pgpfingerprint: known.fingerprint.clone().unwrap_or_default(),
+        publickey: None,
+        status: known.status.name().into(),
+        createdat: known.created,
+        lastmodified: known.modified,
+        apikey: None,
+        permissions: types::Permissions(known.permissions),
     }
 }
 

@@ -76,11 +76,21 @@ impl App {
     ) -> Result<Vec<Command>, Error> {
         let mut conn = self.store.get().await?;
         let rows = commands_find(&mut conn, filter, Order::Newest { offset }, limit).await?;
-        let agents = agents_of(&mut conn, &rows).await?;
+        self.mig_command_rows(&mut conn, rows, shown).await
+    }
+
+    /// Shows rows as MIG's clients read commands.
+    pub(crate) async fn mig_command_rows(
+        &self,
+        conn: &mut Conn,
+        rows: Vec<CommandRow>,
+        shown: Shown,
+    ) -> Result<Vec<Command>, Error> {
+        let agents = agents_of(conn, &rows).await?;
         let mut ids: Vec<_> = rows.iter().map(|row| row.action_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let actions = self.mig_actions(&mut conn, &ids).await?;
+        let actions = self.mig_actions(conn, &ids).await?;
         let commands = rows.into_iter().map(|row| {
             let action = actions.get(&row.action_id).cloned().unwrap_or_default();
             let agent = agents.get(&row.agent_id).cloned().map(Agent::from);

@@ -2,4 +2,5 @@
 
 pub(crate) mod audit;
 pub(crate) mod order;
+pub(crate) mod search;
 pub(crate) mod state;

@@ -26,14 +26,6 @@ pub(super) fn not_found(what: &str, value: &str) -> Problem {
     Problem::not_found(format!("{what} ID '{number}' not found"))
 }
 
-/// Reads a number of `/search`; `∞` and absence mean that it does not matter.
-pub(super) fn optional(name: &str, value: Option<&str>) -> Result<Option<f64>, Problem> {
-    match value {
-        None | Some("" | "∞") => Ok(None),
-        Some(value) => parse(name, value).map(Some),
-    }
-}
-
 fn parse(name: &str, value: &str) -> Result<f64, Problem> {
     value.parse::<f64>().map_err(|_error| {
         let detail = format!(
@@ -43,8 +35,8 @@ fn parse(name: &str, value: &str) -> Result<f64, Problem> {
     })
 }
 
-/// Gives the whole number that `number` is, when an id or an offset can have it.
-pub(super) fn whole(number: f64) -> Option<i64> {
+/// Gives the whole number that `number` is, when an id can have it.
+fn whole(number: f64) -> Option<i64> {
     let fits = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
     fits.then(|| format!("{number:.0}").parse().ok()).flatten()
 }

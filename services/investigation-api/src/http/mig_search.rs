@@ -1,30 +1,33 @@
-//! `/api/v1/search`, as MIG's clients know it (specs/mig/api.md §4): commands.
+//! `/api/v1/search`, as MIG's clients know it (specs/mig/api.md §4).
 
-use super::{mig_commands, mig_number};
+use super::{mig_actions, mig_commands};
 use crate::InvestigationApi;
-use crate::app::Shown;
-use crate::store::search::CommandFilter;
+use crate::app::Found;
+use crate::domain::search::Search;
+use crate::error::Error;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use types::Permission;
-use web::{Collection, Investigator, Item, Origin, Problem, QueryValues, Values};
+use web::{Collection, Investigator, Item, Origin, Problem, QueryValues};
 
-/// Says how far a search may leave rows out; further pages are reached through `/v1/actions/{id}/commands`.
-const MAX_OFFSET: f64 = 1_000_000.0;
-/// Says how many rows one answer holds at most, as `mig` asks for.
-const MAX_ROWS: f64 = 1_000_000.0;
+const TYPES: [&str; 6] = ["action", "agent", "command", "investigator", "loader", "manifest"];
+/// Says from how many rows on an answer is written beside the event loops.
+const MANY: usize = 500;
 
-/// Finds commands by action, command, agent, status, time, and whether something was found.
-#[utoipa::path(tag = "mig", params(("type" = String, Query), ("actionid" = Option<f64>, Query),
-        ("commandid" = Option<f64>, Query), ("agentid" = Option<f64>, Query), ("status" = Option<String>, Query),
-        ("foundanything" = Option<bool>, Query), ("after" = Option<String>, Query), ("before" = Option<String>, Query),
+/// Finds actions, agents, commands, investigators, loaders or manifests.
+#[utoipa::path(tag = "mig", params(
+        ("type" = Option<String>, Query, description = "action (default), agent, command, investigator, loader, manifest"),
+        ("actionid" = Option<f64>, Query), ("agentid" = Option<f64>, Query), ("commandid" = Option<f64>, Query),
+        ("investigatorid" = Option<f64>, Query), ("actionname" = Option<String>, Query),
+        ("agentname" = Option<String>, Query), ("agentversion" = Option<String>, Query),
+        ("investigatorname" = Option<String>, Query), ("threatfamily" = Option<String>, Query),
+        ("status" = Option<String>, Query), ("foundanything" = Option<bool>, Query),
+        ("target" = Option<String>, Query), ("after" = Option<String>, Query), ("before" = Option<String>, Query),
         ("limit" = Option<f64>, Query), ("offset" = Option<f64>, Query)),
     responses((status = 200), (status = 400), (status = 401), (status = 404)))]
 #[get("/api/v1/search")]
-pub(super) async fn search(
+pub(super) async fn find(
     service: Data<InvestigationApi>,
     origin: Data<Origin>,
     caller: Investigator,
@@ -32,82 +35,93 @@ pub(super) async fn search(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     caller.require(Permission::Search)?;
-    match query.first("type") {
-        Some("command") => {}
-        other => {
-            let detail = format!(
-                "type={} cannot be searched here; use type=command",
-                other.unwrap_or("action")
-            );
-            return Err(Problem::malformed("search-type", detail));
-        }
+    let href = origin.href(&request);
+    let (search, fault) = Search::read(|name| query.first(name), service.app.clock.now());
+    let refuse = |status, message: String| {
+        Collection::new(href.as_str())
+            .item(Item::new(href.as_str()).with("search parameters", &search))
+            .error(message)
+            .respond(status)
+    };
+    if let Some(fault) = fault {
+        return refuse(StatusCode::BAD_REQUEST, format!("parseSearchParameters()-> {fault}"));
     }
-    let filter = filter(&query)?;
-    let limit = bounded("limit", query.first("limit"), 100.0, MAX_ROWS)?;
-    let offset = bounded("offset", query.first("offset"), 0.0, MAX_OFFSET)?;
-    let found = match filter {
-        Some(filter) if limit > 0 => {
-            service.app.mig_commands(&filter, offset, limit, Shown::Found).await?
+    if !TYPES.contains(&search.kind.as_str()) {
+        return refuse(StatusCode::BAD_REQUEST, "search type is invalid".into());
+    }
+    let found = match service.app.search(&search).await {
+        Ok(found) => found,
+        Err(Error::Invalid { pointer, detail, .. }) => {
+            return refuse(StatusCode::BAD_REQUEST, format!("{pointer}: {detail}"));
         }
-        _ => Vec::new(),
+        Err(error) => return Err(error.into()),
     };
     if found.is_empty() {
-        return Err(Problem::not_found("no results found"));
+        return refuse(StatusCode::NOT_FOUND, "no results found".into());
     }
-    let mut collection = Collection::new(origin.href(&request));
-    for command in &found {
-        let item = Item::new(mig_commands::href(&origin, command.id)).with("command", command);
-        collection = collection.item(item);
+    if found.len() < MANY {
+        return answer(&origin, &href, &search, found).respond(StatusCode::OK);
     }
-    collection.respond(StatusCode::OK)
+    let body = web::cpu(move || answer(&origin, &href, &search, found).encode()).await??;
+    // the headers are those of every answer of this dialect
+    Ok(HttpResponse::Ok()
+        .insert_header(("content-type", "application/json"))
+        .insert_header(("cache-control", "no-cache"))
+        .body(body))
 }
 
-/// Reads the filter; nothing when no row can match.
-fn filter(query: &Values) -> Result<Option<CommandFilter>, Problem> {
-    let mut filter = CommandFilter::default();
-    let slots = [
-        ("actionid", &mut filter.action),
-        ("commandid", &mut filter.command),
-        ("agentid", &mut filter.agent),
-    ];
-    for (name, slot) in slots {
-        if let Some(number) = mig_number::optional(name, query.first(name))? {
-            match mig_number::whole(number) {
-                Some(number) => *slot = Some(number),
-                None => return Ok(None),
-            }
+impl Found {
+    fn len(&self) -> usize {
+        match self {
+            Self::Actions(rows) => rows.len(),
+            Self::Commands(rows) => rows.len(),
+            Self::Agents(rows) => rows.len(),
+            Self::Investigators(rows) => rows.len(),
+            Self::Nothing => 0,
         }
     }
-    filter.states = match query.first("status").map(str::to_lowercase).as_deref() {
-        None | Some("" | "%") => None,
-        Some("sent") => Some(vec!["waiting".into(), "delivered".into()]),
-        Some(status) => Some(vec![status.into()]),
-    };
-    filter.found = match query.first("foundanything").map(str::to_lowercase).as_deref() {
-        None | Some("") => None,
-        Some("true") => Some(true),
-        Some("false") => Some(false),
-        Some(other) => {
-            let detail = format!("foundanything is '{other}'; it must be true or false");
-            return Err(Problem::malformed("foundanything-invalid", detail));
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+fn answer(origin: &Origin, href: &str, search: &Search, found: Found) -> Collection {
+    let items: Vec<Item> = match found {
+        Found::Actions(rows) => {
+            let item = |row| Item::new(mig_actions::href(origin, row_id(row))).with("action", row);
+            rows.iter().map(item).collect()
         }
+        Found::Commands(rows) => {
+            let item = |row: &types::command::Command| {
+                Item::new(mig_commands::href(origin, row.id)).with("command", row)
+            };
+            rows.iter().map(item).collect()
+        }
+        Found::Agents(rows) => {
+            let item = |row: &types::Agent| {
+                Item::new(origin.link(&format!("/api/v1/agent?agentid={}", row.id)))
+                    .with("agent", row)
+            };
+            rows.iter().map(item).collect()
+        }
+        Found::Investigators(rows) => {
+            let item = |row: &types::investigator::Investigator| {
+                let id = row.id.unwrap_or(types::InvestigatorId(0));
+                Item::new(origin.link(&format!("/api/v1/investigator?investigatorid={id}")))
+                    .with("investigator", row)
+            };
+            rows.iter().map(item).collect()
+        }
+        Found::Nothing => Vec::new(),
     };
-    filter.after = instant("after", query.first("after"))?;
-    filter.before = instant("before", query.first("before"))?;
-    Ok(Some(filter))
+    let mut collection = items.into_iter().fold(Collection::new(href), Collection::item);
+    if let Some(pagination) = search.pagination(|path| origin.link(path)) {
+        collection = collection.item(Item::new(href).with("pagination", &pagination));
+    }
+    collection.item(Item::new(href).with("search parameters", search))
 }
 
-fn instant(name: &str, value: Option<&str>) -> Result<Option<OffsetDateTime>, Problem> {
-    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(None) };
-    OffsetDateTime::parse(value, &Rfc3339).map(Some).map_err(|error| {
-        Problem::malformed("time-invalid", format!("{name} is not an RFC 3339 time: {error}"))
-    })
-}
-
-fn bounded(name: &str, value: Option<&str>, default: f64, most: f64) -> Result<i64, Problem> {
-    let number = mig_number::optional(name, value)?.unwrap_or(default);
-    let fits = (0.0..=most).contains(&number);
-    fits.then(|| mig_number::whole(number.trunc())).flatten().ok_or_else(|| {
-        Problem::malformed("number-invalid", format!("{name} must be between 0 and {most:.0}"))
-    })
+fn row_id(action: &types::Action) -> types::ActionId {
+    action.id
 }

@@ -2,6 +2,7 @@
 
 mod actions;
 mod mig_actions;
+mod mig_agents;
 mod mig_commands;
 mod mig_investigators;
 mod mig_number;
@@ -23,7 +24,9 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(mig_actions::create)
         .service(mig_actions::show)
         .service(mig_commands::show)
-        .service(mig_search::search)
+        .service(mig_agents::show)
+        .service(mig_agents::dashboard)
+        .service(mig_search::find)
         .service(preview::preview)
         .service(actions::create)
         .service(actions::list)

@@ -15,6 +15,9 @@ pub(crate) fn jobs() -> Vec<Job<InvestigationApi>> {
             |service| &service.app.refusals.noted,
             |service| Box::pin(async move { Ok(service.app.write_refusals().await?) }),
         ),
+        Job::every("count_fleet", Duration::from_secs(10), |service| {
+            Box::pin(async move { Ok(service.app.count_fleet().await?) })
+        }),
         Job::every("ask_for_agents", Duration::from_secs(15), |service| {
             Box::pin(async move { Ok(fleet::ask_while_empty(service).await?) })
         }),

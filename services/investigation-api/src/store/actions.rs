@@ -4,7 +4,7 @@ use crate::domain::order::Order;
 use diesel::sql_types::{Array, BigInt, Bytea, Jsonb, Nullable, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
-use serde_json::json;
+use serde_json::{Value as JsonValue, json};
 use std::collections::BTreeMap;
 use store::{Conn, Value};
 use time::OffsetDateTime;
@@ -55,8 +55,8 @@ pub(crate) async fn action_insert(
 ) -> QueryResult<Option<ActionRow>> {
     let row: Option<ActionRow> = store::sql(format!(
         "insert into action (document, digest, name, target, valid_from, expire_after, posted_by, created,
-             status, updated)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $8)
+             status, updated, threat_family)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $8, $9)
          on conflict (digest) do nothing returning {COLUMNS}"
     ))
     .bind::<Text, _>(document)
@@ -67,6 +67,7 @@ pub(crate) async fn action_insert(
     .bind::<Timestamptz, _>(order.action.expireafter)
     .bind::<BigInt, _>(posted_by.0)
     .bind::<Timestamptz, _>(now)
+    .bind::<Text, _>(threat_family(order))
     .get_result(conn)
     .await
     .optional()?;
@@ -84,6 +85,12 @@ pub(crate) async fn action_insert(
     .execute(conn)
     .await?;
     Ok(Some(row))
+}
+
+/// Gives the family of the threat, which searches go by; no text of the database can hold NUL.
+fn threat_family(order: &Order) -> String {
+    let family = order.action.threat.get("family").and_then(JsonValue::as_str);
+    family.unwrap_or_default().replace('\0', "")
 }
 
 /// Finds the action with this digest.

@@ -4,5 +4,6 @@ pub(crate) mod actions;
 pub(crate) mod audit;
 pub(crate) mod commands;
 pub(crate) mod counts;
+pub(crate) mod find;
 pub(crate) mod investigators;
 pub(crate) mod search;

@@ -1,4 +1,4 @@
-//! Finds commands, with what is shown of them.
+//! Finds commands by number and by action, with what is shown of them.
 
 use diesel::sql_types::{BigInt, Json, Nullable, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
@@ -30,13 +30,8 @@ pub(crate) struct CommandRow {
 pub(crate) struct CommandFilter {
     pub(crate) command: Option<i64>,
     pub(crate) action: Option<i64>,
-    pub(crate) agent: Option<i64>,
     /// States, any of which will do.
     pub(crate) states: Option<Vec<String>>,
-    /// Whether some operation found something, of those that ended well.
-    pub(crate) found: Option<bool>,
-    pub(crate) after: Option<OffsetDateTime>,
-    pub(crate) before: Option<OffsetDateTime>,
     /// Only ids above this one.
     pub(crate) above: Option<i64>,
 }
@@ -66,12 +61,8 @@ pub(crate) async fn commands_find(
         binds.push(value);
         clauses.push(clause.replace('#', &format!("${}", binds.len())));
     };
-    let numbers = [
-        ("id = #", filter.command),
-        ("action_id = #", filter.action),
-        ("agent_id = #", filter.agent),
-        ("id > #", filter.above),
-    ];
+    let numbers =
+        [("id = #", filter.command), ("action_id = #", filter.action), ("id > #", filter.above)];
     for (clause, number) in numbers {
         if let Some(number) = number {
             want(clause, Value::Int(number));
@@ -79,15 +70,6 @@ pub(crate) async fn commands_find(
     }
     if let Some(states) = &filter.states {
         want("status = any(#::text[])", Value::Texts(states.clone()));
-    }
-    if let Some(found) = filter.found {
-        want("status = 'success' and # = any(found)", Value::Bool(found));
-    }
-    if let Some(after) = filter.after {
-        want("started >= #", Value::Time(after));
-    }
-    if let Some(before) = filter.before {
-        want("started <= #", Value::Time(before));
     }
     let order = match order {
         Order::ById => "order by id".into(),

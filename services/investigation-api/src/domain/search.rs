@@ -1,0 +1,395 @@
+//! The parameters of MIG's search: read once, checked, and repeated in every answer (specs/mig/api.md §4).
+
+use serde::{Serialize, Serializer};
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+/// Says how far the default window reaches to both sides.
+const WINDOW: Duration = Duration::hours(39_600);
+/// Says how much nearer a bound must be to count as one: clients send the default window as "no limit".
+const SLACK: Duration = Duration::hours(1);
+/// Says how many rows one answer holds at most, as `mig` asks for.
+const MAX_ROWS: f64 = 1_000_000.0;
+/// Says how long a pattern may be.
+const MAX_PATTERN: usize = 1024;
+
+/// Is an id as a filter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Id {
+    /// It does not matter.
+    Any,
+    /// This one; what is no whole number is nobody's.
+    Is(f64),
+}
+
+impl Id {
+    /// Gives the id that is wanted; an id that nothing can have is -1.
+    pub(crate) fn wanted(self) -> Option<i64> {
+        match self {
+            Self::Any => None,
+            Self::Is(number) => Some(whole(number).unwrap_or(-1)),
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::Any => "∞".into(),
+            Self::Is(number) => format!("{number:.0}"),
+        }
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text())
+    }
+}
+
+/// Holds the parameters in the order in which answers repeat them.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Search {
+    pub(crate) actionid: Id,
+    pub(crate) actionname: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub(crate) after: OffsetDateTime,
+    pub(crate) agentid: Id,
+    pub(crate) agentname: String,
+    pub(crate) agentversion: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub(crate) before: OffsetDateTime,
+    pub(crate) commandid: Id,
+    foundanything: bool,
+    pub(crate) investigatorid: Id,
+    pub(crate) investigatorname: String,
+    limit: f64,
+    loaderid: Id,
+    loadername: String,
+    manifestid: Id,
+    manifestname: String,
+    offset: f64,
+    report: &'static str,
+    pub(crate) status: String,
+    pub(crate) target: String,
+    pub(crate) threatfamily: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    #[serde(skip)]
+    pub(crate) found: Option<bool>,
+    #[serde(skip)]
+    now: OffsetDateTime,
+}
+
+/// Tells clients where the next rows are.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Pagination {
+    limit: f64,
+    offset: f64,
+    next: String,
+}
+
+impl Search {
+    /// Reads the parameters; what is wrong keeps its default, and the first fault is told beside them.
+    pub(crate) fn read<'a>(
+        get: impl Fn(&str) -> Option<&'a str>,
+        now: OffsetDateTime,
+    ) -> (Self, Option<String>) {
+        let get = |name: &str| get(name).filter(|value| !value.is_empty());
+        let mut fault = None;
+        let mut say = |text: String| {
+            fault.get_or_insert(text);
+        };
+        let mut number = |name: &str, default: f64| match get(name) {
+            None | Some("∞") => default,
+            Some(text) => text.parse().unwrap_or_else(|_error| {
+                say(format!("{name} '{text}' is not a number"));
+                default
+            }),
+        };
+        let ids = ["actionid", "agentid", "commandid", "investigatorid", "loaderid", "manifestid"]
+            .map(|name| match number(name, f64::INFINITY) {
+                f64::INFINITY => Id::Any,
+                id => Id::Is(id),
+            });
+        let [actionid, agentid, commandid, investigatorid, loaderid, manifestid] = ids;
+        let (mut limit, mut offset) = (number("limit", 100.0), number("offset", 0.0));
+        for (name, number, default) in [("limit", &mut limit, 100.0), ("offset", &mut offset, 0.0)]
+        {
+            if !(0.0..=MAX_ROWS).contains(number) {
+                say(format!("{name} must be between 0 and {MAX_ROWS:.0}"));
+                *number = default;
+            }
+        }
+        let mut pattern = |name: &str| {
+            let text = get(name).unwrap_or("%");
+            if let Some(why) = bad_pattern(text) {
+                say(format!("{name} {why}"));
+                return "%".into();
+            }
+            text.to_owned()
+        };
+        let [actionname, agentname, agentversion, investigatorname] =
+            ["actionname", "agentname", "agentversion", "investigatorname"].map(&mut pattern);
+        let [loadername, manifestname, status, threatfamily] =
+            ["loadername", "manifestname", "status", "threatfamily"].map(&mut pattern);
+        let mut instant = |name: &str, default: OffsetDateTime| match get(name) {
+            None => default,
+            Some(text) => OffsetDateTime::parse(text, &Rfc3339).unwrap_or_else(|_error| {
+                say(format!("{name} date not in RFC3339 format"));
+                default
+            }),
+        };
+        let (after, before) = (instant("after", now - WINDOW), instant("before", now + WINDOW));
+        let found = match get("foundanything").map(str::to_lowercase).as_deref() {
+            None => None,
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            Some(_) => {
+                say("foundanything parameter must be true or false".into());
+                None
+            }
+        };
+        let kind = get("type").unwrap_or("action").to_owned();
+        let target = get("target").unwrap_or_default().to_owned();
+        let search = Self {
+            actionid,
+            actionname,
+            after,
+            agentid,
+            agentname,
+            agentversion,
+            before,
+            commandid,
+            foundanything: found.unwrap_or_default(),
+            investigatorid,
+            investigatorname,
+            limit,
+            loaderid,
+            loadername,
+            manifestid,
+            manifestname,
+            offset,
+            report: "",
+            status,
+            target,
+            threatfamily,
+            kind,
+            found,
+            now,
+        };
+        (search, fault)
+    }
+
+    /// Gives how many rows are wanted.
+    pub(crate) fn limit(&self) -> i64 {
+        whole(self.limit.trunc()).unwrap_or_default()
+    }
+
+    /// Gives how many rows are left out.
+    pub(crate) fn offset(&self) -> i64 {
+        whole(self.offset.trunc()).unwrap_or_default()
+    }
+
+    /// Gives the time from which on, where there is a bound.
+    pub(crate) fn since(&self) -> Option<OffsetDateTime> {
+        (self.after > self.now - WINDOW + SLACK).then_some(self.after)
+    }
+
+    /// Gives the time up to which, where there is a bound.
+    pub(crate) fn until(&self) -> Option<OffsetDateTime> {
+        (self.before < self.now + WINDOW - SLACK).then_some(self.before)
+    }
+
+    /// Gives the words of `vocabulary` that the status pattern means; nothing where every status will do.
+    pub(crate) fn statuses(&self, vocabulary: &[&'static str]) -> Option<Vec<&'static str>> {
+        if self.status == "%" {
+            return None;
+        }
+        let pattern: Vec<char> = self.status.to_lowercase().chars().collect();
+        Some(vocabulary.iter().copied().filter(|word| like(&pattern, word)).collect())
+    }
+
+    /// Tells where the next rows are; said only on later pages, as the original does.
+    pub(crate) fn pagination(&self, link: impl Fn(&str) -> String) -> Option<Pagination> {
+        if self.offset() == 0 {
+            return None;
+        }
+        let next = self.offset().saturating_add(self.limit());
+        let time = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
+        let limit = self.limit().to_string();
+        let offset = next.to_string();
+        let (after, before) = (time(self.after), time(self.before));
+        let found = self.found.map(|found| found.to_string()).unwrap_or_default();
+        let ids = [
+            self.actionid,
+            self.agentid,
+            self.commandid,
+            self.investigatorid,
+            self.loaderid,
+            self.manifestid,
+        ];
+        let [action, agent, command, investigator, loader, manifest] =
+            ids.map(|id| if id == Id::Any { String::new() } else { id.text() });
+        let pairs = [
+            ("type", self.kind.as_str()),
+            ("after", &after),
+            ("before", &before),
+            ("actionid", &action),
+            ("actionname", given(&self.actionname)),
+            ("agentid", &agent),
+            ("agentname", given(&self.agentname)),
+            ("agentversion", given(&self.agentversion)),
+            ("commandid", &command),
+            ("foundanything", &found),
+            ("investigatorid", &investigator),
+            ("investigatorname", given(&self.investigatorname)),
+            ("loaderid", &loader),
+            ("loadername", given(&self.loadername)),
+            ("manifestname", given(&self.manifestname)),
+            ("manifestid", &manifest),
+            ("limit", &limit),
+            ("offset", &offset),
+            ("status", given(&self.status)),
+            ("target", &self.target),
+            ("threatfamily", given(&self.threatfamily)),
+        ];
+        let query: Vec<_> = pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let query = serde_urlencoded::to_string(query).unwrap_or_default();
+        let next = link(&format!("/api/v1/search?{query}"));
+        Some(Pagination { limit: self.limit, offset: self.offset, next })
+    }
+}
+
+/// Gives a pattern unless it is the default.
+fn given(pattern: &str) -> &str {
+    if pattern == "%" { "" } else { pattern }
+}
+
+fn whole(number: f64) -> Option<i64> {
+    let fits = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
+    fits.then(|| format!("{number:.0}").parse().ok()).flatten()
+}
+
+/// Says why PostgreSQL would not take a pattern.
+fn bad_pattern(text: &str) -> Option<String> {
+    let slashes = text.chars().rev().take_while(|&c| c == '\\').count();
+    if text.contains('\0') {
+        Some("holds a NUL character".into())
+    } else if text.chars().count() > MAX_PATTERN {
+        Some(format!("has more than {MAX_PATTERN} characters"))
+    } else if slashes % 2 == 1 {
+        Some("ends with a backslash that escapes nothing".into())
+    } else {
+        None
+    }
+}
+
+/// Tells whether a lower-case pattern of `ILIKE` means `word`; the work is bounded by their lengths.
+fn like(pattern: &[char], word: &str) -> bool {
+    let word: Vec<char> = word.chars().collect();
+    // reached[i]: the pattern so far can have eaten i characters
+    let mut reached = vec![false; word.len() + 1];
+    if let Some(first) = reached.first_mut() {
+        *first = true;
+    }
+    let mut pattern = pattern.iter();
+    while let Some(&c) = pattern.next() {
+        if c == '%' {
+            let mut any = false;
+            for here in &mut reached {
+                any |= *here;
+                *here = any;
+            }
+            continue;
+        }
+        let wanted = match c {
+            '_' => None,
+            '\\' => pattern.next().copied(),
+            c => Some(c),
+        };
+        let steps = reached.iter().zip(&word);
+        let after = steps.map(|(&here, &at)| here && wanted.is_none_or(|wanted| wanted == at));
+        reached = std::iter::once(false).chain(after).collect();
+    }
+    reached.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+
+    fn read(pairs: &[(&str, &'static str)]) -> (Search, Option<String>) {
+        let get = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| *value);
+        Search::read(get, NOW)
+    }
+
+    #[test]
+    fn nothing_given_means_everything() {
+        let (search, fault) = read(&[]);
+        assert_eq!(fault, None);
+        assert_eq!((search.limit(), search.offset(), search.kind.as_str()), (100, 0, "action"));
+        assert_eq!((search.since(), search.until(), search.actionid.wanted()), (None, None, None));
+        let text = serde_json::to_string(&search).unwrap();
+        assert!(text.starts_with(r#"{"actionid":"∞","actionname":"%","after":"2022-"#), "{text}");
+        assert!(text.ends_with(r#""threatfamily":"%","type":"action"}"#), "{text}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (name, value, want) in [
+            ("loaderid", "x", "loaderid"),
+            ("limit", "-1", "limit"),
+            ("limit", "NaN", "limit"),
+            ("offset", "Inf", "offset"),
+            ("after", "yesterday", "after date not in RFC3339 format"),
+            ("foundanything", "maybe", "true or false"),
+            ("status", "a\0", "NUL"),
+            ("agentname", "a\\", "backslash"),
+        ] {
+            let fault = read(&[(name, value)]).1;
+            assert!(fault.as_deref().is_some_and(|fault| fault.contains(want)), "{fault:?}");
+        }
+        assert_eq!(read(&[("agentname", "a\\\\"), ("actionid", "Inf")]).1, None);
+        assert_eq!(read(&[("actionid", "NaN")]).0.actionid.wanted(), Some(-1));
+    }
+
+    #[test]
+    fn a_status_is_a_pattern() {
+        let words = &["online", "idle", "offline"][..];
+        for (pattern, want) in [
+            ("ONLINE", &["online"][..]),
+            ("%line", &["online", "offline"]),
+            ("_dle", &["idle"]),
+            ("o\\%", &[]),
+            ("%%", words),
+        ] {
+            assert_eq!(read(&[("status", pattern)]).0.statuses(words).unwrap(), want, "{pattern}");
+        }
+        assert_eq!(read(&[("status", "%")]).0.statuses(words), None);
+    }
+
+    #[test]
+    fn the_next_page_keeps_everything() {
+        let given = [
+            ("type", "command"),
+            ("target", "name='a&b'"),
+            ("foundanything", "TRUE"),
+            ("agentname", "a+%"),
+            ("limit", "37"),
+            ("offset", "37"),
+        ];
+        let next = read(&given).0.pagination(str::to_owned).unwrap().next;
+        for part in [
+            "type=command&",
+            "target=name%3D%27a%26b%27",
+            "foundanything=true",
+            "agentname=a%2B%25",
+            "limit=37&offset=74",
+        ] {
+            assert!(next.contains(part), "{next}");
+        }
+        assert!(read(&[]).0.pagination(str::to_owned).is_none());
+    }
+}

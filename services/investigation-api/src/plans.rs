@@ -1,0 +1,36 @@
+//! Searches as text, for those who look at plans.
+
+use crate::domain::search::Search;
+use crate::store::find;
+use ::store::Value;
+
+/// Writes the search that a query string asks for, with its values in their places; for tests of plans only, which
+/// choose their own values.
+#[doc(hidden)]
+pub fn search_as_text(query: &str) -> String {
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+    let get = |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+    let (search, _) = Search::read(get, types::Clock::system().now());
+    let (text, binds) = match search.kind.as_str() {
+        "command" => find::commands(&search),
+        "agent" => find::agents(&search),
+        "investigator" => find::investigators(&search),
+        _ => find::actions(&search),
+    };
+    let places = binds.into_iter().enumerate().rev();
+    places.fold(text, |text, (at, value)| text.replace(&format!("${}", at + 1), &literal(&value)))
+}
+
+fn literal(value: &Value) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    match value {
+        Value::Text(text) => quoted(text),
+        Value::Int(number) => number.to_string(),
+        Value::Texts(texts) => {
+            let texts: Vec<_> = texts.iter().map(|text| quoted(text)).collect();
+            format!("array[{}]", texts.join(","))
+        }
+        Value::Time(at) => quoted(&at.to_string()),
+        _ => "null".into(),
+    }
+}
