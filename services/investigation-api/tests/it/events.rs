@@ -93,7 +93,7 @@ impl Reader {
         key: &str,
         after: &str,
     ) -> Response {
-        let client = reqwest::Client::new();
+        let client = reqwest::Client::builder().build().unwrap();
         let request = client.get(format!("{}/v1/actions/{id}/events", at.url()));
         let request = request.header("x-migapikey", key).header("last-event-id", after);
         request.send().await.unwrap()
