@@ -138,7 +138,8 @@ impl Api {
         }
     }
 
-    /// Opens a stream of events that goes on after the event `last`; gives nothing when there will be no more.
+    /// Opens a stream of events that goes on after the event `last`; gives nothing when the server has none for us,
+    /// for whatever reason.
     pub async fn events(&self, path: &[&str], last: &str) -> Result<Option<Events>, Failure> {
         let call = Call::get(path);
         for fresh in [false, true] {
@@ -152,11 +153,15 @@ impl Api {
                     .kind(Kind::Passing)
             })?;
             let response = response.map_err(|error| self.unreachable(&error))?;
-            match response.status() {
-                StatusCode::OK => return Ok(Some(Events::new(response))),
-                StatusCode::UNAUTHORIZED
-                    if !fresh && matches!(self.credentials, Credentials::Key(_)) => {}
-                _ => return self.read(response).await?.judge().map(|_none| None),
+            let kind = response.headers().get("content-type");
+            let streams =
+                kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+            if response.status() == StatusCode::OK && streams {
+                return Ok(Some(Events::new(response)));
+            }
+            let unknown = response.status() == StatusCode::UNAUTHORIZED;
+            if !unknown || !matches!(self.credentials, Credentials::Key(_)) {
+                break;
             }
         }
         Ok(None)

@@ -90,13 +90,13 @@ impl MessageBody for Events {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Infallible>>> {
         let body = self.get_mut();
-        let event = ready!(body.events.poll_recv(context));
-        let text = event.map(|event| {
-            let retry = if body.begun { "" } else { "retry: 1000\n" };
+        if !body.begun {
             body.begun = true;
-            Ok(Bytes::from(format!("{retry}{}", text(&event))))
-        });
-        Poll::Ready(text)
+            // something at once, so that a caller notices when what stands between holds events back
+            return Poll::Ready(Some(Ok(Bytes::from_static(b"retry: 1000\n\n"))));
+        }
+        let event = ready!(body.events.poll_recv(context));
+        Poll::Ready(event.map(|event| Ok(Bytes::from(text(&event)))))
     }
 }
 
