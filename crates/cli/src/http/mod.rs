@@ -188,7 +188,7 @@ impl Api {
             request = request.query(&call.query);
         }
         if let Some(body) = &call.body {
-            request = request.header("content-type", "application/json").body(body.clone());
+            request = request.header("content-type", &call.content_type).body(body.clone());
         }
         Ok(request)
     }
