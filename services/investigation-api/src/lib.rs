@@ -33,7 +33,7 @@ use web::Witness;
 /// Is the service: its use cases behind HTTP, messages and timers.
 pub struct InvestigationApi {
     /// What it can do.
-    pub app: App,
+    pub app: Arc<App>,
 }
 
 impl Service for InvestigationApi {
@@ -42,7 +42,7 @@ impl Service for InvestigationApi {
     type Config = Config;
 
     async fn build(parts: Parts, _config: Config) -> anyhow::Result<Self> {
-        Ok(Self { app: App::new(parts) })
+        Ok(Self { app: Arc::new(App::new(parts)) })
     }
 
     fn routes(cfg: &mut ServiceConfig<'_>) {

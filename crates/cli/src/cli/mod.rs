@@ -1,9 +1,11 @@
 //! What can be typed.
 
 mod admin;
+mod people;
 mod run;
 
 pub use admin::{Agents, Bootstrap, ConfigCommand, Enrol, Key, Plugin, Setting};
+pub use people::{Audit, Investigator};
 pub use run::{Cancel, Follow, Results, Run, Show, Status, Wait};
 
 use crate::output::Format;
@@ -73,6 +75,12 @@ pub struct Globals {
 pub enum Command {
     /// Make the first administrator; works where the database is, while there is no administrator.
     Bootstrap(Bootstrap),
+    /// Create investigators, keep them out, say what they may do.
+    #[command(subcommand)]
+    Investigator(Investigator),
+    /// Check the record of changes and refusals.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Make, import and show the key that signs.
     #[command(subcommand)]
     Key(Key),

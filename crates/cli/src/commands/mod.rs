@@ -2,9 +2,11 @@
 
 mod action;
 mod agents;
+mod audit;
 mod bootstrap;
 mod config;
 mod enrol;
+mod investigator;
 mod key;
 mod plugin;
 mod run;
@@ -26,6 +28,8 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
     let context = Context::new(cli.globals)?;
     match cli.command {
         Command::Bootstrap(args) => bootstrap::run(&context, args).await,
+        Command::Investigator(args) => investigator::run(&context, args).await,
+        Command::Audit(args) => audit::run(&context, args).await,
         Command::Key(args) => key::run(&context, args).await,
         Command::Config(args) => config::run(&context, args),
         Command::Enrol(args) => enrol::run(&context, args).await,

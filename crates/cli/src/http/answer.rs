@@ -39,7 +39,7 @@ impl Answer {
         }
         let mut failure = match serde_json::from_slice::<Problem>(&self.body) {
             Ok(problem) => of_problem(problem),
-            Err(_) => self.without_problem(),
+            Err(_) => self.of_collection().unwrap_or_else(|| self.without_problem()),
         };
         failure.request_id = failure.request_id.or(self.request_id);
         Err(match self.status.as_u16() {
@@ -53,6 +53,13 @@ impl Answer {
             500.. => failure.next("ask the operators; they find it by the request id"),
             _ => failure,
         })
+    }
+
+    /// Reads an error of MIG's routes.
+    fn of_collection(&self) -> Option<Failure> {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        let message = body.pointer("/collection/error/message")?.as_str()?;
+        Some(Failure::new(message))
     }
 
     fn without_problem(&self) -> Failure {

@@ -9,6 +9,8 @@ mod follow;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod support;

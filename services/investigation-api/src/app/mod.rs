@@ -13,6 +13,7 @@ mod show_actions;
 mod show_commands;
 mod tell_investigators;
 mod verify_audit;
+mod watch_actions;
 
 pub(crate) use accept_action::Reach;
 pub(crate) use change_investigators::{ApiKey, Candidate, Change};
@@ -20,10 +21,11 @@ pub(crate) use keep_commands::Told;
 pub(crate) use search::Found;
 pub(crate) use show_commands::Shown;
 pub(crate) use verify_audit::Audit;
+pub(crate) use watch_actions::{Event, WatchError, Watched};
 
 use auth::Replica;
-use messaging::Bus;
-use service::Parts;
+use messaging::{Bus, Shutdown};
+use service::{Parts, Tasks};
 use store::Store;
 use types::Clock;
 
@@ -34,11 +36,15 @@ pub struct App {
     pub(crate) replica: Replica,
     pub(crate) clock: Clock,
     pub(crate) refusals: refusals::Refusals,
+    pub(crate) watchers: watch_actions::Watchers,
+    tasks: Tasks,
+    shutdown: Shutdown,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { store, bus, replica, clock, .. } = parts;
-        Self { store, bus, replica, clock, refusals: refusals::Refusals::default() }
+        let Parts { store, bus, replica, clock, tasks, shutdown, .. } = parts;
+        let (refusals, watchers) = Default::default();
+        Self { store, bus, replica, clock, refusals, watchers, tasks, shutdown }
     }
 }

@@ -40,7 +40,11 @@ impl App {
         Ok(Page { items: self.views(&mut conn, rows).await?, next })
     }
 
-    async fn views(&self, conn: &mut Conn, rows: Vec<ActionRow>) -> Result<Vec<ActionView>, Error> {
+    pub(super) async fn views(
+        &self,
+        conn: &mut Conn,
+        rows: Vec<ActionRow>,
+    ) -> Result<Vec<ActionView>, Error> {
         let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
         let counts = counts_find(conn, &ids).await?;
         let signers = self.signers(conn, &ids).await?;

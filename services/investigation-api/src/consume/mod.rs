@@ -3,6 +3,7 @@
 mod investigators;
 mod replicas;
 mod runs;
+mod watchers;
 
 use crate::InvestigationApi;
 use messaging::{Queue, Subscription};
@@ -40,6 +41,13 @@ pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
             kinds: &[InvestigatorChanged::KIND],
             handle: |service, _batch| Box::pin(investigators::handle(service)),
             connected: Some(|service| Box::pin(investigators::connected(service))),
+        },
+        // every process has callers who watch actions
+        Subscription {
+            queue: Queue::Process("watchers"),
+            kinds: &[ActionChanged::KIND],
+            handle: |service, batch| Box::pin(async { watchers::handle(service, batch) }),
+            connected: Some(|service| Box::pin(async { watchers::connected(service) })),
         },
     ]
 }

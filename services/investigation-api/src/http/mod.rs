@@ -1,5 +1,6 @@
 //! What investigation-api answers: MIG's routes and `/v1/actions`.
 
+mod action_events;
 mod actions;
 mod mig_actions;
 mod mig_agents;
@@ -31,6 +32,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(actions::create)
         .service(actions::list)
         .service(actions::show)
+        .service(action_events::events)
         .service(actions::commands)
         .service(actions::cancel);
 }

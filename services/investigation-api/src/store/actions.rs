@@ -13,7 +13,7 @@ use types::messages::ActionChanged;
 use types::{ActionId, InvestigatorId};
 
 const COLUMNS: &str = "id, document, name, target, valid_from, expire_after, created, status, reason, started, \
-     finished, updated, targeted";
+     finished, updated, targeted, run_version";
 
 #[derive(Debug, Clone, QueryableByName)]
 pub(crate) struct ActionRow {
@@ -43,6 +43,8 @@ pub(crate) struct ActionRow {
     pub(crate) updated: OffsetDateTime,
     #[diesel(sql_type = BigInt)]
     pub(crate) targeted: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) run_version: i64,
 }
 
 /// Inserts an order once; gives nothing when it was there.
