@@ -2,7 +2,7 @@
 
 use crate::investigator::Investigator;
 use crate::{ActionId, go_json, instant};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
@@ -16,9 +16,11 @@ pub struct Action {
     pub name: String,
     /// Which agents it is for, in the target language.
     pub target: String,
-    /// `author`, `email`, `url`, `revision`; kept as given.
+    /// `author`, `email`, `url`, `revision`; kept as given, written in this order.
+    #[serde(serialize_with = "described")]
     pub description: Map<String, Value>,
-    /// `ref`, `level`, `family`, `type`; kept as given.
+    /// `ref`, `level`, `family`, `type`; kept as given, written in this order.
+    #[serde(serialize_with = "described")]
     pub threat: Map<String, Value>,
     /// From when agents may run it.
     #[serde(with = "time::serde::rfc3339")]
@@ -73,6 +75,16 @@ impl Default for Action {
             syntaxversion: 0,
         }
     }
+}
+
+/// Lists the members of `description` and `threat` in MIG's order.
+const DESCRIBED: [&str; 8] = ["author", "email", "url", "revision", "ref", "level", "family", "type"];
+
+/// Writes the members that MIG knows in its order, then the others.
+fn described<S: Serializer>(members: &Map<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
+    let known = DESCRIBED.iter().filter_map(|name| members.get_key_value(*name));
+    let others = members.iter().filter(|(name, _)| !DESCRIBED.contains(&name.as_str()));
+    serializer.collect_map(known.chain(others))
 }
 
 /// Says why a text is not an action document.
@@ -277,6 +289,14 @@ mod tests {
         assert_eq!(action.id, ActionId(0), "a client does not choose the id");
         assert_eq!(action.status, "");
         assert_eq!(action.operations.unwrap()[0].parameters, Value::Null);
+    }
+
+    #[test]
+    fn what_is_known_of_a_threat_is_written_in_migs_order() {
+        let text = br#"{"threat":{"type":"system","a":1,"family":"f","ref":"x1","level":"low"}}"#;
+        let written = serde_json::to_string(&Action::parse(text).unwrap()).unwrap();
+        let wanted = r#""threat":{"ref":"x1","level":"low","family":"f","type":"system","a":1}"#;
+        assert!(written.contains(wanted), "{written}");
     }
 
     #[test]

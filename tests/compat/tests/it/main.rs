@@ -1,0 +1,14 @@
+//! What MIG's own clients sent and got, sent again: recorded requests answered as they were, and the clients' sequences.
+//!
+//! `cfg(test)` tells clippy that helpers are test code too.
+
+#[cfg(test)]
+mod capture;
+#[cfg(test)]
+mod differences;
+#[cfg(test)]
+mod json;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod world;
