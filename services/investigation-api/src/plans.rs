@@ -1,6 +1,7 @@
 //! Searches as text, for those who look at plans.
 
 use crate::domain::search::Search;
+use crate::store::command_rows::CommandPage;
 use crate::store::find;
 use ::store::Value;
 
@@ -11,12 +12,16 @@ pub fn search_as_text(query: &str) -> String {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
     let get = |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
     let (search, _) = Search::read(get, types::Clock::system().now());
-    let (text, binds) = match search.kind.as_str() {
-        "command" => find::commands(&search),
-        "agent" => find::agents(&search),
-        "investigator" => find::investigators(&search),
-        _ => find::actions(&search),
-    };
+    filled(find::search(&search))
+}
+
+/// Writes the statement behind `/v1/actions/{id}/commands`, in the same way.
+#[doc(hidden)]
+pub fn commands_page_as_text(action: i64, status: Option<&str>) -> String {
+    filled(CommandPage { action, status, above: None, limit: 101 }.write())
+}
+
+fn filled((text, binds): (String, Vec<Value>)) -> String {
     let places = binds.into_iter().enumerate().rev();
     places.fold(text, |text, (at, value)| text.replace(&format!("${}", at + 1), &literal(&value)))
 }

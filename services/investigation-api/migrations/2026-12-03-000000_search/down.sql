@@ -1,6 +1,18 @@
 drop table agent_stats;
-drop index investigator_name_trgm_idx, agent_seen_idx, agent_version_idx, agent_name_trgm_idx, command_found_idx,
-    command_status_started_idx, command_agent_started_idx, command_action_started_idx, command_started_idx,
-    action_started_idx, action_threat_family_trgm_idx, action_name_trgm_idx;
+drop table manifest;
+drop table loader;
+drop index investigator_name_trgm_idx;
+drop index agent_names_trgm_idx;
+drop index command_action_not_found_idx;
+drop index command_action_found_idx;
+drop index command_not_found_idx;
+drop index command_found_idx;
+drop index command_status_idx;
+drop index command_started_idx;
+drop index command_agent_idx;
 create index command_agent_idx on command (agent_id, id);
+drop index action_status_idx;
+drop index action_started_idx;
+drop index action_names_trgm_idx;
 alter table action drop column threat_family;
+drop extension if exists pg_trgm;

@@ -9,6 +9,8 @@ mod access;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod dashboard;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod investigators;
@@ -19,7 +21,11 @@ mod plans;
 #[cfg(test)]
 mod refuse;
 #[cfg(test)]
+mod rows;
+#[cfg(test)]
 mod search;
+#[cfg(test)]
+mod search_bad;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
