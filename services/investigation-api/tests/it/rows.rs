@@ -101,4 +101,3 @@ impl Api {
         (status, found.map(|data| data["value"]["id"].as_i64().unwrap()).collect())
     }
 }
-

@@ -25,7 +25,6 @@ async fn bad_input_is_refused_with_the_parameters() {
     }
 }
 
-
 const CORPUS: [&str; 16] = [
     "1=1) UNION ALL SELECT 1 --",
     "1=1); UPDATE investigator SET permissions=524287; --",
@@ -44,10 +43,17 @@ const CORPUS: [&str; 16] = [
     "1e308",
     "-Inf",
 ];
-const IDS: [&str; 6] = ["actionid", "agentid", "commandid", "investigatorid", "loaderid", "manifestid"];
+const IDS: [&str; 6] =
+    ["actionid", "agentid", "commandid", "investigatorid", "loaderid", "manifestid"];
 const OTHERS: [&str; 6] = ["type", "after", "before", "foundanything", "limit", "offset"];
 const PATTERNS: [&str; 8] = [
-    "actionname", "agentname", "agentversion", "investigatorname", "loadername", "manifestname", "status",
+    "actionname",
+    "agentname",
+    "agentversion",
+    "investigatorname",
+    "loadername",
+    "manifestname",
+    "status",
     "threatfamily",
 ];
 
@@ -114,10 +120,16 @@ async fn bytes_that_are_no_text_find_nothing() {
             let (status, found) = api.find(&format!("{name}=%FF%FE%80&type={kind}")).await;
             let wanted = if matters(kind, name) { 404 } else { 200 };
             assert_eq!((status, found.is_empty()), (wanted, wanted == 404), "{kind} {name}");
-            assert_eq!(api.find(&format!("{name}=a%00b&type={kind}")).await.0, 400, "{kind} {name}");
+            assert_eq!(
+                api.find(&format!("{name}=a%00b&type={kind}")).await.0,
+                400,
+                "{kind} {name}"
+            );
         }
     }
-    for query in ["type=agent&target=%FF", "actionid=%FF", "type=%00", "%FF=%00", "limit=%F0%9F", "status=%"] {
+    for query in
+        ["type=agent&target=%FF", "actionid=%FF", "type=%00", "%FF=%00", "limit=%F0%9F", "status=%"]
+    {
         assert!(api.find(query).await.0 < 500, "{query}");
     }
 }
