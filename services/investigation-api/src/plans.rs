@@ -11,8 +11,13 @@ use ::store::Value;
 pub fn search_as_text(query: &str) -> String {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
     let get = |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
-    let (search, _) = Search::read(get, types::Clock::system().now());
-    filled(find::search(&search))
+    let now = types::Clock::system().now();
+    let (search, _) = Search::read(get, now);
+    if !search.is_aimed() {
+        return filled(find::search(&search));
+    }
+    let target = fleet::parse_target(&search.target).map(|target| fleet::aim(&target, now));
+    target.map(|aim| filled(find::reached(aim, &search))).unwrap_or_default()
 }
 
 /// Writes the statement behind `/v1/actions/{id}/commands`, in the same way.
@@ -31,6 +36,8 @@ fn literal(value: &Value) -> String {
     match value {
         Value::Text(text) => quoted(text),
         Value::Int(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Bool(truth) => truth.to_string(),
         Value::Texts(texts) => {
             let texts: Vec<_> = texts.iter().map(|text| quoted(text)).collect();
             format!("array[{}]", texts.join(","))

@@ -20,8 +20,32 @@ create index command_action_found_idx on command (action_id, id)
 create index command_action_not_found_idx on command (action_id, id)
     where status = 'success' and false = any (found);
 
+-- When agents were last heard, in order. It is not an index over `agent`: each time an agent is heard, all indexes of its row
+-- would be written, the one over trigrams too; as it is, that row changes in its place and two small indexes are written.
+create table agent_heard (
+    agent_id bigint primary key references agent (id) on delete cascade,
+    last_seen timestamptz not null
+) with (fillfactor = 80);
+insert into agent_heard select id, last_seen from agent;
+create index agent_heard_idx on agent_heard (last_seen desc, agent_id desc);
+create function agent_heard_follows() returns trigger language plpgsql as $$
+begin
+    insert into agent_heard as kept select id, last_seen from changed order by id
+        on conflict (agent_id) do update set last_seen = excluded.last_seen where kept.last_seen <> excluded.last_seen;
+    return null;
+end
+$$;
+create trigger agent_heard_follows_insert after insert on agent
+    referencing new table as changed for each statement execute function agent_heard_follows();
+create trigger agent_heard_follows_update after update on agent
+    referencing new table as changed for each statement execute function agent_heard_follows();
 create index agent_names_trgm_idx on agent using gin (name gin_trgm_ops, version gin_trgm_ops);
 create index investigator_name_trgm_idx on investigator using gin (name gin_trgm_ops);
+
+-- A search reads little; starting processes for it takes longer than the search.
+alter table agent set (parallel_workers = 0);
+alter table action set (parallel_workers = 0);
+alter table command set (parallel_workers = 0);
 
 -- Copies of what loader-manifest owns, without keys and contents.
 create table loader (

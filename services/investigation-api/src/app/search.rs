@@ -22,7 +22,7 @@ pub(crate) enum Found {
     /// An action.
     Action(Action),
     /// A command.
-    Command(Command),
+    Command(Box<Command>),
     /// An agent.
     Agent(Agent),
     /// An investigator.
@@ -84,7 +84,7 @@ impl App {
                 let rows = commands_find(conn, ids).await?;
                 let rows = in_order(ids, rows, |row| row.id);
                 let rows = self.mig_found_commands(conn, rows).await?;
-                rows.into_iter().map(Found::Command).collect()
+                rows.into_iter().map(|row| Found::Command(Box::new(row))).collect()
             }
             Kind::Agent => {
                 let rows = in_order(ids, fleet::find(conn, ids).await?, |row| row.id);

@@ -27,14 +27,12 @@ pub(super) fn write(search: &Search) -> Bound {
 fn statuses(all: &mut Statement, search: &Search) {
     let known = ["pending", "scheduled", "preparing", "inflight", "completed", "invalid"];
     let Some(wanted) = search.statuses(&known) else { return };
-    let (open, over) = (wanted.contains(&"inflight"), wanted.contains(&"completed"));
+    let over = wanted.contains(&"completed");
     let mut stored = wanted.clone();
     stored.extend(wanted.contains(&"invalid").then_some("expired"));
     stored.extend(over.then_some("cancelled"));
-    stored.extend((open && !over).then_some("completed"));
     all.words("a.status", &stored);
-    if open != over {
-        let lags = if open { "<" } else { ">=" };
-        all.clauses.push(format!("(a.status <> 'completed' or {OVER} {lags} a.targeted)"));
+    if over && !wanted.contains(&"inflight") {
+        all.clauses.push(format!("(a.status <> 'completed' or {OVER} >= a.targeted)"));
     }
 }

@@ -8,7 +8,7 @@ pub(super) fn write(search: &Search) -> Bound {
     all.id("agent.id", search.agentid.wanted());
     all.like("agent.name", &search.agentname);
     all.like("agent.version", &search.agentversion);
-    all.window("agent.last_seen", "agent.last_seen", search);
+    all.window("h.last_seen", "h.last_seen", search);
     if let Some(words) = search.statuses(&["online", "idle", "offline", "destroyed"]) {
         all.words("agent.status", &words);
     }
@@ -20,5 +20,6 @@ pub(super) fn write(search: &Search) -> Bound {
         });
         of.signers("c.action_id", search);
     });
-    all.page("select agent.id from agent", "agent.last_seen desc, agent.id desc", search)
+    let select = "select h.agent_id as id from agent_heard h join agent on agent.id = h.agent_id";
+    all.page(select, "h.last_seen desc, h.agent_id desc", search)
 }
