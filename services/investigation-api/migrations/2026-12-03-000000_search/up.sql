@@ -20,18 +20,20 @@ create index command_action_found_idx on command (action_id, id)
 create index command_action_not_found_idx on command (action_id, id)
     where status = 'success' and false = any (found);
 
--- When agents were last heard, in order. It is not an index over `agent`: each time an agent is heard, all indexes of its row
+-- When agents were last heard, in order, by status: the order of the whole is merged from these. It is not an index over `agent`: each time an agent is heard, all indexes of its row
 -- would be written, the one over trigrams too; as it is, that row changes in its place and two small indexes are written.
 create table agent_heard (
     agent_id bigint primary key references agent (id) on delete cascade,
+    status text not null,
     last_seen timestamptz not null
-) with (fillfactor = 80);
-insert into agent_heard select id, last_seen from agent;
-create index agent_heard_idx on agent_heard (last_seen desc, agent_id desc);
+) with (fillfactor = 80, parallel_workers = 0);
+insert into agent_heard select id, status, last_seen from agent;
+create index agent_heard_idx on agent_heard (status, last_seen desc, agent_id desc);
 create function agent_heard_follows() returns trigger language plpgsql as $$
 begin
-    insert into agent_heard as kept select id, last_seen from changed order by id
-        on conflict (agent_id) do update set last_seen = excluded.last_seen where kept.last_seen <> excluded.last_seen;
+    insert into agent_heard as kept select id, status, last_seen from changed order by id
+        on conflict (agent_id) do update set status = excluded.status, last_seen = excluded.last_seen
+        where kept.last_seen <> excluded.last_seen or kept.status <> excluded.status;
     return null;
 end
 $$;
@@ -55,7 +57,7 @@ create table loader (
     enabled boolean not null,
     last_seen timestamptz not null,
     version bigint not null
-);
+) with (parallel_workers = 0);
 create index loader_name_idx on loader (name, id);
 create index loader_names_trgm_idx on loader using gin (name gin_trgm_ops, agent_name gin_trgm_ops);
 create table manifest (

@@ -33,7 +33,7 @@ pub(crate) fn search(search: &Search) -> Bound {
 pub(crate) fn reached(mut aim: Aim, search: &Search) -> Bound {
     let limit = aim.bind(Value::Int(search.limit()));
     let offset = aim.bind(Value::Int(search.offset()));
-    (format!("{} limit {limit} offset {offset}", aim.reached("agent.id")), aim.binds)
+    (format!("{} limit {limit} offset {offset}", aim.reached_in_order()), aim.binds)
 }
 
 /// Runs a statement that gives numbers.
@@ -164,4 +164,22 @@ impl Statement {
 
 fn all_of(clauses: &[String]) -> String {
     if clauses.is_empty() { "true".into() } else { clauses.join(" and ") }
+}
+
+/// Writes the first rows of each branch, each by its index, as one select; the branches differ in a condition that an
+/// index keeps its order within. Without branches there are no rows.
+fn union(from: &str, clauses: &[String], branches: &[String], order: &str, whole: &str) -> String {
+    let clauses = all_of(clauses);
+    let select = |branch: &str| {
+        format!("({from} where {clauses} and {branch} order by {order} limit {whole})")
+    };
+    match branches {
+        [] => select("false"),
+        [branch] => select(branch),
+        branches => {
+            let branches: Vec<_> = branches.iter().map(|branch| select(branch)).collect();
+            let all = branches.join(" union all ");
+            format!("select * from ({all}) branch order by {order} limit {whole}")
+        }
+    }
 }

@@ -3,12 +3,13 @@
 //! The commands of an action are made in one moment, and `action.started` is that moment. So the order by time is, inside
 //! one action, the order by number; and a search by what an action is goes from action to action, the newest first.
 
-use super::{Bound, Statement, all_of};
+use super::{Bound, Statement, all_of, union};
 use crate::domain::search::Search;
 use store::Value;
 
-const BY_TIME: &str = "c.started desc, c.id desc";
-const BY_ID: &str = "c.id desc";
+const BY_TIME: &str = "started desc, id desc";
+const BY_ID: &str = "id desc";
+const ROWS: &str = "select c.id, c.started from command c";
 
 pub(super) fn write(search: &Search) -> Bound {
     let mut all = Statement::default();
@@ -35,11 +36,11 @@ pub(super) fn write(search: &Search) -> Bound {
                 .push(format!("c.action_id in (select a.id from action a where {by_action})"));
         }
         let order = if one { BY_ID } else { BY_TIME };
-        let rows = union(&all.clauses, &branches, order, &whole);
+        let rows = union(ROWS, &all.clauses, &branches, order, &whole);
         format!("select c.id from ({rows}) c order by {order} {page}")
     } else {
         all.clauses.push("c.action_id = a.id".into());
-        let rows = union(&all.clauses, &branches, BY_ID, &whole);
+        let rows = union(ROWS, &all.clauses, &branches, BY_ID, &whole);
         let mut by_action = by_action;
         by_action.extend(all.apart(|of| of.window("a.started", "a.started", search)));
         format!(
@@ -57,14 +58,13 @@ fn branches(search: &Search) -> Vec<String> {
     let states = search.statuses(&["sent", "success", "cancelled", "expired", "failed", "timeout"]);
     if let Some(found) = search.found {
         if states.is_some_and(|states| !states.contains(&"success")) {
-            return vec!["false".into()];
+            return Vec::new();
         }
         // these very words are the condition of the indexes over what was found
         return vec![format!("c.status = 'success' and {found} = any (c.found)")];
     }
     match states {
         None => vec!["true".into()],
-        Some(states) if states.is_empty() => vec!["false".into()],
         Some(states) => {
             let of = |state: &&'static str| match *state {
                 "sent" => vec!["waiting", "delivered"],
@@ -73,24 +73,5 @@ fn branches(search: &Search) -> Vec<String> {
             let states = states.iter().flat_map(of);
             states.map(|state| format!("c.status = '{state}'")).collect()
         }
-    }
-}
-
-/// Writes the first rows of each branch, each by its index.
-fn union(clauses: &[String], branches: &[String], order: &str, whole: &str) -> String {
-    let clauses = all_of(clauses);
-    let branches: Vec<_> = branches
-        .iter()
-        .map(|branch| {
-            format!(
-                "(select c.id, c.started from command c where {clauses} and {branch}
-                  order by {order} limit {whole})"
-            )
-        })
-        .collect();
-    let all = branches.join(" union all ");
-    match branches.as_slice() {
-        [_] => all,
-        _ => format!("select c.id, c.started from ({all}) c order by {order} limit {whole}"),
     }
 }
