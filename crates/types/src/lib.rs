@@ -13,6 +13,7 @@ pub mod go_json;
 pub mod ids;
 pub mod instant;
 pub mod investigator;
+pub mod loader;
 pub mod messages;
 pub mod paths;
 pub mod permission;
@@ -22,7 +23,11 @@ pub use agent::{Agent, AgentStatus, Environment, Transport};
 pub use clock::Clock;
 pub use command::{CommandStatus, OperationResult};
 pub use envelope::Envelope;
-pub use ids::{ActionId, AgentId, AgentUid, CommandId, InvestigatorId, PluginId, RunId, TeamId};
+pub use ids::{
+    ActionId, AgentId, AgentUid, CommandId, InvestigatorId, LoaderId, ManifestId, PluginId, RunId,
+    TeamId,
+};
 pub use investigator::InvestigatorStatus;
+pub use loader::ManifestStatus;
 pub use messages::Message;
 pub use permission::{Permission, Permissions};

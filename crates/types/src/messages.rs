@@ -7,12 +7,14 @@ pub mod action;
 pub mod agent;
 pub mod command;
 pub mod investigator;
+pub mod loader;
 pub mod replica;
 
 pub use action::{ActionAccepted, ActionCancelled, ActionChanged};
 pub use agent::{AgentChanged, AgentSeen};
 pub use command::{CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn};
 pub use investigator::{InvestigatorChanged, InvestigatorDigest};
+pub use loader::{LoaderChanged, ManifestChanged};
 pub use replica::ReplicaRequested;
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -84,7 +86,7 @@ const SCHEDULER: &str = "scheduler";
 kinds! {
     InvestigatorChanged: "An investigator was created or changed; the whole of it.", [API] => [GATEWAY, LOADER, MANUAL, SCHEDULER];
     InvestigatorDigest: "How the owner's investigators stand, so that copies notice that they are stale.", [API] => [GATEWAY, LOADER, MANUAL, SCHEDULER];
-    ReplicaRequested: "A copy asks its owner for everything.", [API, GATEWAY, LOADER, MANUAL, SCHEDULER] => [API, GATEWAY];
+    ReplicaRequested: "A copy asks its owner for everything.", [API, GATEWAY, LOADER, MANUAL, SCHEDULER] => [API, GATEWAY, LOADER];
     ActionAccepted: "A signed action was accepted.", [API] => [SCHEDULER];
     ActionCancelled: "An investigator withdrew an action.", [API] => [SCHEDULER];
     ActionChanged: "The run of an action changed.", [SCHEDULER] => [API];
@@ -94,6 +96,8 @@ kinds! {
     CommandReturned: "Agents answered commands.", [GATEWAY] => [SCHEDULER, API];
     AgentChanged: "An agent was enrolled or changed; the whole of it.", [GATEWAY] => [SCHEDULER, API];
     AgentSeen: "Agents were heard.", [GATEWAY] => [SCHEDULER, API];
+    LoaderChanged: "A loader was created, changed or heard; the whole of it without its key.", [LOADER] => [API, GATEWAY];
+    ManifestChanged: "A manifest was created, signed or changed; the whole of it without its content.", [LOADER] => [API, GATEWAY];
 }
 
 /// Finds a kind by its routing key.

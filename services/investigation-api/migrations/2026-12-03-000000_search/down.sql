@@ -1,6 +1,25 @@
 drop table agent_stats;
-drop index investigator_name_trgm_idx, agent_seen_idx, agent_version_idx, agent_name_trgm_idx, command_found_idx,
-    command_status_started_idx, command_agent_started_idx, command_action_started_idx, command_started_idx,
-    action_started_idx, action_threat_family_trgm_idx, action_name_trgm_idx;
+drop table manifest;
+drop table loader;
+drop index investigator_name_trgm_idx;
+alter table command reset (parallel_workers);
+alter table action reset (parallel_workers);
+alter table agent reset (parallel_workers);
+drop index agent_names_trgm_idx;
+drop trigger agent_heard_follows_update on agent;
+drop trigger agent_heard_follows_insert on agent;
+drop function agent_heard_follows;
+drop table agent_heard;
+drop index command_action_not_found_idx;
+drop index command_action_found_idx;
+drop index command_not_found_idx;
+drop index command_found_idx;
+drop index command_status_idx;
+drop index command_started_idx;
+drop index command_agent_idx;
 create index command_agent_idx on command (agent_id, id);
+drop index action_status_idx;
+drop index action_started_idx;
+drop index action_names_trgm_idx;
 alter table action drop column threat_family;
+drop extension if exists pg_trgm;

@@ -5,7 +5,9 @@ mod api_key;
 mod bootstrap;
 mod cancel_action;
 mod change_investigators;
+mod count_fleet;
 mod keep_commands;
+mod keep_loaders;
 mod preview_target;
 mod refusals;
 mod search;
@@ -19,7 +21,6 @@ pub(crate) use accept_action::Reach;
 pub(crate) use change_investigators::{ApiKey, Candidate, Change};
 pub(crate) use keep_commands::Told;
 pub(crate) use search::Found;
-pub(crate) use show_commands::Shown;
 pub(crate) use verify_audit::Audit;
 pub(crate) use watch_actions::{Event, WatchError, Watched};
 

@@ -1,134 +1,132 @@
-//! Searches, shows single agents, and the dashboard.
+//! Searches: first the numbers of all that is found, then the rows behind them, some at a time.
 
-use super::{App, Shown};
-use crate::domain::search::Search;
+use super::App;
+use crate::domain::search::{Kind, Search};
 use crate::error::Error;
+use crate::store::command_rows::commands_find;
 use crate::store::find;
+use crate::store::investigators::investigators_find;
+use crate::store::loaders::{loaders_find, manifests_find};
+use diesel::result::DatabaseErrorKind;
 use fleet::AgentRow;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use store::{Conn, Value};
+use std::collections::HashMap;
+use store::{Conn, Failure};
 use types::command::Command;
 use types::investigator::Investigator;
-use types::{Action, Agent, InvestigatorId, instant};
+use types::loader::{LoaderEntry, ManifestRecord};
+use types::{Action, Agent, instant};
 
-/// Says how many actions the dashboard shows.
-const NEWEST: i64 = 10;
-
-/// Is what a search found, in the order in which it is shown.
+/// Is one thing that a search found.
 #[derive(Debug)]
 pub(crate) enum Found {
-    /// Actions.
-    Actions(Vec<Action>),
-    /// Commands.
-    Commands(Vec<Command>),
-    /// Agents.
-    Agents(Vec<Agent>),
-    /// Investigators.
-    Investigators(Vec<Investigator>),
-    /// Nothing.
-    Nothing,
-}
-
-/// Counts the agents of one version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct VersionCount {
-    version: String,
-    count: i64,
-}
-
-/// Is how the fleet stands.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Stats {
-    pub(crate) online_agents: i64,
-    pub(crate) online_by_version: Option<Vec<VersionCount>>,
-    pub(crate) online_endpoints: i64,
-    pub(crate) idle_agents: i64,
-    pub(crate) idle_by_version: Option<Vec<VersionCount>>,
-    pub(crate) idle_endpoints: i64,
-    pub(crate) new_endpoints: i64,
-    pub(crate) multi_agents: i64,
-    pub(crate) disappeared: i64,
-    pub(crate) flapping: i64,
+    /// An action.
+    Action(Action),
+    /// A command.
+    Command(Box<Command>),
+    /// An agent.
+    Agent(Agent),
+    /// An investigator.
+    Investigator(Investigator),
+    /// A loader.
+    Loader(LoaderEntry),
+    /// A manifest.
+    Manifest(ManifestRecord),
 }
 
 impl App {
-    /// Finds what a search asks for.
-    pub(crate) async fn search(&self, search: &Search) -> Result<Found, Error> {
+    /// Finds the numbers of what a search asks for, in the order in which they are shown.
+    pub(crate) async fn search(&self, search: &Search) -> Result<Vec<i64>, Error> {
         if search.limit() == 0 {
-            return Ok(Found::Nothing);
+            return Ok(Vec::new());
+        }
+        if search.is_aimed() {
+            return self.search_target(search).await;
         }
         let mut conn = self.store.get().await?;
-        Ok(match search.kind.as_str() {
-            "action" => {
-                let ids = find::ids_find(&mut conn, find::actions(search)).await?;
-                Found::Actions(self.actions_in_order(&mut conn, &ids).await?)
+        Ok(find::ids_find(&mut conn, find::search(search)).await?)
+    }
+
+    async fn search_target(&self, search: &Search) -> Result<Vec<i64>, Error> {
+        let invalid = |detail: String| Error::invalid("target-invalid", "target", detail);
+        let target =
+            fleet::parse_target(&search.target).map_err(|fault| invalid(fault.to_string()))?;
+        let aim = fleet::aim(&target, self.clock.now());
+        let mut conn = self.store.get().await?;
+        find::ids_find(&mut conn, find::reached(aim, search)).await.map_err(|error| {
+            let data = matches!(
+                error,
+                diesel::result::Error::DatabaseError(DatabaseErrorKind::Unknown, _)
+            );
+            match Failure::from(error) {
+                // what is text in one agent's facts need not be a number in another's
+                Failure::Internal(_) if data => invalid(
+                    "it cannot be evaluated: a value of an agent has not the type that it is compared in".into(),
+                ),
+                failure => failure.into(),
             }
-            "command" => {
-                let rows = find::commands_search(&mut conn, find::commands(search)).await?;
-                Found::Commands(self.mig_command_rows(&mut conn, rows, Shown::Found).await?)
-            }
-            "agent" if search.target.is_empty() => {
-                let rows = find::agents_search(&mut conn, find::agents(search)).await?;
-                Found::Agents(rows.into_iter().map(found_agent).collect())
-            }
-            "agent" => {
-                let rows = self.aimed_at(&mut conn, search).await?;
-                Found::Agents(rows.into_iter().map(Agent::from).collect())
-            }
-            "investigator" => {
-                let ids = find::ids_find(&mut conn, find::investigators(search)).await?;
-                Found::Investigators(self.investigators_in_order(&ids))
-            }
-            // loader-manifest tells of its rows later
-            _ => Found::Nothing,
         })
     }
 
-    /// Finds the agents that a target reaches, one row for each queue location.
-    async fn aimed_at(&self, conn: &mut Conn, search: &Search) -> Result<Vec<AgentRow>, Error> {
-        let target = fleet::parse_target(&search.target)
-            .map_err(|fault| Error::invalid("target-invalid", "target", fault))?;
-        let mut aim = fleet::aim(&target, self.clock.now());
-        let limit = aim.bind(Value::Int(search.limit()));
-        let offset = aim.bind(Value::Int(search.offset()));
-        let text = format!("{} limit {limit} offset {offset}", aim.reached("agent.*"));
-        Ok(find::agents_search(conn, (text, aim.binds)).await?)
+    /// Shows what a search found; what is gone since then is left out.
+    pub(crate) async fn show_found(
+        &self,
+        search: &Search,
+        ids: &[i64],
+    ) -> Result<Vec<Found>, Error> {
+        let mut conn = self.store.get().await?;
+        let conn = &mut conn;
+        Ok(match search.kind {
+            Kind::Action => {
+                let rows = self.actions_in_order(conn, ids).await?;
+                rows.into_iter().map(Found::Action).collect()
+            }
+            Kind::Command => {
+                let rows = commands_find(conn, ids).await?;
+                let rows = in_order(ids, rows, |row| row.id);
+                let rows = self.mig_found_commands(conn, rows).await?;
+                rows.into_iter().map(|row| Found::Command(Box::new(row))).collect()
+            }
+            Kind::Agent => {
+                let rows = in_order(ids, fleet::find(conn, ids).await?, |row| row.id);
+                let shown = if search.is_aimed() { Agent::from } else { found_agent };
+                rows.into_iter().map(|row| Found::Agent(shown(row))).collect()
+            }
+            Kind::Investigator => {
+                let rows = in_order(ids, investigators_find(conn, ids).await?, |row| row.id.0);
+                let shown = super::show_actions::shown_investigator;
+                rows.iter().map(|row| Found::Investigator(shown(row))).collect()
+            }
+            Kind::Loader => {
+                let rows = in_order(ids, loaders_find(conn, ids).await?, |row| row.id.0);
+                rows.into_iter().map(Found::Loader).collect()
+            }
+            Kind::Manifest => {
+                let rows = in_order(ids, manifests_find(conn, ids).await?, |row| row.id.0);
+                rows.into_iter().map(Found::Manifest).collect()
+            }
+        })
     }
 
-    async fn actions_in_order(&self, conn: &mut Conn, ids: &[i64]) -> Result<Vec<Action>, Error> {
-        let mut actions: BTreeMap<_, _> = self.mig_actions(conn, ids).await?;
-        Ok(ids.iter().filter_map(|id| actions.remove(id)).collect())
-    }
-
-    fn investigators_in_order(&self, ids: &[i64]) -> Vec<Investigator> {
-        let keyring = self.replica.current();
-        let known = ids.iter().filter_map(|id| keyring.get(InvestigatorId(*id)));
-        known.map(super::show_actions::shown_investigator).collect()
-    }
-
-    /// Shows one agent.
+    /// Shows one agent as MIG's clients read it; where it came from is not told (specs/mig/api.md §3.9).
     pub(crate) async fn mig_agent(&self, id: i64) -> Result<Option<Agent>, Error> {
         let mut conn = self.store.get().await?;
         let row = fleet::find(&mut conn, &[id]).await?.pop();
         Ok(row.map(|row| Agent { loadername: String::new(), ..row.into() }))
     }
 
-    /// Shows how the fleet stands, as last counted, and the newest actions.
-    pub(crate) async fn dashboard(&self) -> Result<(Option<Stats>, Vec<Action>), Error> {
-        let mut conn = self.store.get().await?;
-        let stats = find::stats_find(&mut conn).await?;
-        let stats = stats.and_then(|stats| serde_json::from_str(&stats).ok());
-        let ids = find::actions_newest(&mut conn, NEWEST).await?;
-        Ok((stats, self.actions_in_order(&mut conn, &ids).await?))
+    pub(super) async fn actions_in_order(
+        &self,
+        conn: &mut Conn,
+        ids: &[i64],
+    ) -> Result<Vec<Action>, Error> {
+        let mut actions = self.mig_actions(conn, ids).await?;
+        Ok(ids.iter().filter_map(|id| actions.remove(id)).collect())
     }
+}
 
-    /// Counts the fleet for the dashboard.
-    pub async fn count_fleet(&self) -> Result<(), Error> {
-        let mut conn = self.store.get().await?;
-        find::stats_count(&mut conn, self.clock.now()).await?;
-        Ok(())
-    }
+fn in_order<T>(ids: &[i64], rows: Vec<T>, id: impl Fn(&T) -> i64) -> Vec<T> {
+    let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (id(&row), row)).collect();
+    ids.iter().filter_map(|id| rows.remove(id)).collect()
 }
 
 /// Leaves of an agent what a search by parameters shows.

@@ -1,6 +1,7 @@
 //! What investigation-api listens to.
 
 mod investigators;
+mod loaders;
 mod replicas;
 mod runs;
 mod watchers;
@@ -10,7 +11,7 @@ use messaging::{Queue, Subscription};
 use types::Message;
 use types::messages::{
     ActionChanged, CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn,
-    InvestigatorChanged, ReplicaRequested,
+    InvestigatorChanged, LoaderChanged, ManifestChanged, ReplicaRequested,
 };
 
 pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
@@ -29,6 +30,12 @@ pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
             connected: None,
         },
         fleet::subscription(),
+        Subscription {
+            queue: Queue::Stream("loaders"),
+            kinds: &[LoaderChanged::KIND, ManifestChanged::KIND],
+            handle: |service, batch| Box::pin(loaders::handle(service, batch)),
+            connected: None,
+        },
         Subscription {
             queue: Queue::Stream("replicas"),
             kinds: &[ReplicaRequested::KIND],

@@ -2,5 +2,6 @@
 
 pub(crate) mod audit;
 pub(crate) mod order;
+pub(crate) mod pattern;
 pub(crate) mod search;
 pub(crate) mod state;

@@ -1,5 +1,6 @@
 //! The parameters of MIG's search: read once, checked, and repeated in every answer (specs/mig/api.md §4).
 
+use super::pattern;
 use serde::{Serialize, Serializer};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -8,10 +9,35 @@ use time::{Duration, OffsetDateTime};
 const WINDOW: Duration = Duration::hours(39_600);
 /// Says how much nearer a bound must be to count as one: clients send the default window as "no limit".
 const SLACK: Duration = Duration::hours(1);
-/// Says how many rows one answer holds at most, as `mig` asks for.
-const MAX_ROWS: f64 = 1_000_000.0;
-/// Says how long a pattern may be.
-const MAX_PATTERN: usize = 1024;
+/// Says up to where limits count; what is more cannot be there.
+const MAX_LIMIT: f64 = 9_007_199_254_740_992.0;
+/// Says how many rows may be left out: each of them is read.
+const MAX_OFFSET: f64 = 1_000_000.0;
+
+/// Says what is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Action,
+    Agent,
+    Command,
+    Investigator,
+    Loader,
+    Manifest,
+}
+
+impl Kind {
+    fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "action" => Self::Action,
+            "agent" => Self::Agent,
+            "command" => Self::Command,
+            "investigator" => Self::Investigator,
+            "loader" => Self::Loader,
+            "manifest" => Self::Manifest,
+            _ => return None,
+        })
+    }
+}
 
 /// Is an id as a filter.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,6 +60,7 @@ impl Id {
     fn text(self) -> String {
         match self {
             Self::Any => "∞".into(),
+            Self::Is(f64::NEG_INFINITY) => "-Inf".into(),
             Self::Is(number) => format!("{number:.0}"),
         }
     }
@@ -62,17 +89,19 @@ pub(crate) struct Search {
     pub(crate) investigatorid: Id,
     pub(crate) investigatorname: String,
     limit: f64,
-    loaderid: Id,
-    loadername: String,
-    manifestid: Id,
-    manifestname: String,
+    pub(crate) loaderid: Id,
+    pub(crate) loadername: String,
+    pub(crate) manifestid: Id,
+    pub(crate) manifestname: String,
     offset: f64,
     report: &'static str,
     pub(crate) status: String,
     pub(crate) target: String,
     pub(crate) threatfamily: String,
     #[serde(rename = "type")]
-    pub(crate) kind: String,
+    name: String,
+    #[serde(skip)]
+    pub(crate) kind: Kind,
     #[serde(skip)]
     pub(crate) found: Option<bool>,
     #[serde(skip)]
@@ -94,9 +123,9 @@ impl Search {
         now: OffsetDateTime,
     ) -> (Self, Option<String>) {
         let get = |name: &str| get(name).filter(|value| !value.is_empty());
-        let mut fault = None;
+        let (mut fault, mut wrong) = (None, None);
         let mut say = |text: String| {
-            fault.get_or_insert(text);
+            fault.get_or_insert(format!("parseSearchParameters()-> {text}"));
         };
         let mut number = |name: &str, default: f64| match get(name) {
             None | Some("∞") => default,
@@ -112,25 +141,26 @@ impl Search {
             });
         let [actionid, agentid, commandid, investigatorid, loaderid, manifestid] = ids;
         let (mut limit, mut offset) = (number("limit", 100.0), number("offset", 0.0));
-        for (name, number, default) in [("limit", &mut limit, 100.0), ("offset", &mut offset, 0.0)]
-        {
-            if !(0.0..=MAX_ROWS).contains(number) {
-                say(format!("{name} must be between 0 and {MAX_ROWS:.0}"));
+        let bounds =
+            [("limit", &mut limit, 100.0, MAX_LIMIT), ("offset", &mut offset, 0.0, MAX_OFFSET)];
+        for (name, number, default, most) in bounds {
+            if !(0.0..=most).contains(number) {
+                say(format!("{name} must be between 0 and {most:.0}"));
                 *number = default;
             }
         }
-        let mut pattern = |name: &str| {
+        let mut like = |name: &str| {
             let text = get(name).unwrap_or("%");
-            if let Some(why) = bad_pattern(text) {
+            if let Some(why) = pattern::fault(text) {
                 say(format!("{name} {why}"));
                 return "%".into();
             }
             text.to_owned()
         };
         let [actionname, agentname, agentversion, investigatorname] =
-            ["actionname", "agentname", "agentversion", "investigatorname"].map(&mut pattern);
+            ["actionname", "agentname", "agentversion", "investigatorname"].map(&mut like);
         let [loadername, manifestname, status, threatfamily] =
-            ["loadername", "manifestname", "status", "threatfamily"].map(&mut pattern);
+            ["loadername", "manifestname", "status", "threatfamily"].map(&mut like);
         let mut instant = |name: &str, default: OffsetDateTime| match get(name) {
             None => default,
             Some(text) => OffsetDateTime::parse(text, &Rfc3339).unwrap_or_else(|_error| {
@@ -148,7 +178,11 @@ impl Search {
                 None
             }
         };
-        let kind = get("type").unwrap_or("action").to_owned();
+        let name = get("type").unwrap_or("action").to_owned();
+        let kind = Kind::parse(&name).unwrap_or_else(|| {
+            wrong.get_or_insert("search type is invalid".into());
+            Kind::Action
+        });
         let target = get("target").unwrap_or_default().to_owned();
         let search = Self {
             actionid,
@@ -172,11 +206,17 @@ impl Search {
             status,
             target,
             threatfamily,
+            name,
             kind,
             found,
             now,
         };
-        (search, fault)
+        (search, fault.or(wrong))
+    }
+
+    /// Tells whether a target says which agents are wanted.
+    pub(crate) fn is_aimed(&self) -> bool {
+        self.kind == Kind::Agent && !self.target.is_empty()
     }
 
     /// Gives how many rows are wanted.
@@ -204,8 +244,7 @@ impl Search {
         if self.status == "%" {
             return None;
         }
-        let pattern: Vec<char> = self.status.to_lowercase().chars().collect();
-        Some(vocabulary.iter().copied().filter(|word| like(&pattern, word)).collect())
+        Some(vocabulary.iter().copied().filter(|word| pattern::like(&self.status, word)).collect())
     }
 
     /// Tells where the next rows are; said only on later pages, as the original does.
@@ -214,10 +253,14 @@ impl Search {
             return None;
         }
         let next = self.offset().saturating_add(self.limit());
-        let time = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
+        let time = |at: OffsetDateTime, bound: Option<OffsetDateTime>| {
+            // a window that is no bound needs no fraction
+            let at = bound.or_else(|| at.replace_nanosecond(0).ok()).unwrap_or(at);
+            at.format(&Rfc3339).unwrap_or_default()
+        };
         let limit = self.limit().to_string();
         let offset = next.to_string();
-        let (after, before) = (time(self.after), time(self.before));
+        let (after, before) = (time(self.after, self.since()), time(self.before, self.until()));
         let found = self.found.map(|found| found.to_string()).unwrap_or_default();
         let ids = [
             self.actionid,
@@ -230,7 +273,7 @@ impl Search {
         let [action, agent, command, investigator, loader, manifest] =
             ids.map(|id| if id == Id::Any { String::new() } else { id.text() });
         let pairs = [
-            ("type", self.kind.as_str()),
+            ("type", self.name.as_str()),
             ("after", &after),
             ("before", &before),
             ("actionid", &action),
@@ -264,53 +307,10 @@ fn given(pattern: &str) -> &str {
     if pattern == "%" { "" } else { pattern }
 }
 
-fn whole(number: f64) -> Option<i64> {
+/// Gives the whole number that `number` is, when an id can have it.
+pub(crate) fn whole(number: f64) -> Option<i64> {
     let fits = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
     fits.then(|| format!("{number:.0}").parse().ok()).flatten()
-}
-
-/// Says why PostgreSQL would not take a pattern.
-fn bad_pattern(text: &str) -> Option<String> {
-    let slashes = text.chars().rev().take_while(|&c| c == '\\').count();
-    if text.contains('\0') {
-        Some("holds a NUL character".into())
-    } else if text.chars().count() > MAX_PATTERN {
-        Some(format!("has more than {MAX_PATTERN} characters"))
-    } else if slashes % 2 == 1 {
-        Some("ends with a backslash that escapes nothing".into())
-    } else {
-        None
-    }
-}
-
-/// Tells whether a lower-case pattern of `ILIKE` means `word`; the work is bounded by their lengths.
-fn like(pattern: &[char], word: &str) -> bool {
-    let word: Vec<char> = word.chars().collect();
-    // reached[i]: the pattern so far can have eaten i characters
-    let mut reached = vec![false; word.len() + 1];
-    if let Some(first) = reached.first_mut() {
-        *first = true;
-    }
-    let mut pattern = pattern.iter();
-    while let Some(&c) = pattern.next() {
-        if c == '%' {
-            let mut any = false;
-            for here in &mut reached {
-                any |= *here;
-                *here = any;
-            }
-            continue;
-        }
-        let wanted = match c {
-            '_' => None,
-            '\\' => pattern.next().copied(),
-            c => Some(c),
-        };
-        let steps = reached.iter().zip(&word);
-        let after = steps.map(|(&here, &at)| here && wanted.is_none_or(|wanted| wanted == at));
-        reached = std::iter::once(false).chain(after).collect();
-    }
-    reached.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -329,7 +329,7 @@ mod tests {
     fn nothing_given_means_everything() {
         let (search, fault) = read(&[]);
         assert_eq!(fault, None);
-        assert_eq!((search.limit(), search.offset(), search.kind.as_str()), (100, 0, "action"));
+        assert_eq!((search.limit(), search.offset(), search.kind), (100, 0, Kind::Action));
         assert_eq!((search.since(), search.until(), search.actionid.wanted()), (None, None, None));
         let text = serde_json::to_string(&search).unwrap();
         assert!(text.starts_with(r#"{"actionid":"∞","actionname":"%","after":"2022-"#), "{text}");

@@ -5,7 +5,7 @@ use crate::InvestigationApi;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
-use types::Permission;
+use types::{AgentId, Permission};
 use web::{Collection, Investigator, Item, Origin, Problem, QueryValues};
 
 /// Shows one agent.
@@ -24,8 +24,7 @@ pub(super) async fn show(
     let id = mig_number::id("agentid", "Agent", asked)?;
     let agent = service.app.mig_agent(id).await?;
     let agent = agent.ok_or_else(|| mig_number::not_found("Agent", asked.unwrap_or_default()))?;
-    let href = origin.link(&format!("/api/v1/agent?agentid={id}"));
-    let item = Item::new(href).with("agent", &agent);
+    let item = Item::new(href(&origin, agent.id)).with("agent", &agent);
     Collection::new(origin.href(&request)).item(item).respond(StatusCode::OK)
 }
 
@@ -60,4 +59,9 @@ pub(super) async fn dashboard(
         collection = collection.item(item);
     }
     collection.respond(StatusCode::OK)
+}
+
+/// Gives the address of an agent.
+pub(super) fn href(origin: &Origin, id: AgentId) -> String {
+    origin.link(&format!("/api/v1/agent?agentid={id}"))
 }

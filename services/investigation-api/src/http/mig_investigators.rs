@@ -124,7 +124,7 @@ fn answer(
 }
 
 /// Gives the address of an investigator.
-fn href(origin: &Origin, id: InvestigatorId) -> String {
+pub(super) fn href(origin: &Origin, id: InvestigatorId) -> String {
     origin.link(&format!("/api/v1/investigator?investigatorid={id}"))
 }
 

@@ -1,5 +1,6 @@
 //! Numbers in MIG's parameters: Go reads every id as a float (specs/mig/api.md §1.4).
 
+use crate::domain::search::whole;
 use web::Problem;
 
 /// Reads the id of one thing: missing, unreadable, or not above 0 is 400; a number that no id can be is not found.
@@ -33,12 +34,6 @@ fn parse(name: &str, value: &str) -> Result<f64, Problem> {
         );
         Problem::malformed("number-invalid", detail)
     })
-}
-
-/// Gives the whole number that `number` is, when an id can have it.
-fn whole(number: f64) -> Option<i64> {
-    let fits = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
-    fits.then(|| format!("{number:.0}").parse().ok()).flatten()
 }
 
 /// Writes a number as Go's `%.0f` does.

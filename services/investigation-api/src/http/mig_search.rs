@@ -1,29 +1,31 @@
 //! `/api/v1/search`, as MIG's clients know it (specs/mig/api.md §4).
 
-use super::{mig_actions, mig_commands};
+use super::{mig_actions, mig_agents, mig_commands, mig_investigators};
 use crate::InvestigationApi;
 use crate::app::Found;
 use crate::domain::search::Search;
 use crate::error::Error;
 use actix_web::http::StatusCode;
-use actix_web::web::Data;
+use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
-use types::Permission;
+use futures_util::stream;
+use types::{InvestigatorId, Permission};
 use web::{Collection, Investigator, Item, Origin, Problem, QueryValues};
 
-const TYPES: [&str; 6] = ["action", "agent", "command", "investigator", "loader", "manifest"];
-/// Says from how many rows on an answer is written beside the event loops.
-const MANY: usize = 500;
+/// Says how many rows are read and written at once; an answer of more goes out piece by piece.
+const PIECE: usize = 250;
 
 /// Finds actions, agents, commands, investigators, loaders or manifests.
 #[utoipa::path(tag = "mig", params(
         ("type" = Option<String>, Query, description = "action (default), agent, command, investigator, loader, manifest"),
         ("actionid" = Option<f64>, Query), ("agentid" = Option<f64>, Query), ("commandid" = Option<f64>, Query),
-        ("investigatorid" = Option<f64>, Query), ("actionname" = Option<String>, Query),
-        ("agentname" = Option<String>, Query), ("agentversion" = Option<String>, Query),
-        ("investigatorname" = Option<String>, Query), ("threatfamily" = Option<String>, Query),
-        ("status" = Option<String>, Query), ("foundanything" = Option<bool>, Query),
-        ("target" = Option<String>, Query), ("after" = Option<String>, Query), ("before" = Option<String>, Query),
+        ("investigatorid" = Option<f64>, Query), ("loaderid" = Option<f64>, Query), ("manifestid" = Option<f64>, Query),
+        ("actionname" = Option<String>, Query), ("agentname" = Option<String>, Query),
+        ("agentversion" = Option<String>, Query), ("investigatorname" = Option<String>, Query),
+        ("loadername" = Option<String>, Query), ("manifestname" = Option<String>, Query),
+        ("threatfamily" = Option<String>, Query), ("status" = Option<String>, Query),
+        ("foundanything" = Option<bool>, Query), ("target" = Option<String>, Query),
+        ("after" = Option<String>, Query), ("before" = Option<String>, Query),
         ("limit" = Option<f64>, Query), ("offset" = Option<f64>, Query)),
     responses((status = 200), (status = 400), (status = 401), (status = 404)))]
 #[get("/api/v1/search")]
@@ -39,89 +41,100 @@ pub(super) async fn find(
     let (search, fault) = Search::read(|name| query.first(name), service.app.clock.now());
     let refuse = |status, message: String| {
         Collection::new(href.as_str())
-            .item(Item::new(href.as_str()).with("search parameters", &search))
+            .item(parameters(&href, &search))
             .error(message)
             .respond(status)
     };
     if let Some(fault) = fault {
-        return refuse(StatusCode::BAD_REQUEST, format!("parseSearchParameters()-> {fault}"));
+        return refuse(StatusCode::BAD_REQUEST, fault);
     }
-    if !TYPES.contains(&search.kind.as_str()) {
-        return refuse(StatusCode::BAD_REQUEST, "search type is invalid".into());
-    }
-    let found = match service.app.search(&search).await {
-        Ok(found) => found,
+    let ids = match service.app.search(&search).await {
+        Ok(ids) => ids,
         Err(Error::Invalid { pointer, detail, .. }) => {
             return refuse(StatusCode::BAD_REQUEST, format!("{pointer}: {detail}"));
         }
         Err(error) => return Err(error.into()),
     };
-    if found.is_empty() {
+    if ids.is_empty() {
         return refuse(StatusCode::NOT_FOUND, "no results found".into());
     }
-    if found.len() < MANY {
-        return answer(&origin, &href, &search, found).respond(StatusCode::OK);
+    let mut answer = Answer { service, origin, href, search, ids, written: 0 };
+    let first = answer.next().await?;
+    if answer.is_over() {
+        return Ok(Collection::answer(StatusCode::OK).body(first));
     }
-    let body = web::cpu(move || answer(&origin, &href, &search, found).encode()).await??;
-    // the headers are those of every answer of this dialect
-    Ok(HttpResponse::Ok()
-        .insert_header(("content-type", "application/json"))
-        .insert_header(("cache-control", "no-cache"))
-        .body(body))
+    let first = stream::once(async move { Ok(Bytes::from(first)) });
+    let rest = stream::try_unfold(answer, async |mut answer: Answer| {
+        if answer.is_over() {
+            return Ok(None);
+        }
+        let piece = answer.next().await?;
+        Ok::<_, Problem>(Some((Bytes::from(piece), answer)))
+    });
+    let pieces = stream::StreamExt::chain(first, rest);
+    Ok(Collection::answer(StatusCode::OK).streaming(pieces))
 }
 
-impl Found {
-    fn len(&self) -> usize {
-        match self {
-            Self::Actions(rows) => rows.len(),
-            Self::Commands(rows) => rows.len(),
-            Self::Agents(rows) => rows.len(),
-            Self::Investigators(rows) => rows.len(),
-            Self::Nothing => 0,
-        }
+/// Is an answer that is written piece by piece, so that its size needs no memory.
+struct Answer {
+    service: Data<InvestigationApi>,
+    origin: Data<Origin>,
+    href: String,
+    search: Search,
+    ids: Vec<i64>,
+    written: usize,
+}
+
+impl Answer {
+    fn is_over(&self) -> bool {
+        self.written >= self.ids.len()
     }
 
-    fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Writes the next rows, with what goes before and after them.
+    async fn next(&mut self) -> Result<String, Problem> {
+        let ids = self.ids.get(self.written..).unwrap_or_default();
+        let ids = ids.get(..PIECE).unwrap_or(ids);
+        let found = self.service.app.show_found(&self.search, ids).await?;
+        let mut text = String::new();
+        if self.written == 0 {
+            text += &Collection::begin(&self.href)?;
+        }
+        for found in &found {
+            // the last item is of another kind, so each of these has one after it
+            text += &item(&self.origin, found).encode()?;
+            text.push(',');
+        }
+        self.written += ids.len();
+        if self.is_over() {
+            if let Some(pagination) = self.search.pagination(|path| self.origin.link(path)) {
+                text += &Item::new(self.href.as_str()).with("pagination", &pagination).encode()?;
+                text.push(',');
+            }
+            text += &parameters(&self.href, &self.search).encode()?;
+            text += Collection::END;
+        }
+        Ok(text)
     }
 }
 
-fn answer(origin: &Origin, href: &str, search: &Search, found: Found) -> Collection {
-    let items: Vec<Item> = match found {
-        Found::Actions(rows) => {
-            let item = |row| Item::new(mig_actions::href(origin, row_id(row))).with("action", row);
-            rows.iter().map(item).collect()
-        }
-        Found::Commands(rows) => {
-            let item = |row: &types::command::Command| {
-                Item::new(mig_commands::href(origin, row.id)).with("command", row)
-            };
-            rows.iter().map(item).collect()
-        }
-        Found::Agents(rows) => {
-            let item = |row: &types::Agent| {
-                Item::new(origin.link(&format!("/api/v1/agent?agentid={}", row.id)))
-                    .with("agent", row)
-            };
-            rows.iter().map(item).collect()
-        }
-        Found::Investigators(rows) => {
-            let item = |row: &types::investigator::Investigator| {
-                let id = row.id.unwrap_or(types::InvestigatorId(0));
-                Item::new(origin.link(&format!("/api/v1/investigator?investigatorid={id}")))
-                    .with("investigator", row)
-            };
-            rows.iter().map(item).collect()
-        }
-        Found::Nothing => Vec::new(),
-    };
-    let mut collection = items.into_iter().fold(Collection::new(href), Collection::item);
-    if let Some(pagination) = search.pagination(|path| origin.link(path)) {
-        collection = collection.item(Item::new(href).with("pagination", &pagination));
-    }
-    collection.item(Item::new(href).with("search parameters", search))
+fn parameters(href: &str, search: &Search) -> Item {
+    Item::new(href).with("search parameters", search)
 }
 
-fn row_id(action: &types::Action) -> types::ActionId {
-    action.id
+fn item(origin: &Origin, found: &Found) -> Item {
+    match found {
+        Found::Action(row) => Item::new(mig_actions::href(origin, row.id)).with("action", row),
+        Found::Command(row) => Item::new(mig_commands::href(origin, row.id)).with("command", row),
+        Found::Agent(row) => Item::new(mig_agents::href(origin, row.id)).with("agent", row),
+        Found::Investigator(row) => {
+            let id = row.id.unwrap_or(InvestigatorId(0));
+            Item::new(mig_investigators::href(origin, id)).with("investigator", row)
+        }
+        // the original links a loader to the base of its paths
+        Found::Loader(row) => Item::new(origin.link("/api/v1")).with("loader", row),
+        Found::Manifest(row) => {
+            Item::new(origin.link(&format!("/api/v1/manifest?manifestid={}", row.id)))
+                .with("manifest", row)
+        }
+    }
 }

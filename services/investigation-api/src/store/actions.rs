@@ -182,7 +182,8 @@ pub(crate) async fn actions_change(
             "targeted": change.counters.targeted, "version": change.version})
     }).collect();
     store::sql(
-        "update action set status = new.status, reason = new.reason, started = new.started,
+        "update action set status = new.status, reason = new.reason,
+             started = coalesce(new.started, action.started),
              finished = new.finished, updated = new.at, targeted = new.targeted, run_version = new.version
          from (select * from jsonb_to_recordset($1) as new(id bigint, status text, reason text, at timestamptz,
              started timestamptz, finished timestamptz, targeted bigint, version bigint) order by id) as new

@@ -11,7 +11,8 @@ use types::messages::command::ReturnedCommand;
 use types::messages::{CommandDelivered, CommandIssued, CommandWithdrawn};
 use types::{OperationResult, messages::command::IssuedCommand};
 
-/// Inserts commands as they are made; those that could not be given out have failed, with the reason as result.
+/// Inserts commands as they are made; those that could not be given out have failed, with the reason as result. That
+/// moment is when their action started, whether or not the scheduler has told so.
 pub(crate) async fn commands_insert(conn: &mut Conn, issued: &CommandIssued) -> QueryResult<i64> {
     let rows: Vec<_> = issued.commands.iter().map(|command| {
         json!({"id": command.id, "agent": command.agent, "results": failure(command)})
@@ -23,6 +24,7 @@ pub(crate) async fn commands_insert(conn: &mut Conn, issued: &CommandIssued) -> 
              from json_to_recordset($1) as new(id bigint, agent bigint, results json) order by id
              on conflict (id) do nothing
              returning action_id, null::text as before, status as after),
+         begun as (update action set started = $3 where id = $2 and started is null returning 1),
          {COUNT_MOVED}"
     ))
     .bind::<Json, _>(json!(rows))

@@ -9,6 +9,7 @@ mod access;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod dashboard;
 mod events;
 #[cfg(test)]
 mod house;
@@ -21,7 +22,11 @@ mod plans;
 #[cfg(test)]
 mod refuse;
 #[cfg(test)]
+mod rows;
+#[cfg(test)]
 mod search;
+#[cfg(test)]
+mod search_bad;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The searches never read all commands.
 
-use crate::search::api;
+use crate::rows::api;
 use diesel::sql_types::Text;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
