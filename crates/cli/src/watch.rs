@@ -45,18 +45,14 @@ impl<'a> Watch<'a> {
             Source::Questions => return self.ask().await.map(Some),
             Source::Events(stream) => stream.take(),
         };
-        let mut stream = match stream {
-            Some(stream) => stream,
-            None => match self.open().await? {
-                Some(stream) => {
-                    self.fruitful = false;
-                    Box::new(stream)
-                }
-                None => {
-                    self.source = Source::Questions;
-                    return Ok(None);
-                }
-            },
+        let mut stream = if let Some(stream) = stream {
+            stream
+        } else if let Some(stream) = self.open().await? {
+            self.fruitful = false;
+            Box::new(stream)
+        } else {
+            self.source = Source::Questions;
+            return Ok(None);
         };
         // whoever serves us may end the stream at any time; the next one goes on where this one ended
         let Ok(event) = stream.next(self.api, LONGEST_PAUSE).await else {

@@ -3,10 +3,12 @@
 mod admin;
 mod people;
 mod run;
+mod search;
 
-pub use admin::{Agents, Bootstrap, ConfigCommand, Enrol, Key, Plugin, Setting};
-pub use people::{Audit, Investigator};
-pub use run::{Cancel, Follow, Results, Run, Show, Status, Wait};
+pub use admin::{Bootstrap, ConfigCommand, Enrol, Key, Plugin, Setting};
+pub use people::{Audit, Change, Investigator};
+pub use run::{ActionCommand, Cancel, Copy, Follow, Results, Run, Show, ShowAction, Status, Wait};
+pub use search::{Agents, Filter, Search, Subject};
 
 use crate::output::Format;
 use clap::{Args, Parser, Subcommand};
@@ -95,6 +97,11 @@ pub enum Command {
     Plugin(Plugin),
     /// List the agents.
     Agents(Agents),
+    /// Find actions, commands, agents, investigators, manifests and loaders.
+    Search(Box<Search>),
+    /// Show an action with everything of it, or copy what people wrote of it.
+    #[command(subcommand)]
+    Action(ActionCommand),
     /// Sign an action, send it, follow it, print what came back.
     Run(Box<Run>),
     /// Show how an action is.

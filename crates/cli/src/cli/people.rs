@@ -8,6 +8,16 @@ use types::{Permission, Permissions};
 /// Lists what can be done with investigators.
 #[derive(Debug, Subcommand)]
 pub enum Investigator {
+    /// List them.
+    Ls(Output),
+    /// Change who they are and what they may do.
+    #[command(flatten)]
+    Change(Change),
+}
+
+/// Lists what can be changed of investigators.
+#[derive(Debug, Subcommand)]
+pub enum Change {
     /// Create one; without a public key they work by API key alone.
     Add {
         /// Their name.
@@ -46,8 +56,6 @@ pub enum Investigator {
         #[arg(long)]
         remove: bool,
     },
-    /// List them.
-    Ls(Output),
 }
 
 /// Lists what can be done with the audit.

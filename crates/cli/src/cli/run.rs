@@ -2,7 +2,7 @@
 
 use super::Output;
 use crate::duration;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use time::Duration;
 use types::ActionId;
@@ -115,6 +115,37 @@ pub struct Cancel {
     /// The action.
     #[arg(value_parser = action)]
     pub id: ActionId,
+}
+
+/// Lists what can be done with the order itself.
+#[derive(Debug, Subcommand)]
+pub enum ActionCommand {
+    /// Print what people wrote of an action, without times and signatures: the start of a new one (`run --file`).
+    Copy(Copy),
+    /// Show an action: how it is, who signed it, what it orders, what came back.
+    Show(ShowAction),
+}
+
+/// Holds the arguments of `action copy`.
+#[derive(Debug, Args)]
+pub struct Copy {
+    /// The action.
+    #[arg(value_parser = action)]
+    pub id: ActionId,
+}
+
+/// Holds the arguments of `action show`.
+#[derive(Debug, Args)]
+pub struct ShowAction {
+    /// The action.
+    #[arg(value_parser = action)]
+    pub id: ActionId,
+    /// Which results are printed.
+    #[arg(long, value_enum, default_value = "found")]
+    pub show: Show,
+    /// How data is written; JSON has everything.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 fn action(text: &str) -> Result<ActionId, String> {

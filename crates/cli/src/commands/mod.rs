@@ -5,11 +5,13 @@ mod agents;
 mod audit;
 mod bootstrap;
 mod config;
+mod document;
 mod enrol;
 mod investigator;
 mod key;
 mod plugin;
 mod run;
+mod search;
 
 use crate::cli::{Cli, Command};
 use crate::context::Context;
@@ -34,7 +36,9 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Config(args) => config::run(&context, args),
         Command::Enrol(args) => enrol::run(&context, args).await,
         Command::Plugin(args) => plugin::run(&context, args).await,
-        Command::Agents(args) => agents::run(&context, args.output).await,
+        Command::Agents(args) => agents::run(&context, args).await,
+        Command::Search(args) => search::run(&context, &args).await,
+        Command::Action(command) => document::run(&context, &command).await,
         Command::Run(args) => run::run(&context, *args).await,
         Command::Status(args) => action::status(&context, &args).await,
         Command::Results(args) => action::results(&context, &args).await,

@@ -5,6 +5,9 @@ use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 use types::api::problem::Problem;
 
+/// Is what MIG's routes answer, with 401, to one they know who may not do this.
+const NOT_PERMITTED: &str = "Insufficient permissions to access endpoint";
+
 /// Is a good answer.
 pub struct Reply {
     /// The HTTP status.
@@ -43,10 +46,11 @@ impl Answer {
         };
         failure.request_id = failure.request_id.or(self.request_id);
         Err(match self.status.as_u16() {
+            401 if failure.what == NOT_PERMITTED => denied(failure),
             401 => failure.exit(Exit::Denied).next(
                 "writ key show: is this key or API key known to the server, and this machine's clock right?",
             ),
-            403 => failure.exit(Exit::Denied).next("ask an administrator for the permission"),
+            403 => denied(failure),
             429 | 502 | 503 | 504 => failure.kind(Kind::Passing).next("try again in a moment"),
             404 => failure.next("is the id right, and the address that of a Writ server?"),
             400..=499 => failure.next("correct it and run the command again"),
@@ -71,6 +75,10 @@ impl Answer {
         }
         if text.trim().is_empty() { failure } else { failure.why(text.trim()) }
     }
+}
+
+fn denied(failure: Failure) -> Failure {
+    failure.exit(Exit::Denied).next("ask an administrator for the permission")
 }
 
 fn of_problem(problem: Problem) -> Failure {

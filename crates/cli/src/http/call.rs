@@ -66,19 +66,19 @@ impl<'a> Call<'a> {
     /// Sets a multipart form of texts and files as the body; a third `true` makes a part a file.
     pub fn parts(mut self, parts: &[(&str, &str, bool)]) -> Result<Self, Failure> {
         let boundary = format!("writ{:032x}", rand::random::<u128>());
-        let mut body = String::new();
+        let mut body = Vec::new();
         for (name, content, is_file) in parts {
             if content.contains(&boundary) {
                 return Err(Failure::new("the content holds its own boundary; try again"));
             }
             let file = if *is_file { format!("; filename=\"{name}\"") } else { String::new() };
-            body += &format!(
+            body.push(format!(
                 "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n{content}\r\n"
-            );
+            ));
         }
-        body += &format!("--{boundary}--\r\n");
+        body.push(format!("--{boundary}--\r\n"));
         self.content_type = format!("multipart/form-data; boundary={boundary}");
-        Ok(self.body(body.into_bytes()))
+        Ok(self.body(body.concat().into_bytes()))
     }
 
     /// Sets the body.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod call;
+mod collection;
 mod events;
 
 pub use answer::Reply;

@@ -2,6 +2,7 @@
 
 pub mod csv;
 pub mod elements;
+pub mod found;
 pub mod list;
 pub mod progress;
 pub mod results;

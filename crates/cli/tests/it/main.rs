@@ -13,6 +13,8 @@ mod people;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod search;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod terminal;

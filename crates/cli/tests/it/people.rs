@@ -1,7 +1,7 @@
 //! Investigators and the audit.
 
 use crate::support::documents::json_of;
-use crate::support::{Answer, Server, Writ};
+use crate::support::{Answer, Server, Writ, script};
 use serde_json::json;
 
 fn investigator(name: &str, value: &serde_json::Value) -> Answer {
@@ -65,7 +65,7 @@ fn investigators_are_created_and_changed() {
         format!("{}\n", "K".repeat(32))
     );
     let listed = writ.run(&["investigator", "ls", "-o", "csv"]).ends(0).stdout;
-    assert_eq!(listed, "id,name,status,fingerprint,permissions\n5,Eve,active,,search agent\n");
+    assert_eq!(listed, "id,name,status,fingerprint,permissions\n5,Eve,active,,agent search\n");
 }
 
 #[test]
@@ -80,4 +80,19 @@ fn a_refusal_of_migs_routes_is_shown_in_its_words() {
     let writ = Writ::with_key(&server);
     let ran = writ.run(&["investigator", "disable", "1"]).ends(1);
     assert!(ran.stderr.contains("will not remove last admin"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_audit_is_followed_by_the_program_that_has_it() {
+    let mut writ = Writ::new();
+    let beside = writ.home.path().join("bin");
+    std::fs::create_dir(&beside).unwrap();
+    std::fs::copy(&writ.program, beside.join("writ")).unwrap();
+    writ.program = beside.join("writ");
+    let program = beside.join("investigation-api");
+    script(&program, "[ \"$*\" = 'audit verify --noted 3:ab' ] && echo 7:cd");
+    assert_eq!(writ.run(&["audit", "verify", "--noted", "3:ab"]).ends(0).stdout, "7:cd\n");
+    script(&program, "echo 'the audit is broken at row 5: it was changed' >&2; exit 1");
+    let ran = writ.run(&["audit", "verify"]).ends(1);
+    assert!(ran.stderr.contains("broken at row 5: it was changed\nerror: "), "{}", ran.stderr);
 }

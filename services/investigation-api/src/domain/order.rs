@@ -46,9 +46,7 @@ pub(crate) fn judge(
     let target = fleet::parse_target(&action.target)
         .map_err(|fault| Error::invalid("target-invalid", "/target", format!("target: {fault}")))?;
     well_named_modules(&action)?;
-    let signers = keyring
-        .verify_action(&action, now)
-        .map_err(|fault| Error::invalid("signature-invalid", "/pgpsignatures", fault))?;
+    let signers = keyring.verify_action(&action, now).map_err(Error::Signature)?;
     let mut digest = Sha256::new_with_prefix(signing::action::signed_string(&action));
     let mut signatures: Vec<_> = action.pgpsignatures.iter().flatten().collect();
     signatures.sort();

@@ -4,6 +4,7 @@ use super::mig_number;
 use crate::InvestigationApi;
 use crate::app::Reach;
 use crate::domain::audit::Actor;
+use crate::error::Error;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
@@ -27,7 +28,11 @@ pub(super) async fn create(
     let accepted = service
         .app
         .accept_action(caller.id, &Actor::caller(&caller, peer.0), document, Reach::May)
-        .await?;
+        .await
+        .map_err(|error| match error {
+            Error::Signature(fault) => Problem::malformed("signature-invalid", fault.mig_text()),
+            error => error.into(),
+        })?;
     let action = Action {
         id: accepted.id,
         status: "pending".into(),

@@ -59,7 +59,7 @@ pub(super) async fn create(
     let key = form.file("publickey").map(String::from_utf8_lossy);
     let candidate = Candidate { name: &name, permissions, public_key: key.as_deref() };
     let actor = Actor::caller(&caller, peer.0);
-    let made = service.app.create_investigator(&actor, &candidate).await?;
+    let made = service.app.create_investigator(&actor, caller.permissions, &candidate).await?;
     let echo = Document {
         status: String::new(),
         createdat: instant::NONE,
@@ -96,7 +96,7 @@ pub(super) async fn update(
         return Err(invalid("No updates to the investigator were specified"));
     }
     let actor = Actor::caller(&caller, peer.0);
-    let new_key = service.app.change_investigator(&actor, id, &change).await?;
+    let new_key = service.app.change_investigator(&actor, caller.permissions, id, &change).await?;
     // only what was posted is repeated
     let echo = Document {
         id: Some(id),
