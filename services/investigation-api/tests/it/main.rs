@@ -9,6 +9,8 @@ mod access;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod house;

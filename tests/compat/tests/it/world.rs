@@ -190,7 +190,7 @@ impl World {
             document.as_object_mut().unwrap().remove(given);
         }
         let document = document.to_string();
-        let client = reqwest::Client::new();
+        let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
         let url = format!("{}/api/v1/action/create/", self.running.url());
         let request = client.post(url).header("x-migapikey", FIXTURE_KEY);
         let answer = request.form(&[("action", &document)]).send().await.unwrap();
