@@ -100,7 +100,7 @@ impl App {
                 status: mig_status(&row.status).into(),
                 starttime: row.started,
                 finishtime: instant::or_far(row.finished),
-                action: if shown == Shown::Single { bare(action) } else { action },
+                action: bare(action, shown),
                 agent: brief(AgentId(row.agent_id), agent, shown),
             }
         });
@@ -120,15 +120,16 @@ fn results(row: &CommandRow) -> Option<Vec<OperationResult>> {
     row.results.clone().and_then(|results| serde_json::from_value(results).ok())
 }
 
-/// Leaves of an action what `GET /command` shows: the order, nothing of its run.
-fn bare(action: Action) -> Action {
+/// Leaves of an action what a command shows of it: the order; `GET /search` tells its signers and counters as well.
+fn bare(action: Action, shown: Shown) -> Action {
+    let single = shown == Shown::Single;
     Action {
-        investigators: Vec::new(),
+        investigators: if single { Vec::new() } else { action.investigators },
         status: String::new(),
         starttime: instant::NONE,
         finishtime: instant::NONE,
         lastupdatetime: instant::NONE,
-        counters: types::action::Counters::default(),
+        counters: if single { types::action::Counters::default() } else { action.counters },
         ..action
     }
 }

@@ -416,3 +416,104 @@ async fn signed_orders_that_mean_harm() {
     assert_eq!(rows(&process).await, before);
     process.tap.none_of("action.accepted.v1", Duration::from_millis(100)).await;
 }
+
+const TYPES: [&str; 6] = ["action", "agent", "command", "investigator", "loader", "manifest"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_that_mean_nothing() {
+    let search = |kind: &str, name: &str, value: &str| {
+        format!("/api/v1/search?type={kind}&{name}={}", encoded(value))
+    };
+    let mut cases = Vec::new();
+    for kind in TYPES {
+        for name in ["actionid", "agentid", "commandid", "investigatorid", "loaderid", "manifestid"] {
+            for value in ["x", "1 or 1=1", "0x10", "\0"] {
+                cases.push(get(&search(kind, name, value), 400));
+            }
+            for value in ["NaN", "-Inf", "-1", "1e300", "0.5"] {
+                cases.push(get(&search(kind, name, value), 404));
+            }
+            cases.push(get(&format!("{}&{name}=1", search(kind, name, "x")), 400));
+        }
+        for name in ["limit", "offset"] {
+            for value in ["NaN", "-Inf", "Inf", "-1", "1e300", "x", "\0"] {
+                cases.push(get(&search(kind, name, value), 400));
+            }
+        }
+        for name in ["after", "before"] {
+            for value in ["yesterday", "2026-13-01T00:00:00Z", "2026-11-21", "10000-01-01T00:00:00Z", "\0"] {
+                cases.push(get(&search(kind, name, value), 400));
+            }
+        }
+        // no row is from then
+        cases.push(get(&search(kind, "after", "9999-12-31T23:59:59-12:00"), 400));
+        cases.push(get(&search(kind, "before", "0000-01-01T00:00:00+12:00"), 400));
+        cases.push(get(&search(kind, "after", "9999-12-31T23:59:59Z"), 404));
+        cases.push(get(&search(kind, "before", "0001-01-01T00:00:00Z"), 404));
+        cases.push(get(&search(kind, "foundanything", "maybe"), 400));
+        cases.push(get(&format!("/api/v1/search?type={kind}&status=%FF"), 404));
+    }
+    for kind in ["", "nosuch", "Action", "action'--", "\0"] {
+        let status = if kind.is_empty() { 404 } else { 400 };
+        cases.push(get(&format!("/api/v1/search?type={}", encoded(kind)), status));
+    }
+    for value in ["NaN", "-1", "0", "x", "", "\0", "1;drop table agent"] {
+        cases.push(get(&format!("/api/v1/agent?agentid={}", encoded(value)), 400));
+    }
+    for value in ["Inf", "1e308", "0.5", "18446744073709551616"] {
+        cases.push(get(&format!("/api/v1/agent?agentid={value}"), 404));
+    }
+    for value in ["x", "-1", "1:2", "\u{e9}"] {
+        cases.push(get("/v1/actions/1/events", 404).with("last-event-id", value));
+    }
+    cases.push(get("/v1/actions/1/events", 404).with("last-event-id", b"\xff".to_vec()));
+    all_are_refused(cases).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_that_mean_harm() {
+    let patterns = [
+        "actionname",
+        "agentname",
+        "agentversion",
+        "investigatorname",
+        "loadername",
+        "manifestname",
+        "status",
+        "threatfamily",
+    ];
+    let mut cases = Vec::new();
+    for payload in INJECTIONS {
+        let quoted = encoded(payload);
+        // a pattern finds nothing, unless it cannot be one
+        let status = if payload.contains('\0') { 400 } else { 404 };
+        for (number, name) in patterns.iter().enumerate() {
+            for kind in [TYPES[number % 6], TYPES[(number + 1) % 6]] {
+                let path = format!("/api/v1/search?type={kind}&{name}={quoted}");
+                let finds = path_finds(kind, name, payload);
+                cases.push(get(&path, if finds { 200 } else { status }));
+            }
+        }
+        if *payload != "name=''''''" {
+            cases.push(get(&format!("/api/v1/search?type=agent&target={quoted}"), 400));
+        }
+        for name in ["type", "actionid", "limit", "after", "foundanything"] {
+            cases.push(get(&format!("/api/v1/search?{name}={quoted}"), 400));
+        }
+        cases.push(get(&format!("/api/v1/agent?agentid={quoted}"), 400));
+        cases.push(get("/v1/actions/1/events", 404).with("last-event-id", quoted));
+    }
+    for hostile in ["\\", "%\\", "\u{e9}\\"] {
+        for name in patterns {
+            let path = format!("/api/v1/search?type=action&{name}={}", encoded(hostile));
+            cases.push(get(&path, 400));
+        }
+    }
+    all_are_refused(cases).await;
+}
+
+/// Tells whether a pattern that is in the corpus finds something after all.
+fn path_finds(kind: &str, name: &str, payload: &str) -> bool {
+    let _ = (kind, name);
+    payload == "%"
+}
