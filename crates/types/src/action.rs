@@ -4,7 +4,7 @@ use crate::investigator::Investigator;
 use crate::{ActionId, go_json, instant};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
+use time::{OffsetDateTime, UtcOffset};
 
 /// Is an action with everything that is known of it; in a posted document most members are absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,10 +78,14 @@ impl Default for Action {
 }
 
 /// Lists the members of `description` and `threat` in MIG's order.
-const DESCRIBED: [&str; 8] = ["author", "email", "url", "revision", "ref", "level", "family", "type"];
+const DESCRIBED: [&str; 8] =
+    ["author", "email", "url", "revision", "ref", "level", "family", "type"];
 
 /// Writes the members that MIG knows in its order, then the others.
-fn described<S: Serializer>(members: &Map<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
+fn described<S: Serializer>(
+    members: &Map<String, Value>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     let known = DESCRIBED.iter().filter_map(|name| members.get_key_value(*name));
     let others = members.iter().filter(|(name, _)| !DESCRIBED.contains(&name.as_str()));
     serializer.collect_map(known.chain(others))
@@ -147,6 +151,12 @@ pub enum ActionFault {
     /// The form is not version 2.
     #[error("wrong syntax version, expected 2")]
     SyntaxVersion,
+    /// It starts outside of the years that can be written.
+    #[error("action validfrom is not in the years 1 to 9999 (UTC)")]
+    NoStart,
+    /// It ends outside of the years that can be written.
+    #[error("action expireafter is not in the years 1 to 9999 (UTC)")]
+    NoEnd,
     /// It ends before it starts.
     #[error("action expireafter is set before action validfrom")]
     Reversed,
@@ -174,7 +184,8 @@ impl ActionFault {
             Self::NoName | Self::LongName => "/name",
             Self::NoTarget | Self::LongTarget => "/target",
             Self::SyntaxVersion => "/syntaxversion",
-            Self::Reversed | Self::Expired => "/expireafter",
+            Self::NoStart => "/validfrom",
+            Self::NoEnd | Self::Reversed | Self::Expired => "/expireafter",
             Self::NoOperations | Self::ManyOperations => "/operations",
             Self::NoSignature | Self::ManySignatures => "/pgpsignatures",
         }
@@ -192,6 +203,8 @@ impl Action {
             (self.name.chars().count() > MAX_TEXT, ActionFault::LongName),
             (self.target.chars().count() > MAX_TEXT, ActionFault::LongTarget),
             (self.syntaxversion != 2, ActionFault::SyntaxVersion),
+            (!writable(self.validfrom), ActionFault::NoStart),
+            (!writable(self.expireafter), ActionFault::NoEnd),
             (self.expireafter < self.validfrom, ActionFault::Reversed),
             (self.expireafter < now, ActionFault::Expired),
         ];
@@ -207,6 +220,11 @@ impl Action {
             _ => Ok(()),
         }
     }
+}
+
+/// Tells whether a time can be written in UTC: its offset may lead out of the years there are.
+fn writable(at: OffsetDateTime) -> bool {
+    at.checked_to_offset(UtcOffset::UTC).is_some_and(|utc| (1..=9999).contains(&utc.year()))
 }
 
 const POSTED: [&str; 9] = [
@@ -297,6 +315,27 @@ mod tests {
         let written = serde_json::to_string(&Action::parse(text).unwrap()).unwrap();
         let wanted = r#""threat":{"ref":"x1","level":"low","family":"f","type":"system","a":1}"#;
         assert!(written.contains(wanted), "{written}");
+    }
+
+    #[test]
+    fn times_that_no_utc_year_has_are_refused() {
+        let now = time::macros::datetime!(2026-11-21 18:35:44 UTC);
+        let fine = Action {
+            name: "n".into(),
+            target: "t".into(),
+            validfrom: now,
+            expireafter: now,
+            syntaxversion: 2,
+            ..Action::default()
+        };
+        assert_eq!(fine.check(now), Err(ActionFault::NoOperations));
+        let last = time::macros::datetime!(9999-12-31 23:59:59 -12:00);
+        assert_eq!(
+            Action { expireafter: last, ..fine.clone() }.check(now),
+            Err(ActionFault::NoEnd)
+        );
+        let first = time::macros::datetime!(0000-12-31 23:59:59 UTC);
+        assert_eq!(Action { validfrom: first, ..fine }.check(now), Err(ActionFault::NoStart));
     }
 
     #[test]

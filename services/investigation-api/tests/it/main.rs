@@ -9,7 +9,10 @@ mod access;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod dashboard;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod house;

@@ -57,6 +57,7 @@ impl World {
         world.add(2, "Bob Investigator", ALL, Some(key("bob")), None).await;
         world.agent(0).await;
         world.action(&Past::of(&world, 203, 1)).await;
+        world.running.service.app.count_fleet().await.unwrap();
         world
     }
 
@@ -93,7 +94,8 @@ impl World {
         self.execute(&format!(
             "insert into auth.investigator ({columns}) select {columns} from investigator
              on conflict (id) do update set status = excluded.status, permissions = excluded.permissions,
-                 api_key_sha256 = excluded.api_key_sha256, version = excluded.version",
+                 api_key_sha256 = excluded.api_key_sha256, modified = excluded.modified,
+                 version = excluded.version",
         ))
         .await;
         let parts = &self.running.parts;
@@ -190,7 +192,7 @@ impl World {
             document.as_object_mut().unwrap().remove(given);
         }
         let document = document.to_string();
-        let client = reqwest::Client::new();
+        let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
         let url = format!("{}/api/v1/action/create/", self.running.url());
         let request = client.post(url).header("x-migapikey", FIXTURE_KEY);
         let answer = request.form(&[("action", &document)]).send().await.unwrap();
