@@ -60,6 +60,7 @@ impl Id {
     fn text(self) -> String {
         match self {
             Self::Any => "∞".into(),
+            Self::Is(f64::INFINITY) => "Inf".into(),
             Self::Is(f64::NEG_INFINITY) => "-Inf".into(),
             Self::Is(number) => format!("{number:.0}"),
         }
@@ -128,16 +129,16 @@ impl Search {
             fault.get_or_insert(format!("parseSearchParameters()-> {text}"));
         };
         let mut number = |name: &str, default: f64| match get(name) {
-            None | Some("∞") => default,
+            None => default,
             Some(text) => text.parse().unwrap_or_else(|_error| {
                 say(format!("{name} '{text}' is not a number"));
                 default
             }),
         };
         let ids = ["actionid", "agentid", "commandid", "investigatorid", "loaderid", "manifestid"]
-            .map(|name| match number(name, f64::INFINITY) {
-                f64::INFINITY => Id::Any,
-                id => Id::Is(id),
+            .map(|name| match get(name) {
+                None | Some("∞") => Id::Any,
+                Some(_) => Id::Is(number(name, -1.0)),
             });
         let [actionid, agentid, commandid, investigatorid, loaderid, manifestid] = ids;
         let (mut limit, mut offset) = (number("limit", 100.0), number("offset", 0.0));
@@ -352,7 +353,10 @@ mod tests {
             assert!(fault.as_deref().is_some_and(|fault| fault.contains(want)), "{fault:?}");
         }
         assert_eq!(read(&[("agentname", "a\\\\"), ("actionid", "Inf")]).1, None);
-        assert_eq!(read(&[("actionid", "NaN")]).0.actionid.wanted(), Some(-1));
+        for nobody in ["NaN", "Inf", "5.5"] {
+            assert_eq!(read(&[("actionid", nobody)]).0.actionid.wanted(), Some(-1), "{nobody}");
+        }
+        assert_eq!(read(&[("actionid", "∞")]).0.actionid.wanted(), None);
     }
 
     #[test]
