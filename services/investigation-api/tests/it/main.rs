@@ -15,6 +15,8 @@ mod house;
 #[cfg(test)]
 mod investigators;
 #[cfg(test)]
+mod loaders;
+#[cfg(test)]
 mod permissions;
 #[cfg(test)]
 mod plans;
@@ -26,6 +28,8 @@ mod rows;
 mod search;
 #[cfg(test)]
 mod search_bad;
+#[cfg(test)]
+mod search_rows;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
