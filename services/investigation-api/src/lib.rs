@@ -17,7 +17,7 @@ mod store;
 
 pub use app::App;
 pub use config::Config;
-pub use plans::{commands_page_as_text, search_as_text};
+pub use plans::{actions_page_as_text, commands_page_as_text, search_as_text};
 
 use auth::{HasReplica, Replica};
 use clap::{ArgMatches, Command};

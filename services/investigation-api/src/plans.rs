@@ -1,17 +1,17 @@
-//! Searches as text, for those who look at plans.
+//! Statements as text with their values in place, for tests that look at plans and choose their own values.
 
 use crate::domain::search::Search;
 use crate::store::command_rows::CommandPage;
-use crate::store::find;
+use crate::store::{actions, find};
 use ::store::Value;
+use types::Clock;
 
-/// Writes the search that a query string asks for, with its values in their places; for tests of plans only, which
-/// choose their own values.
+/// Writes the search that a query string asks for; empty where its target does not parse.
 #[doc(hidden)]
 pub fn search_as_text(query: &str) -> String {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
     let get = |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
-    let now = types::Clock::system().now();
+    let now = Clock::system().now();
     let (search, _) = Search::read(get, now);
     if !search.is_aimed() {
         return filled(find::search(&search));
@@ -20,10 +20,16 @@ pub fn search_as_text(query: &str) -> String {
     target.map(|aim| filled(find::reached(aim, &search))).unwrap_or_default()
 }
 
-/// Writes the statement behind `/v1/actions/{id}/commands`, in the same way.
+/// Writes what `/v1/actions/{id}/commands` asks for.
 #[doc(hidden)]
-pub fn commands_page_as_text(action: i64, status: Option<&str>) -> String {
-    filled(CommandPage { action, status, above: None, limit: 101 }.write())
+pub fn commands_page_as_text(action: i64, status: Option<&str>, above: Option<i64>) -> String {
+    filled(CommandPage { action, status, above, limit: 101 }.write())
+}
+
+/// Writes what `/v1/actions` asks for.
+#[doc(hidden)]
+pub fn actions_page_as_text(before: Option<i64>) -> String {
+    filled(actions::page(before, 101))
 }
 
 fn filled((text, binds): (String, Vec<Value>)) -> String {
@@ -38,10 +44,6 @@ fn literal(value: &Value) -> String {
         Value::Int(number) => number.to_string(),
         Value::Float(number) => number.to_string(),
         Value::Bool(truth) => truth.to_string(),
-        Value::Texts(texts) => {
-            let texts: Vec<_> = texts.iter().map(|text| quoted(text)).collect();
-            format!("array[{}]", texts.join(","))
-        }
         Value::Time(at) => quoted(&at.to_string()),
         _ => "null".into(),
     }

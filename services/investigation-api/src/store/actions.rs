@@ -115,16 +115,20 @@ pub(crate) async fn actions_find(conn: &mut Conn, ids: &[i64]) -> QueryResult<Ve
         .await
 }
 
-/// Gives a page of actions, the newest first; `before` is the id after which the page starts.
+/// Writes a page of actions, the newest first; `before` is the id after which the page starts.
+pub(crate) fn page(before: Option<i64>, limit: i64) -> (String, Vec<Value>) {
+    let text = format!("select {COLUMNS} from action where id < $1 order by id desc limit $2");
+    (text, vec![Value::Int(before.unwrap_or(i64::MAX)), Value::Int(limit)])
+}
+
+/// Gives a page of actions, as [`page`] writes it.
 pub(crate) async fn actions_page(
     conn: &mut Conn,
     before: Option<i64>,
     limit: i64,
 ) -> QueryResult<Vec<ActionRow>> {
-    let text = format!("select {COLUMNS} from action where id < $1 order by id desc limit $2");
-    store::bind(text, vec![Value::Int(before.unwrap_or(i64::MAX)), Value::Int(limit)])
-        .get_results(conn)
-        .await
+    let (text, binds) = page(before, limit);
+    store::bind(text, binds).get_results(conn).await
 }
 
 #[derive(Debug, Clone, QueryableByName)]

@@ -51,14 +51,14 @@ impl CommandPage<'_> {
     pub(crate) fn write(&self) -> (String, Vec<Value>) {
         let above = Value::Int(self.above.unwrap_or_default());
         let mut binds = vec![Value::Int(self.action), above, Value::Int(self.limit)];
-        let mut status = "";
-        if let Some(wanted) = self.status {
-            binds.push(Value::Text(wanted.into()));
-            status = "and status = $4";
-        }
-        let text = format!(
-            "select {COLUMNS} from command where action_id = $1 and id > $2 {status} order by id limit $3"
-        );
+        let rows = if let Some(status) = self.status {
+            binds.push(Value::Text(status.into()));
+            "action_id = $1 and status = $4 and id > $2 order by id"
+        } else {
+            // a range of one keeps the action in the order, and so the planner from walking through others by id
+            "(action_id, id) > ($1, $2) and action_id <= $1 order by action_id, id"
+        };
+        let text = format!("select {COLUMNS} from command where {rows} limit $3");
         (text, binds)
     }
 }

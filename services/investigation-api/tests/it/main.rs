@@ -19,6 +19,8 @@ mod house;
 #[cfg(test)]
 mod investigators;
 #[cfg(test)]
+mod loaders;
+#[cfg(test)]
 mod permissions;
 #[cfg(test)]
 mod plans;
@@ -30,6 +32,8 @@ mod rows;
 mod search;
 #[cfg(test)]
 mod search_bad;
+#[cfg(test)]
+mod search_rows;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
