@@ -68,7 +68,7 @@ impl App {
             Err(error) => Err(error),
         };
         let made = made.inspect_err(|error| {
-            self.refusals.note(now, actor.clone(), "investigator.created", "", &error.to_string());
+            self.note_refusal(actor, "investigator.created", "", error);
         })?;
         self.replica.learn(std::slice::from_ref(&made));
         self.bus.wake();
@@ -148,13 +148,7 @@ impl App {
         let changed = self.update_investigator(actor, holds, id, change, hash, now).await;
         let changed = changed.inspect_err(|error| {
             let subject = format!("investigator {id}");
-            self.refusals.note(
-                now,
-                actor.clone(),
-                "investigator.changed",
-                &subject,
-                &error.to_string(),
-            );
+            self.note_refusal(actor, "investigator.changed", &subject, error);
         })?;
         self.replica.learn(&[changed]);
         self.bus.wake();
