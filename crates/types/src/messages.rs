@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod agent;
+pub mod audit;
 pub mod command;
 pub mod investigator;
 pub mod loader;
@@ -12,6 +13,7 @@ pub mod replica;
 
 pub use action::{ActionAccepted, ActionCancelled, ActionChanged};
 pub use agent::{AgentChanged, AgentSeen};
+pub use audit::AuditNoted;
 pub use command::{CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn};
 pub use investigator::{InvestigatorChanged, InvestigatorDigest};
 pub use loader::{LoaderChanged, ManifestChanged};
@@ -98,6 +100,7 @@ kinds! {
     AgentSeen: "Agents were heard.", [GATEWAY] => [SCHEDULER, API];
     LoaderChanged: "A loader was created, changed or heard; the whole of it without its key.", [LOADER] => [API, GATEWAY];
     ManifestChanged: "A manifest was created, signed or changed; the whole of it without its content.", [LOADER] => [API, GATEWAY];
+    AuditNoted: "Investigators changed something through a service, or it refused somebody.", [GATEWAY, LOADER, MANUAL, SCHEDULER] => [API];
 }
 
 /// Finds a kind by its routing key.

@@ -37,4 +37,4 @@ pub use query::Query;
 pub use request_id::RequestId;
 pub use server::Site;
 pub use values::{Form, QueryValues, Values};
-pub use witness::{RefusedLogin, Witness};
+pub use witness::{Noted, Outcome, Witness};

@@ -59,7 +59,7 @@ impl Service for InvestigationApi {
 
     fn witness(service: &Arc<Self>) -> Option<Witness> {
         let service = Arc::clone(service);
-        Some(Witness::new(move |refused| service.app.note_refused_login(&refused)))
+        Some(Witness::new(move |noted| service.app.note_witnessed(noted)))
     }
 
     fn commands() -> Vec<Command> {

@@ -38,6 +38,17 @@ impl App {
         document: &str,
         reach: Reach,
     ) -> Result<Accepted, Error> {
+        let accepted = self.judge_and_keep(posted_by, actor, document, reach).await;
+        accepted.inspect_err(|error| self.note_refusal(actor, "action.accepted", "", error))
+    }
+
+    async fn judge_and_keep(
+        &self,
+        posted_by: InvestigatorId,
+        actor: &Actor,
+        document: &str,
+        reach: Reach,
+    ) -> Result<Accepted, Error> {
         let now = self.clock.now();
         let order = judge(document, &self.replica.current(), now)?;
         if reach == Reach::Must && order.action.validfrom <= now {

@@ -68,7 +68,7 @@ impl App {
             Err(error) => Err(error),
         };
         let made = made.inspect_err(|error| {
-            self.refusals.note(now, actor.clone(), "investigator.created", "", &error.to_string());
+            self.note_refusal(actor, "investigator.created", "", error);
         })?;
         self.replica.learn(std::slice::from_ref(&made));
         self.bus.wake();
@@ -142,19 +142,12 @@ impl App {
         id: InvestigatorId,
         change: &Change,
     ) -> Result<Option<String>, Error> {
-        let now = self.clock.now();
         let api_key = (change.api_key == Some(ApiKey::New)).then(new_api_key);
         let hash = api_key.as_deref().map(auth::api_key_hash);
-        let changed = self.update_investigator(actor, holds, id, change, hash, now).await;
+        let changed = self.update_investigator(actor, holds, id, change, hash).await;
         let changed = changed.inspect_err(|error| {
             let subject = format!("investigator {id}");
-            self.refusals.note(
-                now,
-                actor.clone(),
-                "investigator.changed",
-                &subject,
-                &error.to_string(),
-            );
+            self.note_refusal(actor, "investigator.changed", &subject, error);
         })?;
         self.replica.learn(&[changed]);
         self.bus.wake();
@@ -169,8 +162,8 @@ impl App {
         id: InvestigatorId,
         change: &Change,
         hash: Option<String>,
-        now: OffsetDateTime,
     ) -> Result<InvestigatorChanged, Error> {
+        let now = self.clock.now();
         self.store
             .tx(async |conn| -> Result<InvestigatorChanged, Error> {
                 investigators_lock(conn).await?;

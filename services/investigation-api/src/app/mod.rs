@@ -26,7 +26,7 @@ pub(crate) use watch_actions::{Event, WatchError, Watched};
 
 use auth::Replica;
 use messaging::{Bus, Shutdown};
-use service::{Parts, Tasks};
+use service::{Notes, Parts, Tasks};
 use store::Store;
 use types::Clock;
 
@@ -36,7 +36,7 @@ pub struct App {
     pub(crate) bus: Bus,
     pub(crate) replica: Replica,
     pub(crate) clock: Clock,
-    pub(crate) refusals: refusals::Refusals,
+    pub(crate) notes: Notes,
     pub(crate) watchers: watch_actions::Watchers,
     tasks: Tasks,
     shutdown: Shutdown,
@@ -45,7 +45,7 @@ pub struct App {
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { store, bus, replica, clock, tasks, shutdown, .. } = parts;
-        let (refusals, watchers) = Default::default();
-        Self { store, bus, replica, clock, refusals, watchers, tasks, shutdown }
+        let (notes, watchers) = Default::default();
+        Self { store, bus, replica, clock, notes, watchers, tasks, shutdown }
     }
 }

@@ -1,5 +1,6 @@
 //! What investigation-api listens to.
 
+mod audit;
 mod investigators;
 mod loaders;
 mod replicas;
@@ -10,7 +11,7 @@ use crate::InvestigationApi;
 use messaging::{Queue, Subscription};
 use types::Message;
 use types::messages::{
-    ActionChanged, CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn,
+    ActionChanged, AuditNoted, CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn,
     InvestigatorChanged, LoaderChanged, ManifestChanged, ReplicaRequested,
 };
 
@@ -34,6 +35,12 @@ pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
             queue: Queue::Stream("loaders"),
             kinds: &[LoaderChanged::KIND, ManifestChanged::KIND],
             handle: |service, batch| Box::pin(loaders::handle(service, batch)),
+            connected: None,
+        },
+        Subscription {
+            queue: Queue::Stream("audit"),
+            kinds: &[AuditNoted::KIND],
+            handle: |service, batch| Box::pin(audit::handle(service, batch)),
             connected: None,
         },
         Subscription {

@@ -10,10 +10,10 @@ pub(crate) fn jobs() -> Vec<Job<InvestigationApi>> {
             Box::pin(async move { Ok(service.app.tell_digest().await?) })
         }),
         Job::woken(
-            "write_refusals",
+            "write_notes",
             Duration::from_secs(5),
-            |service| &service.app.refusals.noted,
-            |service| Box::pin(async move { Ok(service.app.write_refusals().await?) }),
+            |service| &service.app.notes.due,
+            |service| Box::pin(async move { Ok(service.app.write_notes().await?) }),
         ),
         Job::every("count_fleet", Duration::from_secs(5), |service| {
             Box::pin(async move { Ok(service.app.count_fleet().await?) })

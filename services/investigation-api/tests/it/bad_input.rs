@@ -426,7 +426,8 @@ async fn searches_that_mean_nothing() {
     };
     let mut cases = Vec::new();
     for kind in TYPES {
-        for name in ["actionid", "agentid", "commandid", "investigatorid", "loaderid", "manifestid"] {
+        for name in ["actionid", "agentid", "commandid", "investigatorid", "loaderid", "manifestid"]
+        {
             for value in ["x", "1 or 1=1", "0x10", "\0"] {
                 cases.push(get(&search(kind, name, value), 400));
             }
@@ -441,7 +442,9 @@ async fn searches_that_mean_nothing() {
             }
         }
         for name in ["after", "before"] {
-            for value in ["yesterday", "2026-13-01T00:00:00Z", "2026-11-21", "10000-01-01T00:00:00Z", "\0"] {
+            for value in
+                ["yesterday", "2026-13-01T00:00:00Z", "2026-11-21", "10000-01-01T00:00:00Z", "\0"]
+            {
                 cases.push(get(&search(kind, name, value), 400));
             }
         }
