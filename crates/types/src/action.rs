@@ -4,7 +4,7 @@ use crate::investigator::Investigator;
 use crate::{ActionId, go_json, instant};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
-use time::{OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 
 /// Is an action with everything that is known of it; in a posted document most members are absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -203,8 +203,8 @@ impl Action {
             (self.name.chars().count() > MAX_TEXT, ActionFault::LongName),
             (self.target.chars().count() > MAX_TEXT, ActionFault::LongTarget),
             (self.syntaxversion != 2, ActionFault::SyntaxVersion),
-            (!writable(self.validfrom), ActionFault::NoStart),
-            (!writable(self.expireafter), ActionFault::NoEnd),
+            (!instant::is_writable(self.validfrom), ActionFault::NoStart),
+            (!instant::is_writable(self.expireafter), ActionFault::NoEnd),
             (self.expireafter < self.validfrom, ActionFault::Reversed),
             (self.expireafter < now, ActionFault::Expired),
         ];
@@ -220,11 +220,6 @@ impl Action {
             _ => Ok(()),
         }
     }
-}
-
-/// Tells whether a time can be written in UTC: its offset may lead out of the years there are.
-fn writable(at: OffsetDateTime) -> bool {
-    at.checked_to_offset(UtcOffset::UTC).is_some_and(|utc| (1..=9999).contains(&utc.year()))
 }
 
 const POSTED: [&str; 9] = [

@@ -4,6 +4,7 @@ use super::pattern;
 use serde::{Serialize, Serializer};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
+use types::instant;
 
 /// Says how far the default window reaches to both sides.
 const WINDOW: Duration = Duration::hours(39_600);
@@ -162,14 +163,21 @@ impl Search {
             ["actionname", "agentname", "agentversion", "investigatorname"].map(&mut like);
         let [loadername, manifestname, status, threatfamily] =
             ["loadername", "manifestname", "status", "threatfamily"].map(&mut like);
-        let mut instant = |name: &str, default: OffsetDateTime| match get(name) {
+        let mut moment = |name: &str, default: OffsetDateTime| match get(name) {
             None => default,
-            Some(text) => OffsetDateTime::parse(text, &Rfc3339).unwrap_or_else(|_error| {
-                say(format!("{name} date not in RFC3339 format"));
-                default
-            }),
+            Some(text) => match OffsetDateTime::parse(text, &Rfc3339) {
+                Ok(at) if instant::is_writable(at) => at,
+                Ok(_) => {
+                    say(format!("{name} date not in the years 1 to 9999 (UTC)"));
+                    default
+                }
+                Err(_) => {
+                    say(format!("{name} date not in RFC3339 format"));
+                    default
+                }
+            },
         };
-        let (after, before) = (instant("after", now - WINDOW), instant("before", now + WINDOW));
+        let (after, before) = (moment("after", now - WINDOW), moment("before", now + WINDOW));
         let found = match get("foundanything").map(str::to_lowercase).as_deref() {
             None => None,
             Some("true") => Some(true),

@@ -173,7 +173,7 @@ async fn great_and_deep_bodies() {
             target(&format!("{}true", "not ".repeat(400))),
             422,
         ),
-        get(&format!("/api/v1/search?type=command&status={}", "x".repeat(60_000)), 404),
+        get(&format!("/api/v1/search?type=command&status={}", "x".repeat(60_000)), 400),
     ];
     for (what, document) in [
         ("lists", deep("[", "]")),
@@ -431,8 +431,11 @@ async fn searches_that_mean_nothing() {
             for value in ["x", "1 or 1=1", "0x10", "\0"] {
                 cases.push(get(&search(kind, name, value), 400));
             }
-            for value in ["NaN", "-Inf", "-1", "1e300", "0.5"] {
-                cases.push(get(&search(kind, name, value), 404));
+            // ids of loaders and manifests say nothing about the other types
+            if !matches!(name, "loaderid" | "manifestid") {
+                for value in ["NaN", "-Inf", "-1", "1e300", "0.5"] {
+                    cases.push(get(&search(kind, name, value), 404));
+                }
             }
             cases.push(get(&format!("{}&{name}=1", search(kind, name, "x")), 400));
         }
@@ -448,7 +451,7 @@ async fn searches_that_mean_nothing() {
                 cases.push(get(&search(kind, name, value), 400));
             }
         }
-        // no row is from then
+        // their offsets lead out of the years there are; then, no row is from then
         cases.push(get(&search(kind, "after", "9999-12-31T23:59:59-12:00"), 400));
         cases.push(get(&search(kind, "before", "0000-01-01T00:00:00+12:00"), 400));
         cases.push(get(&search(kind, "after", "9999-12-31T23:59:59Z"), 404));
@@ -466,10 +469,10 @@ async fn searches_that_mean_nothing() {
     for value in ["Inf", "1e308", "0.5", "18446744073709551616"] {
         cases.push(get(&format!("/api/v1/agent?agentid={value}"), 404));
     }
-    for value in ["x", "-1", "1:2", "\u{e9}"] {
-        cases.push(get("/v1/actions/1/events", 404).with("last-event-id", value));
+    for value in ["x", "1.5", "1:2", "\u{e9}"] {
+        cases.push(get("/v1/actions/1/events", 400).with("last-event-id", value));
     }
-    cases.push(get("/v1/actions/1/events", 404).with("last-event-id", b"\xff".to_vec()));
+    cases.push(get("/v1/actions/1/events", 400).with("last-event-id", b"\xff".to_vec()));
     all_are_refused(cases).await;
 }
 
@@ -493,8 +496,7 @@ async fn searches_that_mean_harm() {
         for (number, name) in patterns.iter().enumerate() {
             for kind in [TYPES[number % 6], TYPES[(number + 1) % 6]] {
                 let path = format!("/api/v1/search?type={kind}&{name}={quoted}");
-                let finds = path_finds(kind, name, payload);
-                cases.push(get(&path, if finds { 200 } else { status }));
+                cases.push(get(&path, status));
             }
         }
         if *payload != "name=''''''" {
@@ -504,7 +506,7 @@ async fn searches_that_mean_harm() {
             cases.push(get(&format!("/api/v1/search?{name}={quoted}"), 400));
         }
         cases.push(get(&format!("/api/v1/agent?agentid={quoted}"), 400));
-        cases.push(get("/v1/actions/1/events", 404).with("last-event-id", quoted));
+        cases.push(get("/v1/actions/1/events", 400).with("last-event-id", quoted));
     }
     for hostile in ["\\", "%\\", "\u{e9}\\"] {
         for name in patterns {
@@ -513,10 +515,4 @@ async fn searches_that_mean_harm() {
         }
     }
     all_are_refused(cases).await;
-}
-
-/// Tells whether a pattern that is in the corpus finds something after all.
-fn path_finds(kind: &str, name: &str, payload: &str) -> bool {
-    let _ = (kind, name);
-    payload == "%"
 }

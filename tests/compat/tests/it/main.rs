@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod capture;
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod differences;
 #[cfg(test)]
 mod json;
