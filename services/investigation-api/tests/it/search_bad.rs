@@ -96,7 +96,9 @@ async fn nothing_that_is_injected_has_an_effect() {
                 let wanted = if matters(kind, name) { (404, vec![]) } else { all.clone() };
                 assert_eq!(ask(name).await, wanted, "{kind} {name} {text}");
             }
-            for name in IDS.into_iter().chain(OTHERS) {
+            // read before the type is looked at
+            let numbers = IDS.into_iter().chain(OTHERS).filter(|_| kind == "command");
+            for name in numbers {
                 let (status, found) = ask(name).await;
                 // a number is a number, and an id that nobody has finds nothing; every number is one for a limit
                 let number = text.parse::<f64>().is_ok();
