@@ -9,7 +9,7 @@ use store::{Conn, Failure};
 use time::OffsetDateTime;
 use types::messages::CommandIssued;
 use types::messages::command::{ISSUED_PER_MESSAGE, IssuedCommand};
-use types::{ActionId, AgentId, CommandId};
+use types::{Action, ActionId, AgentId, CommandId};
 
 impl App {
     /// Launches the run that is due for the longest time; tells whether there was one.
@@ -49,6 +49,9 @@ impl App {
                 .finish(conn, run, RunStatus::Expired, "its time passed before it could start", now)
                 .await;
         }
+        if let Err(reason) = self.still_signed(&run, now) {
+            return self.finish(conn, run, RunStatus::Invalid, &reason, now).await;
+        }
         let target = match fleet::parse_target(&run.target) {
             Ok(target) => target,
             Err(error) => {
@@ -75,6 +78,13 @@ impl App {
         self.bus.put(conn, now, &run.changed(now)).await?;
         tracing::info!(action.id = run.action_id, agents = run.targeted, "launched");
         Ok(())
+    }
+
+    /// Verifies the signatures once more: whoever signed may have been disabled while the run waited for its time.
+    fn still_signed(&self, run: &RunRow, now: OffsetDateTime) -> Result<(), String> {
+        let action = Action::parse(run.document.as_bytes()).map_err(|error| error.to_string())?;
+        let signers = self.replica.current().verify_action(&action, now);
+        signers.map(drop).map_err(|error| format!("signature: {error}"))
     }
 
     async fn finish(
