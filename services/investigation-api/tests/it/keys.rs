@@ -1,5 +1,6 @@
 //! Keys that the real GnuPG makes: which count, for tokens and for actions, and which do not.
 
+use crate::bad_input::encoded;
 use crate::house::{Answer, House, house, send};
 use serde_json::json;
 use signing::token;
@@ -48,8 +49,7 @@ fn signed(
 }
 
 async fn post(house: &House, document: &str) -> Answer {
-    let form: String = document.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    house.form("/api/v1/action/create/", &format!("action={form}")).await
+    house.form("/api/v1/action/create/", &format!("action={}", encoded(document))).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -223,8 +223,13 @@ impl Go {
                 key,
             ),
         ] {
-            body +=
-                &format!("--3f1a\r\nContent-Disposition: form-data; {head}\r\n\r\n{content}\r\n");
+            body.extend([
+                "--3f1a\r\nContent-Disposition: form-data; ",
+                head,
+                "\r\n\r\n",
+                content,
+                "\r\n",
+            ]);
         }
         body += "--3f1a--\r\n";
         let kind = "multipart/form-data; boundary=3f1a".to_owned();
