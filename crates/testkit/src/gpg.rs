@@ -17,14 +17,19 @@ impl Drop for Gpg {
     }
 }
 
-impl Gpg {
-    /// Makes one.
-    #[expect(clippy::new_without_default, reason = "it makes a folder")]
-    pub fn new() -> Self {
+impl Default for Gpg {
+    fn default() -> Self {
         let home = tempfile::Builder::new().prefix("gpg").tempdir_in("/tmp").unwrap();
         // a passphrase is stretched for a tenth of a second otherwise, many times that in a debug build
         std::fs::write(home.path().join("gpg-agent.conf"), "s2k-count 65536\n").unwrap();
         Self { home }
+    }
+}
+
+impl Gpg {
+    /// Makes one.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Makes a key without a passphrase, expiring after `life`; gives its fingerprint.
