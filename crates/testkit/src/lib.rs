@@ -12,6 +12,7 @@
 mod broker;
 mod coverage;
 mod database;
+mod gpg;
 mod hostile;
 pub mod keys;
 mod proxy;
@@ -23,6 +24,7 @@ mod wait;
 pub use broker::{Vhost, vhost};
 pub use coverage::{Route, routes, unauthorized_coverage};
 pub use database::Database;
+pub use gpg::Gpg;
 pub use hostile::INJECTIONS;
 pub use proxy::Proxy;
 pub use scans::Scans;

@@ -345,7 +345,7 @@ fn a_subkey_agrees_over_a_good_hash() {
         let keys: KeySet = [PublicKey::parse(&block).unwrap()].into_iter().collect();
         keys
     };
-    let line = gpg.sign("ann", &[]);
+    let line = gpg.sign("ann", &[], TEXT);
     let verify = |hash, policy| {
         let verified = bind(hash).verify(&line, crate::gnupg::TEXT, now(), &policy);
         verified.map(|verified| verified.fingerprint)

@@ -4,6 +4,7 @@ use crate::support::{API_KEY, Process};
 use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::fmt::Write;
 use std::time::Duration;
 use testkit::INJECTIONS;
 
@@ -75,8 +76,13 @@ fn multipart(what: &str, parts: &[(&str, &[u8])], status: u16) -> Bad {
     bad(what, Method::POST, path, status).body("multipart/form-data; boundary=b", body)
 }
 
-fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+/// Writes every byte as an escape.
+pub(crate) fn encoded(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        write!(escaped, "%{byte:02X}").unwrap();
+    }
+    escaped
 }
 
 /// Counts everything that a request could have stored.

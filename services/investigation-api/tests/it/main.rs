@@ -19,6 +19,8 @@ mod house;
 #[cfg(test)]
 mod investigators;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod loaders;
 #[cfg(test)]
 mod permissions;

@@ -7,7 +7,11 @@ mod capture;
 #[cfg(test)]
 mod claims;
 #[cfg(test)]
+mod clients;
+#[cfg(test)]
 mod differences;
+#[cfg(test)]
+mod go;
 #[cfg(test)]
 mod json;
 #[cfg(test)]
