@@ -428,7 +428,11 @@ async fn actions_are_taken_and_refused_as_they_were() {
             signed(&|action| action["target"] = format!("name='{long}'").into(), &asked.dora),
             "target is longer than 2048",
         ),
-        ("an unknown signer", signed(&|_| {}, &other), "signature 1"),
+        (
+            "an unknown signer",
+            signed(&|_| {}, &other),
+            "VerifySignatures() -> openpgp: signature made by unknown entity",
+        ),
         ("no JSON", "{".into(), "not valid JSON"),
     ] {
         let answer = asked.post("/action/create/", &form(&document)).await;

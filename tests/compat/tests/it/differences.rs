@@ -67,12 +67,6 @@ pub(crate) const INTENDED: &[Row] = &[
         WORDS,
     ),
     (
-        &[301],
-        "/collection/error/message",
-        "signature 1 does not count: the line does not end in a checksum*",
-        WORDS,
-    ),
-    (
         &[303],
         "/collection/error/message",
         "investigator \"Bob Investigator\" signed the action twice*",

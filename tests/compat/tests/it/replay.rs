@@ -102,12 +102,13 @@ async fn recorded_requests_are_answered_as_they_were() {
         }
     }
     assert!(unexpected.is_empty(), "{} differences:\n{}", unexpected.len(), unexpected.join("\n"));
+    let mut stale = Vec::new();
     for (row, (numbers, place, ..)) in INTENDED.iter().enumerate() {
         let numbers = if numbers.is_empty() { &[0] } else { *numbers };
-        for number in numbers {
-            assert!(used.contains(&(row, *number)), "{number} {place} does not differ any more");
-        }
+        let gone = numbers.iter().filter(|number| !used.contains(&(row, **number)));
+        stale.extend(gone.map(|number| format!("{number} {place}")));
     }
+    assert!(stale.is_empty(), "what does not differ any more: {stale:?}");
     assert_eq!(loaders, LOADERS_AND_MANIFESTS);
     assert_eq!(agents, AGENTS);
     assert_eq!(replayed + loaders.len() + agents.len(), world.captures.len());
