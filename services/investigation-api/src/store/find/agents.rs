@@ -18,51 +18,54 @@ pub(super) fn write(search: &Search) -> Bound {
     });
     all.id("h.agent_id", search.agentid.wanted());
     all.window("h.last_seen", "h.last_seen", search);
-    let by_action = by_action(&mut all, search);
+    let (with, few, many) = by_action(&mut all, search);
     let names = if by_name.is_empty() { "" } else { "join agent on agent.id = h.agent_id" };
     all.clauses.extend(by_name);
     let states = search.statuses(&STATES).unwrap_or(STATES.into());
-    let branch = |state: &&str| {
-        by_action
-            .iter()
-            .map(|action| format!("h.status = '{state}' and {action}"))
-            .collect::<Vec<_>>()
-    };
-    let branches: Vec<_> = states.iter().flat_map(branch).collect();
+    let mut branches: Vec<_> =
+        states.iter().map(|state| format!("h.status = '{state}' and {many}")).collect();
+    if let Some(few) = few {
+        let states: Vec<_> = states.iter().map(|state| format!("'{state}'")).collect();
+        branches.push(format!("h.status = any (array[{}]::text[]) and {few}", states.join(", ")));
+    }
     let whole = all.bind(Value::Int(search.limit().saturating_add(search.offset())));
     let (limit, offset) = all.page_binds(search);
     let from = format!("select h.agent_id as id, h.last_seen from agent_heard h {names}");
     let rows = union(&from, &all.clauses, &branches, ORDER, &whole);
-    let text = format!("select id from ({rows}) h order by {ORDER} limit {limit} offset {offset}");
+    let text =
+        format!("{with}select id from ({rows}) h order by {ORDER} limit {limit} offset {offset}");
     (text, all.binds)
 }
 
-/// Gives the ways to want agents by what was asked of them; only one of several has rows.
-fn by_action(all: &mut Statement, search: &Search) -> Vec<String> {
+/// Gives what stands before the statement and how agents are wanted by what was asked of them: few are collected; of many,
+/// the first ones are soon met on the way through all agents. Only one of the two has rows.
+fn by_action(all: &mut Statement, search: &Search) -> (String, Option<String>, String) {
     let one = search.commandid.wanted().is_some() || search.actionid.wanted().is_some();
-    let mut actions = all.apart(|of| {
+    let actions = all.apart(|of| {
         of.action_names("a", search);
         of.signers("a.id", search);
     });
     if !one && actions.is_empty() {
-        return vec!["true".into()];
+        return (String::new(), None, "true".into());
     }
     let named = format!("from action a where {}", all_of(&actions));
     let mut commands = all.apart(|of| {
         of.id("c.id", search.commandid.wanted());
         of.id("c.action_id", search.actionid.wanted());
     });
-    if actions.pop().is_some() {
+    if !actions.is_empty() {
         commands.push(format!("c.action_id in (select a.id {named})"));
     }
     let agents = format!("select c.agent_id from command c where {}", all_of(&commands));
     if one {
-        return vec![format!("h.agent_id in ({agents})")];
+        return (String::new(), None, format!("h.agent_id in ({agents})"));
     }
-    // few are collected; of many, the first ones are soon met on the way through all agents
-    let size = format!("(select coalesce(sum(a.targeted), 0) {named})");
-    vec![
-        format!("{size} <= {COLLECTED} and h.agent_id = any (array({agents}))"),
+    let size = "(select commands from size)";
+    (
+        format!(
+            "with size as materialized (select coalesce(sum(a.targeted), 0) as commands {named}) "
+        ),
+        Some(format!("{size} <= {COLLECTED} and h.agent_id = any (array({agents}))")),
         format!("{size} > {COLLECTED} and h.agent_id in ({agents})"),
-    ]
+    )
 }
