@@ -1,6 +1,7 @@
 //! MIG's searches: every parameter for every type, pages, and the form of the rows (specs/mig/api.md §4).
 
 use crate::rows::api;
+use diesel_async::SimpleAsyncConnection;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,6 +100,28 @@ async fn every_parameter_filters_every_type() {
             (404, &json!("no results found")),
             "{query}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn actions_over_many_agents_lead_to_the_same_agents() {
+    let api = api().await;
+    let asked = [
+        ("type=agent&actionname=OTHER", vec![3]),
+        ("type=agent&actionname=%25t%25", vec![1, 2, 3]),
+        ("type=agent&actionname=%25t%25&status=online", vec![1]),
+        ("type=agent&investigatorid=1&threatfamily=comp%25", vec![1, 2]),
+        ("type=agent&investigatorid=1&actionid=1", vec![1, 2]),
+        ("type=agent&actionname=other&commandid=3", vec![3]),
+    ];
+    let mut conn = api.database.store().get().await.unwrap();
+    for targeted in [0, 30_000] {
+        conn.batch_execute(&format!("update action set targeted = {targeted}")).await.unwrap();
+        for (query, want) in asked.clone() {
+            assert_eq!(api.find(query).await, (200, want), "{query}");
+        }
+        let none = "type=agent&actionname=other&commandid=1";
+        assert_eq!(api.find(none).await, (404, vec![]), "the command is another action's");
     }
 }
 
