@@ -304,7 +304,13 @@ pub(crate) fn delivery<M: Message>(message: M) -> Delivery {
 
 pub(crate) fn accepted(id: i64, document: &str) -> ActionAccepted {
     let posted_by = InvestigatorId(1);
-    ActionAccepted { id: ActionId(id), document: document.into(), posted_by, at: NOW }
+    ActionAccepted {
+        id: ActionId(id),
+        document: document.into(),
+        posted_by,
+        at: NOW,
+        dispatch: None,
+    }
 }
 
 /// Gives an action over all agents, from a minute ago until in ten minutes.
