@@ -14,6 +14,7 @@ mod bad_input;
 mod dashboard;
 #[cfg(test)]
 mod events;
+mod dispatch;
 #[cfg(test)]
 mod house;
 #[cfg(test)]

@@ -147,7 +147,7 @@ impl Process {
     pub(crate) async fn until(&self, id: i64, status: &str) -> Run {
         until(PATIENCE, async || {
             let run = self.run(id).await;
-            let over = !matches!(run.status.as_str(), "pending" | "inflight");
+            let over = !matches!(run.status.as_str(), "pending" | "inflight" | "paused");
             assert!(run.status == status || !over, "{run:?} will never be {status}");
             run.status == status
         })
@@ -238,7 +238,7 @@ pub(crate) async fn job(service: &Scheduler, name: &str) {
 }
 
 const RUN: &str = "status, reason, targeted, success, failed, timeout, expired, cancelled, version, \
-     started is not null as was_started, finished is not null as is_finished, unpublished";
+     started is not null as was_started, finished is not null as is_finished, unpublished, held";
 
 /// Is a run as the database has it.
 #[derive(Debug, Clone, PartialEq, QueryableByName)]
@@ -267,6 +267,8 @@ pub(crate) struct Run {
     pub(crate) is_finished: bool,
     #[diesel(sql_type = Bool)]
     pub(crate) unpublished: bool,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) held: i64,
 }
 
 impl Run {
