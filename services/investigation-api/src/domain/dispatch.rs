@@ -21,7 +21,7 @@ pub(crate) fn read(document: &str) -> Result<Option<Dispatch>, Error> {
     match go_json::fold_names(members).remove("dispatch") {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(members)) => parse(&members).map(Some),
-        Some(_) => Err(Error::invalid(CODE, AT, "is not an object")),
+        Some(_) => Err(wrong("", "is not an object")),
     }
 }
 
