@@ -40,11 +40,7 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&error.into()),
     };
-    let result = runtime.block_on(async {
-        match cli.kind {
-            Kind::Writ => run(writ::Writ::new(&cli)?, &cli).await,
-        }
-    });
+    let result = runtime.block_on(play(&cli));
     runtime.shutdown_timeout(Duration::from_secs(1));
     match result {
         Ok((line, well)) => {
@@ -52,6 +48,18 @@ pub fn main() -> ExitCode {
             if well && written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => complain(&error),
+    }
+}
+
+/// Simulates what the words of a command line ask for; gives the line and whether nothing happened that may not happen.
+pub async fn simulate(words: &[&str]) -> anyhow::Result<(Value, bool)> {
+    let program = std::iter::once(&"writ-fleet");
+    play(&Cli::try_parse_from(program.chain(words))?).await
+}
+
+async fn play(cli: &Cli) -> anyhow::Result<(Value, bool)> {
+    match cli.kind {
+        Kind::Writ => run(writ::Writ::new(cli)?, cli).await,
     }
 }
 

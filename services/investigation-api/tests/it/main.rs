@@ -13,8 +13,9 @@ mod bad_input;
 #[cfg(test)]
 mod dashboard;
 #[cfg(test)]
-mod events;
 mod dispatch;
+#[cfg(test)]
+mod events;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
