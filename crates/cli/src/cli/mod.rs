@@ -7,7 +7,9 @@ mod search;
 
 pub use admin::{Bootstrap, ConfigCommand, Enrol, Key, Plugin, Setting};
 pub use people::{Audit, Change, Investigator};
-pub use run::{ActionCommand, Cancel, Copy, Follow, Results, Run, Show, ShowAction, Status, Steer, Wait};
+pub use run::{
+    ActionCommand, Cancel, Copy, Follow, Results, Run, Show, ShowAction, Status, Steer, Wait,
+};
 pub use search::{Agents, Filter, Search, Subject};
 
 use crate::output::Format;

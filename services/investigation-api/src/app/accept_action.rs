@@ -39,7 +39,7 @@ impl App {
         dispatch: Option<Dispatch>,
         reach: Reach,
     ) -> Result<Accepted, Error> {
-        let accepted = self.judge_and_keep(posted_by, actor, document, reach).await;
+        let accepted = self.judge_and_keep(posted_by, actor, document, dispatch, reach).await;
         accepted.inspect_err(|error| self.note_refusal(actor, "action.accepted", "", error))
     }
 
@@ -48,6 +48,7 @@ impl App {
         posted_by: InvestigatorId,
         actor: &Actor,
         document: &str,
+        dispatch: Option<Dispatch>,
         reach: Reach,
     ) -> Result<Accepted, Error> {
         let now = self.clock.now();

@@ -27,6 +27,26 @@ impl App {
         by: InvestigatorId,
         actor: &Actor,
     ) -> Result<(), Error> {
+        let (paused, what) = match wanted {
+            Steer::Pause => (true, "action.paused"),
+            Steer::Resume => (false, "action.resumed"),
+        };
+        let steered = self.steer(id, paused, by, actor, what).await;
+        steered.inspect_err(|error| {
+            self.note_refusal(actor, what, &format!("action {id}"), error);
+        })?;
+        tracing::info!(action.id = %id, investigator.id = %by, paused, "steered");
+        Ok(())
+    }
+
+    async fn steer(
+        &self,
+        id: ActionId,
+        paused: bool,
+        by: InvestigatorId,
+        actor: &Actor,
+        what: &'static str,
+    ) -> Result<(), Error> {
         let now = self.clock.now();
         let view = self.show_action(id).await?;
         if view.is_over() {
@@ -35,17 +55,13 @@ impl App {
         let all_at_once = view.dispatch.is_none() && view.started.is_some();
         let all_out =
             view.dispatch.as_ref().is_some_and(|dispatch| dispatch.wave > 0 && dispatch.held == 0);
-        if wanted == Steer::Pause && (all_at_once || all_out) {
+        if paused && (all_at_once || all_out) {
             let detail = format!(
                 "the commands of action {id} are all given out, so there is nothing to pause; cancel it to end those that \
                  are open"
             );
             return Err(Error::Conflict(detail));
         }
-        let (paused, what) = match wanted {
-            Steer::Pause => (true, "action.paused"),
-            Steer::Resume => (false, "action.resumed"),
-        };
         self.store
             .tx(async |conn| -> Result<(), Error> {
                 if actions_find(conn, &[id.0]).await?.is_empty() {
@@ -58,7 +74,6 @@ impl App {
             })
             .await?;
         self.bus.wake();
-        tracing::info!(action.id = %id, investigator.id = %by, paused, "steered");
         Ok(())
     }
 }

@@ -128,7 +128,9 @@ async fn an_action_is_paused_and_goes_on() {
         assert_eq!(process.post(&format!("/v1/actions/4711/{order}"), "").await.0, 404);
     }
     process.tap.none_of(ActionSteered::KIND, std::time::Duration::from_millis(100)).await;
-    let audited = process.count("audit where what in ('action.paused', 'action.resumed')").await;
+    let audited = process
+        .count("audit where outcome = 'done' and what in ('action.paused', 'action.resumed')")
+        .await;
     assert_eq!(audited, 2);
 }
 
