@@ -15,7 +15,7 @@ use types::api::Page;
 use types::api::action::{ActionView, CommandView};
 
 /// How long the server may take until it shows the last answers.
-const SETTLING: Duration = Duration::from_secs(60);
+const SETTLING: Duration = Duration::from_mins(1);
 
 /// Asks the server as an investigator.
 pub(super) struct Server {
