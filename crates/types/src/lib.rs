@@ -8,6 +8,7 @@ pub mod api;
 pub mod asyncapi;
 pub mod clock;
 pub mod command;
+pub mod dispatch;
 pub mod envelope;
 pub mod go_json;
 pub mod ids;
@@ -22,6 +23,7 @@ pub use action::{Action, Operation};
 pub use agent::{Agent, AgentStatus, Environment, Transport};
 pub use clock::Clock;
 pub use command::{CommandStatus, OperationResult};
+pub use dispatch::{Dispatch, StopWhen, Wave};
 pub use envelope::Envelope;
 pub use ids::{
     ActionId, AgentId, AgentUid, CommandId, InvestigatorId, LoaderId, ManifestId, PluginId, RunId,

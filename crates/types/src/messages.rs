@@ -11,10 +11,12 @@ pub mod investigator;
 pub mod loader;
 pub mod replica;
 
-pub use action::{ActionAccepted, ActionCancelled, ActionChanged};
+pub use action::{ActionAccepted, ActionCancelled, ActionChanged, ActionSteered};
 pub use agent::{AgentChanged, AgentSeen};
 pub use audit::AuditNoted;
-pub use command::{CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn};
+pub use command::{
+    CommandDelivered, CommandIssued, CommandPlanned, CommandReturned, CommandWithdrawn,
+};
 pub use investigator::{InvestigatorChanged, InvestigatorDigest};
 pub use loader::{LoaderChanged, ManifestChanged};
 pub use replica::ReplicaRequested;
@@ -91,7 +93,9 @@ kinds! {
     ReplicaRequested: "A copy asks its owner for everything.", [API, GATEWAY, LOADER, MANUAL, SCHEDULER] => [API, GATEWAY, LOADER];
     ActionAccepted: "A signed action was accepted.", [API] => [SCHEDULER];
     ActionCancelled: "An investigator withdrew an action.", [API] => [SCHEDULER];
+    ActionSteered: "An investigator paused an action or let it go on.", [API] => [SCHEDULER];
     ActionChanged: "The run of an action changed.", [SCHEDULER] => [API];
+    CommandPlanned: "Commands were made that are held back for now.", [SCHEDULER] => [API];
     CommandIssued: "Commands were made for agents.", [SCHEDULER] => [GATEWAY, API];
     CommandWithdrawn: "Open commands were ended by the house.", [SCHEDULER] => [GATEWAY, API];
     CommandDelivered: "Agents took commands.", [GATEWAY] => [API];

@@ -7,7 +7,9 @@ mod search;
 
 pub use admin::{Bootstrap, ConfigCommand, Enrol, Key, Plugin, Setting};
 pub use people::{Audit, Change, Investigator};
-pub use run::{ActionCommand, Cancel, Copy, Follow, Results, Run, Show, ShowAction, Status, Wait};
+pub use run::{
+    ActionCommand, Cancel, Copy, Follow, Results, Run, Show, ShowAction, Status, Steer, Wait,
+};
 pub use search::{Agents, Filter, Search, Subject};
 
 use crate::output::Format;
@@ -99,7 +101,7 @@ pub enum Command {
     Agents(Agents),
     /// Find actions, commands, agents, investigators, manifests and loaders.
     Search(Box<Search>),
-    /// Show an action with everything of it, or copy what people wrote of it.
+    /// Show an action with everything of it, copy what people wrote of it, pause it or let it go on.
     #[command(subcommand)]
     Action(ActionCommand),
     /// Sign an action, send it, follow it, print what came back.

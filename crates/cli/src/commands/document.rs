@@ -1,5 +1,6 @@
 //! `writ action copy` and `writ action show`: the order itself.
 
+use super::action;
 use crate::action::template;
 use crate::cli::{ActionCommand, Copy, ShowAction};
 use crate::context::Context;
@@ -19,6 +20,8 @@ pub(super) async fn run(context: &Context, command: &ActionCommand) -> Result<Ex
     match command {
         ActionCommand::Copy(args) => copy(context, args).await,
         ActionCommand::Show(args) => show(context, args).await,
+        ActionCommand::Pause(args) => action::steer(context, args, "pause", "pauses").await,
+        ActionCommand::Resume(args) => action::steer(context, args, "resume", "goes on").await,
     }
 }
 

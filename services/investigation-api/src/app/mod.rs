@@ -13,6 +13,7 @@ mod refusals;
 mod search;
 mod show_actions;
 mod show_commands;
+mod steer_action;
 mod tell_investigators;
 mod verify_audit;
 mod watch_actions;
@@ -21,6 +22,7 @@ pub(crate) use accept_action::Reach;
 pub(crate) use change_investigators::{ApiKey, Candidate, Change};
 pub(crate) use keep_commands::Told;
 pub(crate) use search::Found;
+pub(crate) use steer_action::Steer;
 pub(crate) use verify_audit::Audit;
 pub(crate) use watch_actions::{Event, WatchError, Watched};
 

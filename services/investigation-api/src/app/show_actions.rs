@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use store::Conn;
 use types::action::Counters;
 use types::api::Page;
-use types::api::action::{ActionView, CommandCounters};
+use types::api::action::{ActionView, CommandCounters, DispatchView};
 use types::investigator::Investigator;
 use types::messages::InvestigatorChanged;
 use types::{Action, ActionId, InvestigatorId, instant};
@@ -50,6 +50,8 @@ impl App {
         let signers = self.signers(conn, &ids).await?;
         let views = rows.into_iter().map(|row| {
             let counters = counters(counts.get(&row.id).map_or(&[], Vec::as_slice));
+            let dispatch =
+                row.dispatch().map(|asked| DispatchView { asked, wave: row.wave, held: row.held });
             ActionView {
                 id: ActionId(row.id),
                 status: shown_status(&row.status, row.targeted, &counters).into(),
@@ -68,6 +70,7 @@ impl App {
                     })
                     .unwrap_or_default(),
                 counters,
+                dispatch,
             }
         });
         Ok(views.collect())

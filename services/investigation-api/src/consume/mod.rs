@@ -11,8 +11,8 @@ use crate::InvestigationApi;
 use messaging::{Queue, Subscription};
 use types::Message;
 use types::messages::{
-    ActionChanged, AuditNoted, CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn,
-    InvestigatorChanged, LoaderChanged, ManifestChanged, ReplicaRequested,
+    ActionChanged, AuditNoted, CommandDelivered, CommandIssued, CommandPlanned, CommandReturned,
+    CommandWithdrawn, InvestigatorChanged, LoaderChanged, ManifestChanged, ReplicaRequested,
 };
 
 pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
@@ -22,6 +22,7 @@ pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
             queue: Queue::Stream("runs"),
             kinds: &[
                 ActionChanged::KIND,
+                CommandPlanned::KIND,
                 CommandIssued::KIND,
                 CommandDelivered::KIND,
                 CommandWithdrawn::KIND,

@@ -27,7 +27,7 @@ pub(super) async fn create(
     let document = form.first("action").unwrap_or_default();
     let accepted = service
         .app
-        .accept_action(caller.id, &Actor::caller(&caller, peer.0), document, Reach::May)
+        .accept_action(caller.id, &Actor::caller(&caller, peer.0), document, None, Reach::May)
         .await
         .map_err(|error| match error {
             Error::Signature(fault) => Problem::malformed("signature-invalid", fault.mig_text()),

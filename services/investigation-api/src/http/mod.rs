@@ -1,6 +1,7 @@
 //! What investigation-api answers: MIG's routes and `/v1/actions`.
 
 mod action_events;
+mod action_steering;
 mod actions;
 mod mig_actions;
 mod mig_agents;
@@ -34,5 +35,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(actions::show)
         .service(action_events::events)
         .service(actions::commands)
-        .service(actions::cancel);
+        .service(actions::cancel)
+        .service(action_steering::pause)
+        .service(action_steering::resume);
 }

@@ -46,6 +46,8 @@ async fn say(house: &House, id: ActionId, version: i64, status: &str) {
         finished: (status == "completed").then_some(now),
         at: now,
         version,
+        wave: 0,
+        held: 0,
     };
     house.vhost.publish("scheduler", now, event).await;
 }

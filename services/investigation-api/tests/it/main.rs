@@ -13,6 +13,8 @@ mod bad_input;
 #[cfg(test)]
 mod dashboard;
 #[cfg(test)]
+mod dispatch;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod house;

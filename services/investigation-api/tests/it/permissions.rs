@@ -26,6 +26,8 @@ const WANTED: &[(&str, Option<Permission>)] = &[
     ("GET /v1/actions/{id}/commands", Some(Permission::Command)),
     ("GET /v1/actions/{id}/events", Some(Permission::Action)),
     ("POST /v1/actions/{id}/cancel", Some(Permission::ActionCreate)),
+    ("POST /v1/actions/{id}/pause", Some(Permission::ActionCreate)),
+    ("POST /v1/actions/{id}/resume", Some(Permission::ActionCreate)),
 ];
 
 /// Asks a route with a key; tells whether that was refused for want of a permission.

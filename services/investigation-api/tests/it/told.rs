@@ -90,6 +90,8 @@ async fn counters_follow_the_commands_and_always_sum() {
         finished: Some(now),
         at: now,
         version: 7,
+        wave: 0,
+        held: 0,
     };
     process.publish(run.clone()).await;
     let old = ActionChanged { status: "pending".into(), version: 6, ..run };
