@@ -51,6 +51,10 @@ impl Parameters {
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let broken = |error: serde_json::Error| Error::Malformed(format!("the parameters are not the JSON that a loader sends: {error}"));
         let value = go_json::parse(text.as_bytes()).map_err(broken)?;
+        // an array would be read as the members in their order
+        if !value.is_object() || value.get("agent").is_some_and(Value::is_array) {
+            return Err(Error::Malformed("the parameters are no object with an agent".into()));
+        }
         let posted: Posted = serde_json::from_value(fold(value)).map_err(broken)?;
         let agent = posted.agent.unwrap_or_default();
         let name = agent.name.unwrap_or_default();

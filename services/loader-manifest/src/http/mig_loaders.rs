@@ -129,13 +129,15 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(
     document: &str,
     code: &'static str,
 ) -> Result<T, Problem> {
-    let folded = go_json::parse(document.as_bytes()).map(|value| match value {
-        serde_json::Value::Object(members) => go_json::fold_names(members).into(),
-        other => other,
-    });
-    folded
-        .and_then(serde_json::from_value)
-        .map_err(|error| Problem::malformed(code, format!("the form's JSON does not parse: {error}")))
+    let broken = |error: &dyn std::fmt::Display| {
+        Problem::malformed(code, format!("the form's JSON does not parse: {error}"))
+    };
+    let value = go_json::parse(document.as_bytes()).map_err(|error| broken(&error))?;
+    let serde_json::Value::Object(members) = value else {
+        return Err(broken(&"it is no object"));
+    };
+    let folded = go_json::fold_names(members).into();
+    serde_json::from_value(folded).map_err(|error| broken(&error))
 }
 
 /// Gives the address of a loader.

@@ -49,7 +49,6 @@ async fn what_is_no_plain_list_of_files_is_refused() {
     let many: Vec<_> = (0..4).map(|number| file(&number.to_string(), b"")).collect();
     let named = |path: &str| gzip(&[file(path, b"x")]);
     for (name, content, text) in [
-        ("nothing", vec![], "gzip"),
         ("no gzip", b"hello".to_vec(), "gzip"),
         ("broken gzip", broken, "the content is not"),
         ("cut gzip", good[..good.len() - 12].to_vec(), "the content is not"),
