@@ -41,7 +41,9 @@ fn print_key(context: &Context, made: &KeyedLoader) -> Result<(), Failure> {
     context.screen.data(&format!("{}\n", made.key))?;
     let loader = &made.loader;
     let state = if loader.enabled { "enabled" } else { "disabled" };
-    context.screen.note(&format!("the key of loader {} ({state}); it is not shown again", loader.id));
+    context
+        .screen
+        .note(&format!("the key of loader {} ({state}); it is not shown again", loader.id));
     Ok(())
 }
 
@@ -52,7 +54,8 @@ async fn change(
     patch: &LoaderPatch,
 ) -> Result<(), Failure> {
     let text = id.to_string();
-    let call = Call::patch(&["v1", "loaders", &text]).json(patch)?;
+    let path = ["v1", "loaders", &text];
+    let call = Call::patch(&path).json(patch)?;
     let loader: LoaderView = api.send(&call).await?.json()?;
     let state = if loader.enabled { "enabled" } else { "disabled" };
     let expect = loader.expect_env.map(|expect| format!(", expects {expect}")).unwrap_or_default();

@@ -18,12 +18,15 @@ const PATH: &[&str] = &["v1", "manifests"];
 pub(super) async fn run(context: &Context, args: Manifest) -> Result<Exit, Failure> {
     let api = context.api()?;
     match args {
-        Manifest::Ls(output) => print_list::<ManifestView>(context, &api, PATH, output.output).await,
+        Manifest::Ls(output) => {
+            print_list::<ManifestView>(context, &api, PATH, output.output).await
+        }
         Manifest::Build { directory, name, target, expires, output } => {
             let archive = pack(&directory)?;
             let mut call = Call::post(PATH).query("name", name).query("target", target);
             if let Some(expires) = expires {
-                let text = expires.format(&Rfc3339).because(|| "that time cannot be written".into())?;
+                let text =
+                    expires.format(&Rfc3339).because(|| "that time cannot be written".into())?;
                 call = call.query("expires", text);
             }
             print(context, &api.send(&call.body(archive)).await?.json()?, output)
@@ -31,7 +34,8 @@ pub(super) async fn run(context: &Context, args: Manifest) -> Result<Exit, Failu
         Manifest::Rollback { id, output } => {
             let manifest: ManifestView = api.get(&["v1", "manifests", &id.to_string()]).await?;
             let archive = order(&manifest.digest).because(|| "cannot pack the order".into())?;
-            let call = Call::post(PATH).query("name", manifest.name).query("target", manifest.target);
+            let call =
+                Call::post(PATH).query("name", manifest.name).query("target", manifest.target);
             print(context, &api.send(&call.body(archive)).await?.json()?, output)
         }
         Manifest::Sign { id, output } => sign(context, &api, &id.to_string(), output).await,
@@ -45,7 +49,8 @@ pub(super) async fn run(context: &Context, args: Manifest) -> Result<Exit, Failu
             print(context, &api.get(&["v1", "manifests", &id.to_string()]).await?, output)
         }
         Manifest::Rollout { id, output } => {
-            let path = ["v1", "manifests", &id.to_string(), "rollout"];
+            let id = id.to_string();
+            let path = ["v1", "manifests", &id, "rollout"];
             print_list::<RolloutItem>(context, &api, &path, output.output).await
         }
     }
@@ -64,7 +69,9 @@ async fn sign(context: &Context, api: &Api, id: &str, output: Output) -> Result<
     if signing::manifest::digest(&text) != told.digest {
         return Err(Failure::new("the server says other hashes than its files have")
             .why("nothing was signed")
-            .next("tell the operators: the server's data is broken, or someone changes it on the way"));
+            .next(
+                "tell the operators: the server's data is broken, or someone changes it on the way",
+            ));
     }
     for file in &files {
         context.screen.note(&format!("{}  {} ({} bytes)", file.sha256, file.name, file.size));

@@ -64,16 +64,8 @@ impl Rows for ManifestView {
 impl Rows for RolloutItem {
     const TABLE: &'static [&'static str] =
         &["LOADER", "NAME", "AGENT", "STATE", "CURRENT", "SEEN", "OFFERED", "CHANGED"];
-    const CSV: &'static [&'static str] = &[
-        "loader_id",
-        "name",
-        "agent_name",
-        "state",
-        "current",
-        "last_seen",
-        "offered",
-        "changed",
-    ];
+    const CSV: &'static [&'static str] =
+        &["loader_id", "name", "agent_name", "state", "current", "last_seen", "offered", "changed"];
 
     fn table(&self) -> Vec<Vec<String>> {
         self.csv().into_iter().map(escaped).collect()

@@ -109,12 +109,7 @@ impl<R: Read> Tar<R> {
     }
 
     /// Reads PAX records: `length key=value\n`.
-    fn pax(
-        &self,
-        text: &str,
-        global: bool,
-        records: &mut Records,
-    ) -> Result<(), ArchiveError> {
+    fn pax(&self, text: &str, global: bool, records: &mut Records) -> Result<(), ArchiveError> {
         let mut rest = text;
         while !rest.is_empty() {
             let record = rest.split_once(' ').and_then(|(length, _)| {
@@ -130,7 +125,8 @@ impl<R: Read> Tar<R> {
                 }
                 "path" => records.path = Some(value.to_owned()),
                 "size" => {
-                    let size = value.parse().map_err(|_size| self.broken("a size does not parse"))?;
+                    let size =
+                        value.parse().map_err(|_size| self.broken("a size does not parse"))?;
                     records.size = Some(size);
                 }
                 key if key.starts_with("GNU.sparse") => {
@@ -250,7 +246,8 @@ impl Header<'_> {
 
     fn path(&self) -> Option<String> {
         let name = text(self.field(0, 100))?;
-        let prefix = if self.field(257, 6) == b"ustar\0" { text(self.field(345, 155))? } else { "" };
+        let prefix =
+            if self.field(257, 6) == b"ustar\0" { text(self.field(345, 155))? } else { "" };
         Some(if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") })
     }
 }

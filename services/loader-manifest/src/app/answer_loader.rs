@@ -8,9 +8,7 @@ use crate::domain::shelf::{File, Shelf, Shelved};
 use crate::domain::text::parse_target;
 use crate::error::Error;
 use crate::store::deliveries::{delivery_offer, delivery_write};
-use crate::store::loaders::{
-    Given, KnockRow, LoaderRow, loader_report, queueloc_release,
-};
+use crate::store::loaders::{Given, KnockRow, LoaderRow, loader_report, queueloc_release};
 use std::sync::Arc;
 use store::Failure;
 use time::{Duration, OffsetDateTime};
@@ -61,7 +59,8 @@ impl App {
             return Err(Error::Malformed("manifest fetch with no object".into()));
         }
         // the one whose list it has, so that list and files fit together while a newer one comes
-        let manifest = visit.given().or_else(|| visit.choose()).cloned().ok_or(Error::NoManifest)?;
+        let manifest =
+            visit.given().or_else(|| visit.choose()).cloned().ok_or(Error::NoManifest)?;
         let not_found = || Error::NotFound(format!("object {name:?} not found in manifest"));
         let file = manifest.file(name).ok_or_else(not_found)?.clone();
         self.note_fetch(&visit, &manifest, &file).await?;
@@ -140,7 +139,12 @@ impl App {
     }
 
     /// Notes that a loader fetches a file.
-    async fn note_fetch(&self, visit: &Visit, manifest: &Shelved, file: &File) -> Result<(), Error> {
+    async fn note_fetch(
+        &self,
+        visit: &Visit,
+        manifest: &Shelved,
+        file: &File,
+    ) -> Result<(), Error> {
         let loader = &visit.knock.loader;
         let mut before = visit.knock.delivery();
         if loader.manifest_id != Some(manifest.id.0) {

@@ -26,8 +26,7 @@ impl App {
         let made = self
             .store
             .tx(async |conn| -> Result<LoaderRow, Error> {
-                let made =
-                    loader_insert(conn, name, expect.as_deref(), (&prefix, &key), now).await;
+                let made = loader_insert(conn, name, expect.as_deref(), (&prefix, &key), now).await;
                 let made = made.map_err(|error| taken(error, name))?;
                 self.bus.put(conn, now, &LoaderChanged::from(made.clone())).await?;
                 Ok(made)
@@ -71,7 +70,8 @@ impl App {
         if patch.enabled.is_none() && expect.is_none() {
             return Err(Error::invalid("nothing-to-change", "", "give enabled or expect_env"));
         }
-        self.change(caller.id, id, Change { enabled: patch.enabled, expect, key: None }, "changed").await
+        self.change(caller.id, id, Change { enabled: patch.enabled, expect, key: None }, "changed")
+            .await
     }
 
     /// Replaces a loader's secret, not its prefix; gives the new one, which is shown this once.
@@ -97,7 +97,8 @@ impl App {
             .store
             .tx(async |conn| -> Result<LoaderRow, Error> {
                 let row = loader_change(conn, id, &change).await?;
-                let row = row.ok_or_else(|| Error::NotFound(format!("Loader ID '{id}' not found")))?;
+                let row =
+                    row.ok_or_else(|| Error::NotFound(format!("Loader ID '{id}' not found")))?;
                 self.bus.put(conn, now, &LoaderChanged::from(row.clone())).await?;
                 Ok(row)
             })
@@ -122,7 +123,11 @@ fn condition(text: &str) -> Result<Option<String>, Error> {
         return Ok(None);
     }
     parse_target(text).map_err(|error| {
-        Error::invalid("expectation-invalid", "/expect_env", format!("the expected environment does not parse: {error}"))
+        Error::invalid(
+            "expectation-invalid",
+            "/expect_env",
+            format!("the expected environment does not parse: {error}"),
+        )
     })?;
     Ok(Some(text.to_owned()))
 }

@@ -165,7 +165,8 @@ fn rollback(files: &[File], contents: &[Vec<u8>]) -> Result<Option<String>, Erro
     let mut text = String::new();
     let read = flate2::read::GzDecoder::new(content.as_slice()).take(256).read_to_string(&mut text);
     let digest = text.trim();
-    let right = digest.len() == 64 && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let right =
+        digest.len() == 64 && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if file.size > 128 || read.is_err() || !right {
         return Err(invalid(
             "the file writ-rollback holds the digest of the manifest to go back to: 64 lower-case hex digits",

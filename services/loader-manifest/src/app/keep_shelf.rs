@@ -35,7 +35,12 @@ struct Made {
 }
 
 impl Kept {
-    fn get(&self, revision: i64, keyring: &Arc<Keyring>, now: OffsetDateTime) -> Option<Arc<Shelf>> {
+    fn get(
+        &self,
+        revision: i64,
+        keyring: &Arc<Keyring>,
+        now: OffsetDateTime,
+    ) -> Option<Arc<Shelf>> {
         let made = self.made.load();
         let made = made.as_ref()?;
         let good = made.revision >= revision
@@ -77,10 +82,9 @@ impl App {
             (revision, active, files, signatures)
         };
         let (ring, required) = (Arc::clone(&keyring), self.required());
-        let manifests =
-            web::cpu(move || verified(&ring, active, files, signatures, required, now))
-                .await
-                .map_err(|_busy| Error::Busy)?;
+        let manifests = web::cpu(move || verified(&ring, active, files, signatures, required, now))
+            .await
+            .map_err(|_busy| Error::Busy)?;
         let manifests = manifests.into_iter().map(Arc::new).collect();
         Ok(Made { shelf: Arc::new(Shelf { manifests }), revision, keyring, at: now })
     }

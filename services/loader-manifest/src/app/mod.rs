@@ -15,8 +15,8 @@ mod tell_all;
 
 pub(crate) use answer_loader::Answer;
 pub(crate) use create_manifest::Candidate;
-pub(crate) use sign_manifest::NewStatus;
 pub(crate) use show_manifests::Whole;
+pub(crate) use sign_manifest::NewStatus;
 
 use crate::config::Config;
 use crate::domain::shelf::Signature;

@@ -1,8 +1,8 @@
 //! Shows manifests.
 
+use super::App;
 use super::keep_shelf::group;
 use super::sign_manifest::signatures;
-use super::App;
 use crate::domain::shelf::{File, Signature, counting};
 use crate::error::Error;
 use crate::store::chunks::chunk_read;

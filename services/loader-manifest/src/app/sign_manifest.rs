@@ -4,9 +4,7 @@ use super::keep_shelf::without_archive;
 use super::{App, changed};
 use crate::domain::shelf::{File, Signature, counting, cut_string, signed_string};
 use crate::error::Error;
-use crate::store::manifests::{
-    Manifest, files_of, manifest_lock, manifest_set, revision_raise,
-};
+use crate::store::manifests::{Manifest, files_of, manifest_lock, manifest_set, revision_raise};
 use crate::store::signatures::{signature_insert, signatures_delete, signatures_of};
 use auth::{Caller, Keyring};
 use signing::VerifyError;

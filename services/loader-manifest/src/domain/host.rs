@@ -49,7 +49,11 @@ struct Agent {
 impl Parameters {
     /// Reads the form field `parameters`.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
-        let broken = |error: serde_json::Error| Error::Malformed(format!("the parameters are not the JSON that a loader sends: {error}"));
+        let broken = |error: serde_json::Error| {
+            Error::Malformed(format!(
+                "the parameters are not the JSON that a loader sends: {error}"
+            ))
+        };
         let value = go_json::parse(text.as_bytes()).map_err(broken)?;
         // an array would be read as the members in their order
         if !value.is_object() || value.get("agent").is_some_and(Value::is_array) {
@@ -159,7 +163,12 @@ mod tests {
     fn what_no_loader_sends_is_refused() {
         let long = format!(r#"{{"agent":{{"queueloc":"{}"}}}}"#, "q".repeat(600));
         for text in [
-            "", "{", "[]", r#"{"agent":3}"#, r#"{"agent":{"name":["x"]}}"#, &long,
+            "",
+            "{",
+            "[]",
+            r#"{"agent":3}"#,
+            r#"{"agent":{"name":["x"]}}"#,
+            &long,
             r#"{"agent":{"name":"a\u0000"}}"#,
             r#"{"agent":{"tags":{"a\u0000":""}}}"#,
             r#"{"agent":{"environment":{"addresses":["\u0000"]}}}"#,

@@ -1,8 +1,8 @@
 //! Loader keys (specs/mig/auth.md §3): eight characters that find the loader, and 32 that prove it.
 
 use hmac::{Hmac, Mac};
-use rand::distr::{Alphanumeric, SampleString};
 use rand::TryRngCore;
+use rand::distr::{Alphanumeric, SampleString};
 use rand::rngs::OsRng;
 use sha2::Sha256;
 use std::fmt;
@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn what_is_not_40_letters_and_digits_is_no_key() {
-        for text in ["", "abc", &"a".repeat(39), &"a".repeat(41), &"-".repeat(40), &"é".repeat(20)] {
+        for text in ["", "abc", &"a".repeat(39), &"a".repeat(41), &"-".repeat(40), &"é".repeat(20)]
+        {
             assert_eq!(LoaderKey::parse(text), None, "{text}");
         }
     }

@@ -7,8 +7,9 @@ use target::{Columns, Target};
 pub(crate) fn check_name(what: &str, name: &str) -> Result<(), Error> {
     let length = name.chars().count();
     if length == 0 || length > 256 || name.chars().any(char::is_control) {
-        let detail =
-            format!("{what} has invalid name: 1 to 256 characters are taken, no control characters");
+        let detail = format!(
+            "{what} has invalid name: 1 to 256 characters are taken, no control characters"
+        );
         return Err(Error::invalid("name-invalid", "/name", detail));
     }
     Ok(())

@@ -51,8 +51,7 @@ pub(super) async fn create(
     new: Json<NewLoader>,
 ) -> Result<HttpResponse, Problem> {
     caller.require(Permission::LoaderNew)?;
-    let (row, secret) =
-        service.app.create_loader(caller.id, &new.name, &new.expect_env).await?;
+    let (row, secret) = service.app.create_loader(caller.id, &new.name, &new.expect_env).await?;
     Ok(HttpResponse::Created().json(keyed(row, &secret)))
 }
 

@@ -185,8 +185,7 @@ pub(super) async fn rollout(
     let limit = paging::limit(wanted.limit)?;
     let after = paging::after(wanted.cursor.as_deref())?.unwrap_or_default();
     let state = wanted.state.as_deref();
-    let (counts, rows) =
-        service.app.show_rollout(ManifestId(*id), state, after, limit + 1).await?;
+    let (counts, rows) = service.app.show_rollout(ManifestId(*id), state, after, limit + 1).await?;
     let Page { items, next } = paging::cut(rows, limit, |row| row.id)?;
     let items = items.into_iter().map(|row| RolloutItem {
         loader_id: LoaderId(row.id),

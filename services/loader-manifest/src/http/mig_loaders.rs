@@ -55,7 +55,8 @@ pub(super) async fn create(
     let name = posted.name.unwrap_or_default();
     let expect = posted.expectenv.unwrap_or_default();
     let (row, key) = service.app.create_loader(caller.id, &name, &expect).await?;
-    let shown = LoaderEntry { key, agentname: String::new(), lastseen: instant::NONE, ..entry(row) };
+    let shown =
+        LoaderEntry { key, agentname: String::new(), lastseen: instant::NONE, ..entry(row) };
     answer_key(&request, &origin, &shown, StatusCode::CREATED)
 }
 

@@ -3,9 +3,7 @@
 use crate::domain::delivery::Delivery;
 use crate::domain::host::Host;
 use crate::domain::key::KeyHash;
-use diesel::sql_types::{
-    Array, BigInt, Binary, Bool, Integer, Jsonb, Nullable, Text, Timestamptz,
-};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Jsonb, Nullable, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use serde_json::Value as Json;

@@ -9,7 +9,8 @@ use store::Conn;
 use time::OffsetDateTime;
 use types::{InvestigatorId, ManifestId, ManifestStatus};
 
-const COLUMNS: &str = "id, name, target, status, created, created_by, expires, digest, rollback_to, version";
+const COLUMNS: &str =
+    "id, name, target, status, created, created_by, expires, digest, rollback_to, version";
 
 /// Is a manifest without its content.
 #[derive(Debug, Clone)]

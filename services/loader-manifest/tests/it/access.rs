@@ -2,8 +2,8 @@
 
 use crate::house::{Answer, api_key, house, person};
 use reqwest::Method;
-use types::messages::InvestigatorChanged;
 use types::Permission;
+use types::messages::InvestigatorChanged;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_route_answers_a_stranger() {
@@ -32,7 +32,12 @@ async fn each_route_wants_its_own_permission_and_no_other() {
             (Method::POST, "/api/v1/manifest/sign/", Permission::ManifestSign, 401),
             (Method::POST, "/api/v1/manifest/status/", Permission::ManifestStatus, 401),
             (Method::POST, "/api/v1/manifest/new/", Permission::ManifestNew, 401),
-            (Method::GET, "/api/v1/manifest/loaders/?manifestid=1", Permission::ManifestLoaders, 401),
+            (
+                Method::GET,
+                "/api/v1/manifest/loaders/?manifestid=1",
+                Permission::ManifestLoaders,
+                401,
+            ),
             (Method::GET, "/v1/loaders", Permission::Loader, 403),
             (Method::GET, "/v1/manifests", Permission::Manifest, 403),
             (Method::GET, "/v1/manifests/1/rollout", Permission::ManifestLoaders, 403),
@@ -40,7 +45,12 @@ async fn each_route_wants_its_own_permission_and_no_other() {
             let request = house.client.request(method, house.url(path));
             let answer = Answer::of(request.header("x-migapikey", api_key("alice"))).await;
             let refused = answer.status == denied;
-            assert_eq!(refused, *permission != wanted, "{path} with {}: {answer:?}", permission.name());
+            assert_eq!(
+                refused,
+                *permission != wanted,
+                "{path} with {}: {answer:?}",
+                permission.name()
+            );
         }
     }
 }

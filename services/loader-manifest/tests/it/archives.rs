@@ -69,7 +69,11 @@ async fn what_is_no_plain_list_of_files_is_refused() {
         ("pipe", gzip(&[header("a", b'6', 0)]), "a pipe"),
         ("sparse", gzip(&[header("a", b'S', 0)]), "holes"),
         ("twice", gzip(&[file("a/x", b"1"), file("b/x", b"2")]), "two files are called"),
-        ("something behind", gzip(&[file("x", b""), vec![0; 1024], vec![1; 512]]), "follows its end"),
+        (
+            "something behind",
+            gzip(&[file("x", b""), vec![0; 1024], vec![1; 512]]),
+            "follows its end",
+        ),
     ] {
         let answer = house.post_manifest("m", "TRUE", &STANDARD.encode(content)).await.expect(400);
         assert!(answer.error().contains(text), "{name}: {answer:?}");
@@ -87,7 +91,10 @@ async fn what_is_no_plain_list_of_files_is_refused() {
     let encoded = STANDARD.encode(gzip(&[header("./", b'5', 0), file("./configuration", b"one")]));
     let (first, rest) = encoded.split_at(20);
     house.post_manifest("m", "TRUE", &format!("{first}\r\n{rest}\n")).await.expect(201);
-    assert_eq!(house.texts("select name as text from manifest_file where position > 0").await, ["configuration"]);
+    assert_eq!(
+        house.texts("select name as text from manifest_file where position > 0").await,
+        ["configuration"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -85,7 +85,8 @@ impl Loader {
         self.verify(&manifest)?;
         let mut replaced = Vec::new();
         for entry in manifest["entries"].as_array().unwrap() {
-            let (name, sha256) = (entry["name"].as_str().unwrap(), entry["sha256"].as_str().unwrap());
+            let (name, sha256) =
+                (entry["name"].as_str().unwrap(), entry["sha256"].as_str().unwrap());
             let Some((_, have)) = hashes.iter().find(|(known, _)| *known == name) else { continue };
             if have.as_deref() != Some(sha256) {
                 self.replace(name, sha256).await?;
@@ -103,13 +104,13 @@ impl Loader {
             .iter()
             .map(|entry| format!(r#"{{"name":{},"sha256":{}}}"#, entry["name"], entry["sha256"]))
             .collect();
-        let text = format!(
-            r#"{{"loader_name":"","entries":[{}],"signatures":[]}}"#,
-            entries.join(",")
-        );
+        let text =
+            format!(r#"{{"loader_name":"","entries":[{}],"signatures":[]}}"#, entries.join(","));
         let directory = fs::read_dir(self.root.path().join("etc/mig/loaderkeys")).unwrap();
         let keys: KeySet = directory
-            .map(|file| PublicKey::parse(&fs::read_to_string(file.unwrap().path()).unwrap()).unwrap())
+            .map(|file| {
+                PublicKey::parse(&fs::read_to_string(file.unwrap().path()).unwrap()).unwrap()
+            })
             .collect();
         let mut signers = Vec::new();
         for line in manifest["signatures"].as_array().into_iter().flatten() {

@@ -44,7 +44,9 @@ async fn the_recorded_exchanges_come_out_as_they_were() {
     let shown = house.get("/api/v1/loader?loaderid=1.0").await.expect(200).value();
     assert_eq!((shown["key"].as_str(), shown["prefix"].as_str()), (Some(""), Some(prefix)));
     assert_eq!(shown["expectenv"], "tags#>>'{operator}'='opsec'");
-    for (query, status) in [("", 400), ("?loaderid=0", 400), ("?loaderid=x", 400), ("?loaderid=9", 404)] {
+    for (query, status) in
+        [("", 400), ("?loaderid=0", 400), ("?loaderid=x", 400), ("?loaderid=9", 404)]
+    {
         house.get(&format!("/api/v1/loader{query}")).await.expect(status);
     }
     let none = r#"{"collection":{"version":"1.0","href":"http://127.0.0.1:18340/api/v1/loader/status/","template":{},"error":{}}}"#;
@@ -84,7 +86,10 @@ async fn what_is_wrong_is_refused_and_changes_nothing() {
         house.form("/api/v1/loader/new/", &[("loader", &entry)]).await.expect(400);
         let form = [("loaderid", "1"), ("expectenv", hostile)];
         house.form("/api/v1/loader/expect/", &form).await.expect(400);
-        house.post("/v1/loaders", &json!({"name": "other", "expect_env": hostile})).await.expect(422);
+        house
+            .post("/v1/loaders", &json!({"name": "other", "expect_env": hostile}))
+            .await
+            .expect(422);
         house.post_manifest("m", hostile, "x").await.expect(400);
     }
     assert_eq!(house.count("loader where expect_env is null and version = 1").await, 1);
@@ -173,14 +178,20 @@ async fn the_same_in_plain_json() {
     assert_eq!((key.len(), &made["loader"]["enabled"]), (40, &json!(false)));
     let path = format!("/v1/loaders/{id}");
     let changed = house.patch(&path, &json!({"enabled": true, "expect_env": ""})).await.expect(200);
-    assert_eq!((&changed.json()["enabled"], &changed.json()["expect_env"]), (&json!(true), &json!(null)));
+    assert_eq!(
+        (&changed.json()["enabled"], &changed.json()["expect_env"]),
+        (&json!(true), &json!(null))
+    );
     house.patch(&path, &json!({})).await.expect(422);
     house.patch(&path, &json!({"nonsense": 1})).await.expect(422);
     house.patch("/v1/loaders/99", &json!({"enabled": true})).await.expect(404);
     house.active_manifest("base", "TRUE", &[("configuration", b"one")]).await;
     Loader::new(&house, &key, &["alice"], 1).run().await.unwrap();
     let shown = house.get(&path).await.expect(200).json();
-    assert_eq!((&shown["agent_name"], &shown["manifest_id"]), (&json!("host1.example.net"), &json!(1)));
+    assert_eq!(
+        (&shown["agent_name"], &shown["manifest_id"]),
+        (&json!("host1.example.net"), &json!(1))
+    );
     let new = house.post(&format!("{path}/key"), &json!({})).await.expect(200).json();
     assert_ne!(new["key"], key);
     for name in ["a", "b", "c"] {

@@ -10,16 +10,27 @@ const LINUX: &str = "env#>>'{os}'='linux'";
 #[tokio::test(flavor = "multi_thread")]
 async fn the_recorded_exchanges_come_out_as_they_were() {
     let house = house(&[]).await;
-    let new = async |manifest: &str| {
-        house.form("/api/v1/manifest/new/", &[("manifest", manifest)]).await
-    };
+    let new =
+        async |manifest: &str| house.form("/api/v1/manifest/new/", &[("manifest", manifest)]).await;
     for (manifest, text) in [
         ("", "no manifest record specified in form"),
         ("{", "does not parse"),
-        (r#"{"name":"m","target":"TRUE","status":"staged","content":""}"#, "manifest record has no content"),
-        (r#"{"name":"m","target":"TRUE","status":"zombie","content":"x"}"#, "manifest has invalid status"),
-        (r#"{"name":"m","target":"","status":"staged","content":"AAAA"}"#, "manifest has invalid target"),
-        (r#"{"name":"","target":"TRUE","status":"staged","content":"AAAA"}"#, "manifest has invalid name"),
+        (
+            r#"{"name":"m","target":"TRUE","status":"staged","content":""}"#,
+            "manifest record has no content",
+        ),
+        (
+            r#"{"name":"m","target":"TRUE","status":"zombie","content":"x"}"#,
+            "manifest has invalid status",
+        ),
+        (
+            r#"{"name":"m","target":"","status":"staged","content":"AAAA"}"#,
+            "manifest has invalid target",
+        ),
+        (
+            r#"{"name":"","target":"TRUE","status":"staged","content":"AAAA"}"#,
+            "manifest has invalid name",
+        ),
         (r#"{"name":"m","target":"TRUE","status":"staged","content":"!!"}"#, "not base64"),
         (r#"{"name":"m","target":"TRUE","status":"staged","content":"AAAA"}"#, "not gzip"),
     ] {
@@ -40,17 +51,25 @@ async fn the_recorded_exchanges_come_out_as_they_were() {
         assert_eq!((&value["signatures"], &value["status"]), (&json!(null), &json!("staged")));
         assert_eq!(value["target"], LINUX);
     }
-    for (query, status) in [("", 400), ("?manifestid=0", 400), ("?manifestid=x", 400), ("?manifestid=999", 404)] {
+    for (query, status) in
+        [("", 400), ("?manifestid=0", 400), ("?manifestid=x", 400), ("?manifestid=999", 404)]
+    {
         house.get(&format!("/api/v1/manifest{query}")).await.expect(status);
         house.get(&format!("/api/v1/manifest/loaders/{query}")).await.expect(status);
     }
     house.sign_as("alice", 1).await.expect(200);
     let value = house.get("/api/v1/manifest?manifestid=1").await.value();
-    assert_eq!((&value["status"], value["signatures"].as_array().unwrap().len()), (&json!("active"), 1));
+    assert_eq!(
+        (&value["status"], value["signatures"].as_array().unwrap().len()),
+        (&json!("active"), 1)
+    );
     // it works with its permission, and disabled is final
     house.set_status(1, "staged").await.expect(200);
     assert_eq!(house.get("/api/v1/manifest?manifestid=1").await.value()["signatures"], json!(null));
-    assert_eq!(house.set_status(1, "zombie").await.expect(400).error(), "Invalid status specified, must be disabled or staged");
+    assert_eq!(
+        house.set_status(1, "zombie").await.expect(400).error(),
+        "Invalid status specified, must be disabled or staged"
+    );
     house.set_status(1, "active").await.expect(409);
     house.set_status(9, "staged").await.expect(404);
     house.set_status(1, "disabled").await.expect(200);
@@ -66,7 +85,8 @@ async fn a_signature_counts_once_from_its_maker_over_exactly_the_files() {
     let house = house(&["--required-signatures", "2"]).await;
     // long enough that a cut-off console hashes something else
     let long = vec![5_u8; 10_000];
-    let id = house.new_manifest("m", "TRUE", &[("configuration", b"one"), ("mig-agent", &long)]).await;
+    let id =
+        house.new_manifest("m", "TRUE", &[("configuration", b"one"), ("mig-agent", &long)]).await;
     let sign = async |who: &str, line: &str| {
         let form = [("manifestid", &*id.to_string()), ("signature", line)];
         house.form_as(who, "/api/v1/manifest/sign/", &form).await
@@ -113,14 +133,16 @@ async fn the_loaders_it_is_for_are_shown() {
     let (khan, _) = house.enabled_loader("khan").await;
     house.enabled_loader("kirk").await;
     house.new_loader("disabled", "").await;
-    let id = house.new_manifest("m", "loadername='khan' OR loadername='disabled'", &[("x", b"")]).await;
+    let id =
+        house.new_manifest("m", "loadername='khan' OR loadername='disabled'", &[("x", b"")]).await;
     let shown = house.get(&format!("/api/v1/manifest/loaders/?manifestid={id}")).await.expect(200);
     let items = shown.json()["collection"]["items"].clone();
     assert_eq!(items.as_array().unwrap().len(), 1);
     assert_eq!(items[0]["href"], format!("http://127.0.0.1:18340/api/v1/loader?loaderid={khan}"));
     assert_eq!((&shown.value()["prefix"], &shown.value()["name"]), (&json!(""), &json!("khan")));
     let nobody = house.new_manifest("m", "loadername='x' AND FALSE", &[("x", b"")]).await;
-    let shown = house.get(&format!("/api/v1/manifest/loaders/?manifestid={nobody}")).await.expect(200);
+    let shown =
+        house.get(&format!("/api/v1/manifest/loaders/?manifestid={nobody}")).await.expect(200);
     assert_eq!(shown.json()["collection"].get("items"), None);
 }
 
@@ -141,22 +163,39 @@ async fn the_same_in_plain_json() {
     let bytes = request.bearer_auth(api_key("alice")).send().await.unwrap().bytes().await.unwrap();
     assert_eq!(bytes, content);
     let line = house.signature("alice", 1).await;
-    let signed = house.post("/v1/manifests/1/signatures", &json!({"signature": line})).await.expect(200).json();
+    let signed = house
+        .post("/v1/manifests/1/signatures", &json!({"signature": line}))
+        .await
+        .expect(200)
+        .json();
     assert_eq!((&signed["status"], &signed["signers"]), (&json!("active"), &json!(1)));
     house.post("/v1/manifests/1/signatures", &json!({"signature": line})).await.expect(409);
     house.post("/v1/manifests/1/signatures", &json!({"signature": "x"})).await.expect(422);
     for (query, body, status) in [
         (vec![("name", "m")], content.clone(), 400),
         (vec![("name", "m"), ("target", "nonsense")], content.clone(), 422),
-        (vec![("name", "m"), ("target", "TRUE"), ("expires", "2020-01-01T00:00:00Z")], content.clone(), 422),
+        (
+            vec![("name", "m"), ("target", "TRUE"), ("expires", "2020-01-01T00:00:00Z")],
+            content.clone(),
+            422,
+        ),
         (vec![("name", "m"), ("target", "TRUE"), ("expires", "soon")], content.clone(), 400),
         (vec![("name", "m"), ("target", "TRUE"), ("more", "1")], content, 400),
         (vec![("name", "m"), ("target", "TRUE")], b"x".to_vec(), 422),
     ] {
         post(&query, body).await.expect(status);
     }
-    assert_eq!(house.get("/v1/manifests?status=active").await.expect(200).json()["items"].as_array().unwrap().len(), 1);
-    assert_eq!(house.get("/v1/manifests?status=staged").await.expect(200).json()["items"], json!([]));
+    assert_eq!(
+        house.get("/v1/manifests?status=active").await.expect(200).json()["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(
+        house.get("/v1/manifests?status=staged").await.expect(200).json()["items"],
+        json!([])
+    );
     house.get("/v1/manifests?status=zombie").await.expect(400);
     house.post("/v1/manifests/1/status", &json!({"status": "disabled"})).await.expect(200);
     house.get("/v1/manifests/9").await.expect(404);

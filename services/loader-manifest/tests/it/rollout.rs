@@ -47,14 +47,23 @@ async fn each_loader_is_behind_fetching_there_or_stuck() {
     }
     let shown = rollout(&house, second).await;
     assert_eq!(shown["counts"], json!({"failed": 2, "taken": 1, "behind": 1}));
-    let states: Vec<_> = shown["items"].as_array().unwrap().iter().map(|item| item["state"].as_str().unwrap()).collect();
+    let states: Vec<_> = shown["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["state"].as_str().unwrap())
+        .collect();
     assert_eq!(states, ["failed", "failed", "taken", "behind"]);
-    assert_eq!((&shown["items"][0]["agent_name"], &shown["items"][3]["offered"]), (&json!("host1"), &json!(null)));
+    assert_eq!(
+        (&shown["items"][0]["agent_name"], &shown["items"][3]["offered"]),
+        (&json!("host1"), &json!(null))
+    );
     let path = format!("/v1/manifests/{second}/rollout");
     let failed = house.get(&format!("{path}?state=failed&limit=1")).await.expect(200).json();
     assert_eq!(failed["items"].as_array().unwrap().len(), 1);
     let next = failed["next"].as_str().unwrap();
-    let failed = house.get(&format!("{path}?state=failed&limit=1&cursor={next}")).await.expect(200).json();
+    let failed =
+        house.get(&format!("{path}?state=failed&limit=1&cursor={next}")).await.expect(200).json();
     assert_eq!((&failed["items"][0]["name"], &failed["next"]), (&json!("web-2"), &json!(null)));
     house.get(&format!("{path}?state=zombie")).await.expect(422);
     // the old one stays told as it was
@@ -73,7 +82,8 @@ async fn asking_again_writes_nothing_until_something_changes() {
         loader.run().await.unwrap();
     }
     let version = async || {
-        house.texts(&format!("select version::text as text from loader where id = {id}")).await[0].clone()
+        house.texts(&format!("select version::text as text from loader where id = {id}")).await[0]
+            .clone()
     };
     let before = version().await;
     loader.run().await.unwrap();

@@ -68,7 +68,8 @@ async fn a_loader_refuses_what_has_too_few_signatures_or_a_strangers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_host_is_neither_believed_nor_written_down() {
     let house = house(&[]).await;
-    let (id, key) = house.new_loader("khan", "env#>>'{os}'='linux' AND tags->>'operator'='opsec'").await;
+    let (id, key) =
+        house.new_loader("khan", "env#>>'{os}'='linux' AND tags->>'operator'='opsec'").await;
     house
         .form("/api/v1/loader/status/", &[("loaderid", &id.to_string()), ("status", "enabled")])
         .await
@@ -159,7 +160,8 @@ async fn no_loader_goes_back_unless_a_newer_manifest_signed_says_so() {
     assert_eq!(fresh.run().await.unwrap(), ["configuration"]);
 
     // an order to go back names what it goes back to
-    let digest = house.get(&format!("/v1/manifests/{first}")).await.expect(200).json()["digest"].clone();
+    let digest =
+        house.get(&format!("/v1/manifests/{first}")).await.expect(200).json()["digest"].clone();
     let digest = digest.as_str().unwrap();
     for wrong in ["x", &"0".repeat(64), &format!("{digest} {digest}")] {
         let content = crate::house::archive(&[("writ-rollback", wrong.as_bytes())]);

@@ -3,7 +3,7 @@
 use crate::house::{house, person};
 use crate::loader::Loader;
 use testkit::{PATIENCE, until};
-use types::messages::{InvestigatorChanged, ManifestChanged, ReplicaRequested, LoaderChanged};
+use types::messages::{InvestigatorChanged, LoaderChanged, ManifestChanged, ReplicaRequested};
 use types::{InvestigatorStatus, Permission};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,7 +52,10 @@ async fn what_this_process_knows_counts_before_the_table_says_so() {
     let gone = InvestigatorChanged { version: 2, status: InvestigatorStatus::Disabled, ..alice };
     house.running.parts.replica.learn(&[gone]);
     assert!(loader.run().await.is_err());
-    assert_eq!(house.texts(&format!("select status as text from manifest where id = {id}")).await, ["active"]);
+    assert_eq!(
+        house.texts(&format!("select status as text from manifest where id = {id}")).await,
+        ["active"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
