@@ -11,6 +11,7 @@ pub mod go;
 mod investigator;
 mod manner;
 pub mod mig;
+pub mod mig_number;
 mod multipart;
 pub mod openapi;
 mod origin;

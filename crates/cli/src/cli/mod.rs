@@ -1,11 +1,13 @@
 //! What can be typed.
 
 mod admin;
+mod install;
 mod people;
 mod run;
 mod search;
 
 pub use admin::{Bootstrap, ConfigCommand, Enrol, Key, Plugin, Setting};
+pub use install::{Loader, Manifest, Set};
 pub use people::{Audit, Change, Investigator};
 pub use run::{
     ActionCommand, Cancel, Copy, Follow, Results, Run, Show, ShowAction, Status, Steer, Wait,
@@ -97,6 +99,12 @@ pub enum Command {
     /// Publish plugins and give them to agents.
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Create loaders, let them in, replace their keys.
+    #[command(subcommand)]
+    Loader(Loader),
+    /// Build, sign and follow what loaders install.
+    #[command(subcommand)]
+    Manifest(Manifest),
     /// List the agents.
     Agents(Agents),
     /// Find actions, commands, agents, investigators, manifests and loaders.

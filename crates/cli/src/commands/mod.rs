@@ -9,6 +9,8 @@ mod document;
 mod enrol;
 mod investigator;
 mod key;
+mod loader;
+mod manifest;
 mod plugin;
 mod run;
 mod search;
@@ -36,6 +38,8 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Config(args) => config::run(&context, args),
         Command::Enrol(args) => enrol::run(&context, args).await,
         Command::Plugin(args) => plugin::run(&context, args).await,
+        Command::Loader(args) => loader::run(&context, args).await,
+        Command::Manifest(args) => manifest::run(&context, args).await,
         Command::Agents(args) => agents::run(&context, args).await,
         Command::Search(args) => search::run(&context, &args).await,
         Command::Action(command) => document::run(&context, &command).await,

@@ -36,6 +36,11 @@ impl<'a> Call<'a> {
         Self { method: Method::PUT, ..Self::get(path) }
     }
 
+    /// Changes nothing yet.
+    pub fn patch(path: &'a [&'a str]) -> Self {
+        Self { method: Method::PATCH, ..Self::get(path) }
+    }
+
     /// Adds a query parameter.
     #[must_use]
     pub fn query(mut self, name: &'a str, value: impl Into<String>) -> Self {

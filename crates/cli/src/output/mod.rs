@@ -3,6 +3,7 @@
 pub mod csv;
 pub mod elements;
 pub mod found;
+pub mod installs;
 pub mod list;
 pub mod progress;
 pub mod results;

@@ -1,6 +1,5 @@
 //! `/api/v1/action`, as MIG's clients know it (specs/mig/api.md §3.6, §3.7).
 
-use super::mig_number;
 use crate::InvestigationApi;
 use crate::app::Reach;
 use crate::domain::audit::Actor;
@@ -9,7 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use types::{Action, ActionId, Permission, instant};
-use web::{Collection, Form, Investigator, Item, Origin, Peer, Problem, QueryValues};
+use web::{Collection, Form, Investigator, Item, Origin, Peer, Problem, QueryValues, mig_number};
 
 /// Accepts a signed action; form field `action`.
 #[utoipa::path(tag = "mig", request_body(content = Object, content_type = "application/x-www-form-urlencoded"),

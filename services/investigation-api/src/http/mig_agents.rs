@@ -1,12 +1,12 @@
 //! `/api/v1/agent` and `/api/v1/dashboard`, as MIG's clients know them (specs/mig/api.md §3.5, §3.9).
 
-use super::{mig_actions, mig_number};
+use super::mig_actions;
 use crate::InvestigationApi;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use types::{AgentId, Permission};
-use web::{Collection, Investigator, Item, Origin, Problem, QueryValues};
+use web::{Collection, Investigator, Item, Origin, Problem, QueryValues, mig_number};
 
 /// Shows one agent.
 #[utoipa::path(tag = "mig", params(("agentid" = f64, Query)),

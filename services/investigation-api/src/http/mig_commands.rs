@@ -1,12 +1,12 @@
 //! `/api/v1/command`, as MIG's clients know it (specs/mig/api.md §3.8).
 
-use super::{mig_actions, mig_number};
+use super::mig_actions;
 use crate::InvestigationApi;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use types::{CommandId, Permission};
-use web::{Collection, Investigator, Item, Origin, Problem, QueryValues};
+use web::{Collection, Investigator, Item, Origin, Problem, QueryValues, mig_number};
 
 /// Shows one command with its results.
 #[utoipa::path(tag = "mig", params(("commandid" = f64, Query)),

@@ -1,6 +1,5 @@
 //! `/api/v1/investigator`, as MIG's clients know it (specs/mig/api.md §3.10–3.12).
 
-use super::mig_number;
 use crate::InvestigationApi;
 use crate::app::{ApiKey, Candidate, Change};
 use crate::domain::audit::Actor;
@@ -12,7 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use types::investigator::Investigator as Document;
 use types::messages::InvestigatorChanged;
 use types::{InvestigatorId, InvestigatorStatus, Permission, Permissions, instant};
-use web::{Collection, Form, Investigator, Item, Multipart, Origin, Peer, Problem, QueryValues};
+use web::{
+    Collection, Form, Investigator, Item, Multipart, Origin, Peer, Problem, QueryValues, mig_number,
+};
 
 /// Shows one investigator with key and permissions.
 #[utoipa::path(tag = "mig", params(("investigatorid" = f64, Query)),

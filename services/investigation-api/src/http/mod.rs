@@ -7,7 +7,6 @@ mod mig_actions;
 mod mig_agents;
 mod mig_commands;
 mod mig_investigators;
-mod mig_number;
 mod mig_open;
 mod mig_search;
 mod paging;

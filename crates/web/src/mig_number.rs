@@ -1,10 +1,9 @@
 //! Numbers in MIG's parameters: Go reads every id as a float (specs/mig/api.md §1.4).
 
-use crate::domain::search::whole;
-use web::Problem;
+use crate::Problem;
 
 /// Reads the id of one thing: missing, unreadable, or not above 0 is 400; a number that no id can be is not found.
-pub(super) fn id(name: &str, what: &str, value: Option<&str>) -> Result<i64, Problem> {
+pub fn id(name: &str, what: &str, value: Option<&str>) -> Result<i64, Problem> {
     let Some(value) = value else {
         return Err(Problem::malformed(
             "parameter-missing",
@@ -18,11 +17,13 @@ pub(super) fn id(name: &str, what: &str, value: Option<&str>) -> Result<i64, Pro
             format!("Invalid {what} ID '{}'", written(number)),
         ));
     }
-    whole(number).ok_or_else(|| not_found(what, value))
+    let fits = number.fract() == 0.0 && number <= 9_007_199_254_740_992.0;
+    let whole = fits.then(|| format!("{number:.0}").parse().ok()).flatten();
+    whole.ok_or_else(|| not_found(what, value))
 }
 
 /// Says that there is no such thing, in the original's words.
-pub(super) fn not_found(what: &str, value: &str) -> Problem {
+pub fn not_found(what: &str, value: &str) -> Problem {
     let number = value.parse::<f64>().map_or_else(|_| value.to_owned(), written);
     Problem::not_found(format!("{what} ID '{number}' not found"))
 }
