@@ -49,7 +49,7 @@ impl Drop for Scheduler {
 async fn introduce(servers: &Servers, now: OffsetDateTime) {
     let vhost = &servers.vhost;
     vhost.publish("investigation-api", now, investigator(1, "alice")).await;
-    let (count, hash) = auth::digest::of([(types::InvestigatorId(1), 1)].into_iter());
+    let (count, hash) = auth::digest::of([(types::InvestigatorId(1), 1)]);
     vhost.publish("investigation-api", now, InvestigatorDigest { count, hash, at: now }).await;
     for number in 1..=AGENTS {
         let agent = AgentChanged { last_seen: now, ..agent(number) };
@@ -148,7 +148,7 @@ async fn whichever_dies_every_command_is_given_out_once_and_every_action_ends() 
         told += 1;
         if told % 5 == 0 {
             // the keys must stay fresh
-            let (count, hash) = auth::digest::of([(types::InvestigatorId(1), 1)].into_iter());
+            let (count, hash) = auth::digest::of([(types::InvestigatorId(1), 1)]);
             let at = clock.now();
             let digest = InvestigatorDigest { count, hash, at };
             servers.vhost.publish("investigation-api", at, digest).await;
