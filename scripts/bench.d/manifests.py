@@ -2,6 +2,7 @@
 and WRIT the program."""
 
 import base64
+import concurrent.futures
 import gzip
 import hashlib
 import http.client
@@ -27,14 +28,13 @@ def connect():
     return http.client.HTTPConnection(URL.hostname, URL.port, timeout=120)
 
 
-def admin(method, path, body=None):
-    connection = connect()
+def admin(connection, method, path, body=None):
     headers = {"authorization": f"Bearer {os.environ['WRIT_ADMIN_APIKEY']}", "content-type": "application/json"}
     connection.request(method, path, body if body is None else json.dumps(body), headers)
     answer = connection.getresponse()
     text = answer.read()
     if answer.status not in (200, 201):
-        sys.exit(f"{method} {path}: {answer.status} {text[:500]!r}")
+        raise RuntimeError(f"{method} {path}: {answer.status} {text[:500]!r}")
     return json.loads(text)
 
 
@@ -74,12 +74,17 @@ def publish():
 
 
 def loaders(count):
-    keys = []
-    for number in range(count):
-        made = admin("POST", "/v1/loaders", {"name": f"bench-{time.time_ns()}-{number}"})
-        admin("PATCH", f"/v1/loaders/{made['loader']['id']}", {"enabled": True})
-        keys.append(made["key"])
-    return keys
+    local, run = threading.local(), time.time_ns()
+
+    def make(number):
+        if not hasattr(local, "connection"):
+            local.connection = connect()
+        made = admin(local.connection, "POST", "/v1/loaders", {"name": f"bench-{run}-{number}"})
+        admin(local.connection, "PATCH", f"/v1/loaders/{made['loader']['id']}", {"enabled": True})
+        return made["key"]
+
+    with concurrent.futures.ThreadPoolExecutor(16) as makers:
+        return list(makers.map(make, range(count)))
 
 
 def storm(keys):

@@ -12,7 +12,7 @@ fn names(archive: &[u8]) -> Result<Vec<String>, ArchiveError> {
 /// Packs with the machine's tar, in one of its formats.
 fn tar(format: &str) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
-    let long = "d".repeat(120);
+    let long = format!("{}/{}", "d".repeat(60), "e".repeat(60));
     std::fs::create_dir_all(directory.path().join(&long)).unwrap();
     std::fs::write(directory.path().join("configuration"), "one").unwrap();
     std::fs::write(directory.path().join(&long).join("mig-agent"), [7; 5000]).unwrap();
