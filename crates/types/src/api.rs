@@ -5,6 +5,7 @@ pub mod agent;
 pub mod device;
 pub mod plugin;
 pub mod problem;
+pub mod task;
 pub mod work;
 
 use serde::{Deserialize, Serialize};

@@ -29,7 +29,6 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub struct AgentGateway {
     /// What it can do.
     pub app: App,
-    replica: Replica,
 }
 
 impl Service for AgentGateway {
@@ -38,8 +37,7 @@ impl Service for AgentGateway {
     type Config = Config;
 
     async fn build(parts: Parts, config: Config) -> anyhow::Result<Self> {
-        let replica = parts.replica.clone();
-        Ok(Self { app: App::new(parts, config), replica })
+        Ok(Self { app: App::new(parts, config) })
     }
 
     fn routes(config: &mut ServiceConfig<'_>) {
@@ -57,7 +55,7 @@ impl Service for AgentGateway {
 
 impl HasReplica for AgentGateway {
     fn replica(&self) -> &Replica {
-        &self.replica
+        &self.app.replica
     }
 
     fn store(&self) -> &::store::Store {

@@ -26,10 +26,11 @@ pub(super) async fn run(context: &Context, args: Plugin) -> Result<Exit, Failure
                 command.into_iter().map(|(name, function)| (name, NewPluginCommand { function }));
             let plugin = NewPlugin {
                 name,
-                version: plugin_version,
+                version: plugin_version.into(),
                 description,
                 script: read_text(&file, MAX_SCRIPT)?,
                 commands: commands.collect(),
+                signatures: Vec::new(),
             };
             let call = Call::post(&["v1", "plugins"]).json(&plugin)?;
             let plugin: Item<PluginView> = api.send(&call).await?.json()?;

@@ -1,6 +1,7 @@
 //! The middle: one method per thing that can be done, one transaction each.
 
 pub(crate) mod accept_commands;
+pub(crate) mod add_agent;
 pub(crate) mod announce_seen;
 pub(crate) mod answer_poll;
 pub(crate) mod authenticate_agent;
@@ -9,12 +10,16 @@ pub(crate) mod decide_code;
 pub(crate) mod describe_agent;
 pub(crate) mod doors;
 pub(crate) mod end_leases;
+pub(crate) mod end_tasks;
 pub(crate) mod fade_agents;
 pub(crate) mod list;
+pub(crate) mod make_task;
+pub(crate) mod offer_tasks;
 pub(crate) mod poll_token;
 pub(crate) mod publish_plugin;
 pub(crate) mod purge;
 pub(crate) mod record_returns;
+pub(crate) mod record_run;
 pub(crate) mod request_code;
 pub(crate) mod resend_agents;
 pub(crate) mod revoke_agent;
@@ -24,6 +29,7 @@ pub(crate) mod withdraw_commands;
 pub(crate) mod write_seen;
 
 use crate::config::Config;
+use auth::Replica;
 use crate::domain::agent::Agent;
 use crate::error::Error;
 use crate::store::agents;
@@ -46,6 +52,7 @@ fn kib(bytes: u32) -> usize {
 pub struct App {
     pub(crate) store: Store,
     pub(crate) bus: Bus,
+    pub(crate) replica: Replica,
     pub(crate) clock: Clock,
     pub(crate) config: Config,
     pub(crate) doors: Doors,
@@ -60,6 +67,7 @@ impl App {
         Self {
             store: parts.store,
             bus: parts.bus,
+            replica: parts.replica,
             clock: parts.clock,
             room: Arc::new(Semaphore::new(kib(config.answers_in_flight))),
             config,

@@ -13,6 +13,10 @@ const DESCRIPTION_BYTES: usize = 16 * 1_024;
 const SCRIPT_BYTES: usize = 1_024 * 1_024;
 const COMMANDS: usize = 256;
 const COMMAND_NAME_BYTES: usize = 64;
+/// How many keys may sign one plugin.
+pub(crate) const MOST_SIGNATURES: usize = 32;
+/// How long one signature may be.
+pub(crate) const SIGNATURE_BYTES: usize = 16 * 1_024;
 const FUNCTION_BYTES: usize = 128;
 
 const KEYWORDS: [&str; 35] = [
@@ -26,12 +30,23 @@ const KEYWORDS: [&str; 35] = [
 pub(crate) fn check(plugin: &NewPlugin) -> Vec<Fault> {
     let mut faults = Vec::new();
     text::check(&mut faults, "/name", &plugin.name, 1..=NAME_BYTES);
-    text::check(&mut faults, "/version", &plugin.version, 0..=VERSION_BYTES);
+    text::check(&mut faults, "/version", &plugin.version.to_string(), 0..=VERSION_BYTES);
     text::check(&mut faults, "/description", &plugin.description, 0..=DESCRIPTION_BYTES);
     text::check(&mut faults, "/script", &plugin.script, 1..=SCRIPT_BYTES);
     let mut fault = |pointer: String, detail: String| faults.push(Fault { pointer, detail });
     if !plugin.script.is_empty() && !defines_plugin(&plugin.script) {
         fault("/script".into(), "does not define `class Plugin`".into());
+    }
+    if plugin.signatures.len() > MOST_SIGNATURES {
+        let count = plugin.signatures.len();
+        let detail = format!("holds {count} signatures; at most {MOST_SIGNATURES} are allowed");
+        fault("/signatures".into(), detail);
+    }
+    for (at, signature) in plugin.signatures.iter().enumerate() {
+        if signature.len() > SIGNATURE_BYTES {
+            let detail = format!("is longer than {SIGNATURE_BYTES} bytes");
+            fault(format!("/signatures/{at}"), detail);
+        }
     }
     if plugin.commands.len() > COMMANDS {
         let count = plugin.commands.len();
@@ -104,6 +119,7 @@ mod tests {
     fn plugin(change: impl FnOnce(&mut NewPlugin)) -> NewPlugin {
         let command = NewPluginCommand { function: "greet".into() };
         let mut plugin = NewPlugin {
+            signatures: Vec::new(),
             name: "greeter".into(),
             version: "1".into(),
             description: String::new(),
@@ -124,11 +140,11 @@ mod tests {
         let cases: Vec<(NewPlugin, Vec<&str>)> = vec![
             (plugin(|_| {}), vec![]),
             (plugin(|p| p.commands.clear()), vec![]),
-            (plugin(|p| p.version.clear()), vec![]),
+            (plugin(|p| p.version = "".into()), vec![]),
             (plugin(|p| p.name.clear()), vec!["/name"]),
             (plugin(|p| p.name = "n".repeat(256)), vec![]),
             (plugin(|p| p.name = "n".repeat(257)), vec!["/name"]),
-            (plugin(|p| p.version = "v".repeat(65)), vec!["/version"]),
+            (plugin(|p| p.version = "v".repeat(65).into()), vec!["/version"]),
             (plugin(|p| p.description = "d\0".into()), vec!["/description"]),
             (plugin(|p| p.script.clear()), vec!["/script"]),
             (plugin(|p| p.script.push('\0')), vec!["/script"]),

@@ -9,6 +9,9 @@ mod oauth;
 mod page;
 mod plugins;
 mod query;
+mod runbook;
+mod sent;
+mod tasks;
 mod teams;
 mod who;
 mod work;
@@ -29,13 +32,24 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(teams::create)
         .service(teams::list)
         .service(plugins::publish)
+        .service(plugins::sign)
         .service(plugins::list)
         .service(plugins::read)
         .service(agents::list)
+        .service(agents::add)
         .service(agents::read)
         .service(agents::change)
         .service(agents::revoke)
         .service(agents::assign)
+        .service(tasks::make)
+        .service(tasks::list)
+        .service(tasks::read)
+        .service(tasks::withdraw)
+        .service(tasks::runs)
+        .service(runbook::oneself)
+        .service(runbook::fetch_plugin)
+        .service(runbook::list_tasks)
+        .service(runbook::take_result)
         .service(agent::describe)
         .service(agent::plugins)
         .service(agent::plugin)

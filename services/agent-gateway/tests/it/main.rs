@@ -11,6 +11,8 @@ mod answers;
 #[cfg(test)]
 mod device_flow;
 #[cfg(test)]
+mod happy;
+#[cfg(test)]
 mod leases;
 #[cfg(test)]
 mod mig;
@@ -28,6 +30,10 @@ mod polls;
 mod presence;
 #[cfg(test)]
 mod replicas;
+#[cfg(test)]
+mod runbook;
+#[cfg(test)]
+mod scripted;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
