@@ -14,6 +14,7 @@ mod jobs;
 mod store;
 
 pub use crate::store::HOT_QUERIES;
+use crate::http::guesses::Guesses;
 pub use app::App;
 pub use config::Config;
 pub use error::Error;
@@ -29,6 +30,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub struct AgentGateway {
     /// What it can do.
     pub app: App,
+    guesses: Guesses,
 }
 
 impl Service for AgentGateway {
@@ -37,7 +39,7 @@ impl Service for AgentGateway {
     type Config = Config;
 
     async fn build(parts: Parts, config: Config) -> anyhow::Result<Self> {
-        Ok(Self { app: App::new(parts, config) })
+        Ok(Self { app: App::new(parts, config), guesses: Guesses::default() })
     }
 
     fn routes(config: &mut ServiceConfig<'_>) {

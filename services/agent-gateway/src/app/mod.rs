@@ -25,6 +25,7 @@ pub(crate) mod resend_agents;
 pub(crate) mod revoke_agent;
 pub(crate) mod secret;
 pub(crate) mod seen;
+pub(crate) mod sign_in;
 pub(crate) mod withdraw_commands;
 pub(crate) mod write_seen;
 

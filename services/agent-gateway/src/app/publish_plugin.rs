@@ -1,7 +1,7 @@
 //! People author plugins and teams.
 
 use super::App;
-use crate::domain::plugin::MOST_SIGNATURES;
+use crate::domain::plugin::{Checked, MOST_SIGNATURES};
 use crate::domain::{plugin, text};
 use crate::error::Error;
 use crate::store::plugins::{self, NewRow};
@@ -10,7 +10,7 @@ use crate::store::teams::{self, Team};
 use std::collections::BTreeMap;
 use types::api::problem::Fault;
 use types::{InvestigatorId, PluginId};
-use types::api::plugin::{NewPlugin, PluginVersion, PluginView};
+use types::api::plugin::{PluginVersion, PluginView};
 use uuid::Uuid;
 
 const TEAM_NAME_BYTES: usize = 1_024;
@@ -19,13 +19,10 @@ impl App {
     /// Publishes a plugin for good; a change is another plugin with another id.
     pub(crate) async fn publish_plugin(
         &self,
-        new: NewPlugin,
+        new: Checked,
         by: InvestigatorId,
     ) -> Result<PluginView, Error> {
-        let faults = plugin::check(&new);
-        if !faults.is_empty() {
-            return Err(Error::Invalid(faults));
-        }
+        let new = new.into_inner();
         let now = self.clock.now();
         let id = Uuid::now_v7();
         let hash = plugin::hash(&new.script);

@@ -6,6 +6,7 @@ pub(crate) mod answer;
 pub(crate) mod cron;
 pub(crate) mod operations;
 pub(crate) mod plugin;
+pub(crate) mod python;
 pub(crate) mod receipt;
 pub(crate) mod task;
 pub(crate) mod text;

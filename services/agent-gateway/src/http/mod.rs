@@ -2,8 +2,11 @@
 
 mod agent;
 mod agents;
+mod device;
 mod device_codes;
+pub(crate) mod guesses;
 mod held;
+mod html;
 mod mig;
 mod oauth;
 mod page;
@@ -25,7 +28,11 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(mig::ip)
         .service(oauth::request_code)
         .service(oauth::poll_token)
-        .service(oauth::device_page)
+        .service(device::show)
+        .service(device::sign_in)
+        .service(device::sign_out)
+        .service(device::enter)
+        .service(device::decide)
         .service(device_codes::list)
         .service(device_codes::approve)
         .service(device_codes::deny)

@@ -3,6 +3,8 @@
 use super::page::PageQuery;
 use super::who::{Reader, Writer};
 use crate::AgentGateway;
+use crate::domain::plugin::Checked;
+use crate::error::Error;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
 use types::PluginId;
@@ -26,7 +28,9 @@ pub(super) async fn publish(
     gateway: Data<AgentGateway>,
     plugin: Json<NewPlugin, BODY>,
 ) -> Result<HttpResponse, Problem> {
-    let view = gateway.app.publish_plugin(plugin.into_inner(), writer.0.id).await?;
+    let plugin = plugin.into_inner();
+    let plugin = web::cpu(move || Checked::of(plugin)).await?.map_err(Error::Invalid)?;
+    let view = gateway.app.publish_plugin(plugin, writer.0.id).await?;
     Ok(HttpResponse::Created().json(view))
 }
 

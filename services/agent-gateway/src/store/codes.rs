@@ -127,6 +127,22 @@ pub(crate) async fn codes_page(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
+/// Gives the pending code with these letters.
+pub(crate) async fn code_pending(
+    conn: &mut Conn,
+    code: &UserCode,
+    now: OffsetDateTime,
+) -> QueryResult<Option<PendingCode>> {
+    let row = Row::query()
+        .filter(device_code::user_code.eq(code.letters()))
+        .filter(device_code::state.eq(PENDING))
+        .filter(device_code::expires.gt(now))
+        .first::<Row>(conn)
+        .await
+        .optional()?;
+    Ok(row.map(Into::into))
+}
+
 /// Is a code that a person decides.
 #[derive(Debug, Clone)]
 pub(crate) struct PendingRow {

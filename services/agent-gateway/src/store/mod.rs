@@ -10,6 +10,7 @@ pub(crate) mod presence;
 pub(crate) mod runbook;
 pub(crate) mod runs;
 pub(crate) mod schema;
+pub(crate) mod sessions;
 pub(crate) mod signatures;
 pub(crate) mod tasks;
 pub(crate) mod teams;

@@ -19,7 +19,7 @@ pub(crate) const TASK_FIND: &str = "select mail from task where id = $1 and agen
 /// Locks the task that an agent answers.
 pub(crate) const TASK_HOLD: &str = "
     select t.cron is null as once, greatest(t.attempts, 1) as attempts,
-        (select count(*) from (select from task_run r where r.task = t.id limit 100) as some) as runs
+        (select count(*) from (select from task_run r where r.task = t.id limit 100) as few) as runs
     from task t where t.id = $1 for update of t";
 
 #[derive(QueryableByName)]
@@ -152,7 +152,7 @@ pub(crate) async fn runs_latest(
         "select number, at, data, bytes, cut from (
              select *, row_number() over latest as place,
                  sum(octet_length(data)) over latest as together
-             from (select * from task_run where task = $1 order by number desc limit $2) as some
+             from (select * from task_run where task = $1 order by number desc limit $2) as few
              window latest as (order by number desc)
          ) as latest
          where place = 1 or together <= $3
@@ -178,7 +178,7 @@ pub(crate) async fn runs_page(
              select *, row_number() over oldest as place, sum(octet_length(data)) over oldest as together
              from (
                  select * from task_run where task = $1 and number > $2 order by number limit $3
-             ) as some
+             ) as few
              window oldest as (order by number)
          ) as oldest
          where place = 1 or together <= $4

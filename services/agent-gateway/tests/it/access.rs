@@ -18,6 +18,10 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("get", "/api/v1/heartbeat", "anyone"),
     ("get", "/api/v1/ip", "anyone"),
     ("get", "/device", "anyone"),
+    ("post", "/device", "page"),
+    ("post", "/device/code", "page"),
+    ("post", "/device/session", "page"),
+    ("post", "/device/session/end", "page"),
     ("post", "/oauth/device/code", "anyone"),
     ("post", "/oauth/token", "anyone"),
     ("get", "/v1/agents", "reader"),
@@ -59,7 +63,7 @@ async fn the_document_lists_every_route() {
         let security = &document["paths"][path][method]["security"];
         let want = match *who {
             "agent" => json!([{"bearer": []}]),
-            "anyone" => json!([{}]),
+            "anyone" | "page" => json!([{}]),
             _ => Value::Null,
         };
         assert_eq!(security, &want, "{method} {path}");
@@ -83,6 +87,12 @@ async fn nobody_comes_in_without_the_right_credential() {
             "anyone" => {
                 for token in ["", "wrong", READER] {
                     assert!(!matches!(ask(token).await, 401 | 403), "{told}");
+                }
+            }
+            // shows who may not come in a page that says so
+            "page" => {
+                for token in ["", "wrong", READER] {
+                    assert_eq!(ask(token).await, 403, "{told}");
                 }
             }
             "agent" => {

@@ -85,7 +85,7 @@ impl Names {
 async fn the_recorded_agent_is_answered_as_it_was() {
     let gateway = gateway().await;
     let exchanges = exchanges();
-    assert_eq!(exchanges.len(), 16);
+    assert_eq!(exchanges.len(), 17);
     let recorded = exchanges.iter().find(|it| it.request.starts_with("GET /api/agent/plugin/")).unwrap();
     let recorded = &recorded.answer["data"];
     let commands: BTreeMap<&str, Value> = recorded["commands"]

@@ -21,6 +21,8 @@ mod migrations;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod plugins;
@@ -36,5 +38,7 @@ mod runbook;
 mod scripted;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tasks;
 #[cfg(test)]
 mod withdrawals;
