@@ -22,7 +22,9 @@ pub use agent::{Agent, AgentStatus, Environment, Transport};
 pub use clock::Clock;
 pub use command::{CommandStatus, OperationResult};
 pub use envelope::Envelope;
-pub use ids::{ActionId, AgentId, AgentUid, CommandId, InvestigatorId, PluginId, RunId, TaskId, TeamId};
+pub use ids::{
+    ActionId, AgentId, AgentUid, CommandId, InvestigatorId, PluginId, RunId, TaskId, TeamId,
+};
 pub use investigator::InvestigatorStatus;
 pub use messages::Message;
 pub use permission::{Permission, Permissions};

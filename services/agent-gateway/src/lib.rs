@@ -13,8 +13,8 @@ mod http;
 mod jobs;
 mod store;
 
-pub use crate::store::HOT_QUERIES;
 use crate::http::guesses::Guesses;
+pub use crate::store::HOT_QUERIES;
 pub use app::App;
 pub use config::Config;
 pub use error::Error;

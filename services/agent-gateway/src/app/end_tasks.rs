@@ -57,6 +57,7 @@ impl App {
 }
 
 fn unanswered() -> OperationResult {
-    let reason = "the agent took the task and did not answer; it tells of no failure, its own log may";
+    let reason =
+        "the agent took the task and did not answer; it tells of no failure, its own log may";
     OperationResult { errors: Some(vec![reason.into()]), ..OperationResult::default() }
 }

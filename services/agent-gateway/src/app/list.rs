@@ -3,8 +3,8 @@
 use super::App;
 use crate::domain::agent::Agent;
 use crate::error::Error;
-use crate::store::teams::{self, Team};
 use crate::store::runbook::Oneself;
+use crate::store::teams::{self, Team};
 use crate::store::{agents, codes, plugins, runbook};
 use time::OffsetDateTime;
 use types::api::device::PendingCode;

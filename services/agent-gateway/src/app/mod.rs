@@ -30,10 +30,10 @@ pub(crate) mod withdraw_commands;
 pub(crate) mod write_seen;
 
 use crate::config::Config;
-use auth::Replica;
 use crate::domain::agent::Agent;
 use crate::error::Error;
 use crate::store::agents;
+use auth::Replica;
 use doors::Doors;
 use messaging::Bus;
 use seen::Seen;

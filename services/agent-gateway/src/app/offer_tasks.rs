@@ -25,8 +25,7 @@ impl App {
     /// when there is nothing new.
     pub(crate) async fn offer_tasks(&self, agent: AgentId) -> Result<Vec<Offer>, Error> {
         let terms = self.task_terms();
-        let (known, news) =
-            offers::tasks_look(&mut *self.store.get().await?, agent, terms).await?;
+        let (known, news) = offers::tasks_look(&mut *self.store.get().await?, agent, terms).await?;
         if !news {
             return Ok(known);
         }
@@ -51,7 +50,12 @@ impl App {
     }
 
     /// Makes tasks of the commands of signed actions that wait for the agent, and fails those that it cannot do.
-    async fn unpack_mail(&self, conn: &mut Conn, agent: AgentId, terms: Terms) -> Result<(), Error> {
+    async fn unpack_mail(
+        &self,
+        conn: &mut Conn,
+        agent: AgentId,
+        terms: Terms,
+    ) -> Result<(), Error> {
         let mail = offers::mailbox_take(conn, agent, terms.now, MAIL_AT_ONCE).await?;
         if mail.is_empty() {
             return Ok(());

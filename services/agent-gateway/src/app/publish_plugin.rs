@@ -8,9 +8,9 @@ use crate::store::plugins::{self, NewRow};
 use crate::store::signatures::{self, NewSignature};
 use crate::store::teams::{self, Team};
 use std::collections::BTreeMap;
+use types::api::plugin::{PluginVersion, PluginView};
 use types::api::problem::Fault;
 use types::{InvestigatorId, PluginId};
-use types::api::plugin::{PluginVersion, PluginView};
 use uuid::Uuid;
 
 const TEAM_NAME_BYTES: usize = 1_024;

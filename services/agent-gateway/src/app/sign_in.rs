@@ -2,10 +2,10 @@
 
 use super::App;
 use super::secret::{self, Secret};
+use crate::domain::user_code::UserCode;
 use crate::error::Error;
 use crate::store::codes;
 use crate::store::sessions::{self, Session};
-use crate::domain::user_code::UserCode;
 use std::time::Duration;
 use types::api::device::PendingCode;
 use types::{InvestigatorId, InvestigatorStatus, Permission, Permissions};
@@ -23,10 +23,8 @@ impl App {
         }
         let now = self.clock.now();
         let secret = Secret::draw()?;
-        let session = Session {
-            investigator: caller.id,
-            api_key_sha256: auth::api_key_hash(api_key),
-        };
+        let session =
+            Session { investigator: caller.id, api_key_sha256: auth::api_key_hash(api_key) };
         let mut conn = self.store.get().await?;
         sessions::session_insert(&mut conn, &secret.sha256, &session, now, now + SESSION).await?;
         tracing::info!(investigator.id = %caller.id, "signed in at the page for devices");

@@ -21,12 +21,7 @@ struct Field {
     words: &'static [&'static str],
 }
 
-const fn field(
-    name: &'static str,
-    first: u32,
-    last: u32,
-    words: &'static [&'static str],
-) -> Field {
+const fn field(name: &'static str, first: u32, last: u32, words: &'static [&'static str]) -> Field {
     Field { name, first, last, words }
 }
 
@@ -65,9 +60,10 @@ pub(crate) fn check(expression: &str) -> Result<(), String> {
         check_days(&DAY.numbers(day)?, &months)?;
     }
     match nth_weekday(weekday)? {
-        Some(_) if *day != "*" => {
-            Err("asks for a day of the month beside an n-th or last weekday, which agents cannot find".into())
-        }
+        Some(_) if *day != "*" => Err(
+            "asks for a day of the month beside an n-th or last weekday, which agents cannot find"
+                .into(),
+        ),
         Some(5) if months.len() < MONTHS.len() => {
             Err("asks for a fifth weekday in some months only, which may not come for years".into())
         }
@@ -111,7 +107,9 @@ impl Field {
         for item in text.split(',') {
             let bad = || {
                 let Self { name, first, last, .. } = self;
-                format!("{name}: {item:?} is not understood by every agent; it takes *, numbers from {first} to {last}, ascending ranges, steps and lists")
+                format!(
+                    "{name}: {item:?} is not understood by every agent; it takes *, numbers from {first} to {last}, ascending ranges, steps and lists"
+                )
             };
             let (range, step) = match item.split_once('/') {
                 None => (item, None),
@@ -163,12 +161,39 @@ mod tests {
     #[test]
     fn what_every_agent_understands_is_taken() {
         for good in [
-            "* * * * *", "*/5 * * * *", "0 9-17 * * 1-5", "0 0 1,15 * *", "0 0 * jan,JUL mon-fri",
-            "0 0 * * 7", "0 0 * * sun", "5-59/10 * * * *", "0 0 L * *", "0 0 l 2 *", "0 0 * * L5",
-            "0 0 * * 1#2", "0 0 * * mon#1", "0 0 * * 1#5", "* * * * * *", "* * * * * */15", "@hourly",
-            "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually", "*/100 * * * *",
-            " * * * * * ", "*\t*\t*\t*\t*", "*  *  *  *  *", "0 0 1 */3 *", "00 00 * * *",
-            "0 0 28-31 2 *", "0 0 31 */2 *", "0 0 31 1,2 *", "0 0 1 1 1",
+            "* * * * *",
+            "*/5 * * * *",
+            "0 9-17 * * 1-5",
+            "0 0 1,15 * *",
+            "0 0 * jan,JUL mon-fri",
+            "0 0 * * 7",
+            "0 0 * * sun",
+            "5-59/10 * * * *",
+            "0 0 L * *",
+            "0 0 l 2 *",
+            "0 0 * * L5",
+            "0 0 * * 1#2",
+            "0 0 * * mon#1",
+            "0 0 * * 1#5",
+            "* * * * * *",
+            "* * * * * */15",
+            "@hourly",
+            "@daily",
+            "@midnight",
+            "@weekly",
+            "@monthly",
+            "@yearly",
+            "@annually",
+            "*/100 * * * *",
+            " * * * * * ",
+            "*\t*\t*\t*\t*",
+            "*  *  *  *  *",
+            "0 0 1 */3 *",
+            "00 00 * * *",
+            "0 0 28-31 2 *",
+            "0 0 31 */2 *",
+            "0 0 31 1,2 *",
+            "0 0 1 1 1",
         ] {
             assert_eq!(check(good), Ok(()), "{good:?}");
         }
@@ -177,17 +202,68 @@ mod tests {
     #[test]
     fn what_ends_a_schedule_is_refused() {
         for bad in [
-            "", " ", "* * * *", "* * * * * * *", "* * * * * 30 2026", "0 0 31 2 *", "0 0 30 2 *",
-            "0 0 29 2 *", "0 0 31 4 *", "0 0 31 4,6,9,11 *", "0 0 30 2 1", "0 0 29-31 feb *",
-            "0 0 * * 5L", "0 0 15W * *", "0 0 ? * *", "0 0 * * ?", "@reboot", "@every 5m", "@Daily",
-            " @daily", "H * * * *", "R * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *",
-            "* * 32 * *", "* * * 13 *", "* * * * 8", "*/0 * * * *", "50-10 * * * *", "0 22-2 * * *",
-            "0 0 * * fri-mon", "1,2,,3 * * * *", ",1 * * * *", "a * * * *", "0x1 * * * *",
-            "٣ * * * *", "CRON_TZ=UTC * * * * *", "0 0 * 2 1#5", "0 0 * * 1#6", "0 0 * * 1#0",
-            "0 0 * * 1#2,3#1", "0 0 L,15 * *", "0 0 * * Lfri", "0 0 * * L", "0 0 * mon *", "jan * * * *",
-            "+1 * * * *", "-1 * * * *", "1- * * * *", "*-5 * * * *", "*/ * * * *", "*/+2 * * * *", "* * * * *\n",
-            "* * * *\u{a0}*", "5/10 * * * *", "*/99999 * * * *", "001 * * * *", "3-3 * * * *",
-            "0 0 1 * 1#2", "0 0 L * mon#2", "0 0 31 1 L1",
+            "",
+            " ",
+            "* * * *",
+            "* * * * * * *",
+            "* * * * * 30 2026",
+            "0 0 31 2 *",
+            "0 0 30 2 *",
+            "0 0 29 2 *",
+            "0 0 31 4 *",
+            "0 0 31 4,6,9,11 *",
+            "0 0 30 2 1",
+            "0 0 29-31 feb *",
+            "0 0 * * 5L",
+            "0 0 15W * *",
+            "0 0 ? * *",
+            "0 0 * * ?",
+            "@reboot",
+            "@every 5m",
+            "@Daily",
+            " @daily",
+            "H * * * *",
+            "R * * * *",
+            "60 * * * *",
+            "* 24 * * *",
+            "* * 0 * *",
+            "* * 32 * *",
+            "* * * 13 *",
+            "* * * * 8",
+            "*/0 * * * *",
+            "50-10 * * * *",
+            "0 22-2 * * *",
+            "0 0 * * fri-mon",
+            "1,2,,3 * * * *",
+            ",1 * * * *",
+            "a * * * *",
+            "0x1 * * * *",
+            "٣ * * * *",
+            "CRON_TZ=UTC * * * * *",
+            "0 0 * 2 1#5",
+            "0 0 * * 1#6",
+            "0 0 * * 1#0",
+            "0 0 * * 1#2,3#1",
+            "0 0 L,15 * *",
+            "0 0 * * Lfri",
+            "0 0 * * L",
+            "0 0 * mon *",
+            "jan * * * *",
+            "+1 * * * *",
+            "-1 * * * *",
+            "1- * * * *",
+            "*-5 * * * *",
+            "*/ * * * *",
+            "*/+2 * * * *",
+            "* * * * *\n",
+            "* * * *\u{a0}*",
+            "5/10 * * * *",
+            "*/99999 * * * *",
+            "001 * * * *",
+            "3-3 * * * *",
+            "0 0 1 * 1#2",
+            "0 0 L * mon#2",
+            "0 0 31 1 L1",
         ] {
             assert!(check(bad).is_err(), "{bad:?}");
         }

@@ -48,7 +48,9 @@ fn step(operation: &Operation) -> Result<Step, String> {
     let nothing = Map::new();
     let arguments = match &operation.parameters {
         _ if operation.is_compressed => {
-            return Err(format!("RunbookSolutions agents take no compressed parameters ({module})"));
+            return Err(format!(
+                "RunbookSolutions agents take no compressed parameters ({module})"
+            ));
         }
         Value::Null => &nothing,
         Value::Object(arguments) => arguments,

@@ -84,7 +84,8 @@ fn check(plugin: &NewPlugin) -> Vec<Fault> {
             fault(format!("{pointer}/function"), detail.into());
         }
         if let Some(name) = source.as_ref().and_then(|source| clash(source, &command.function)) {
-            let detail = format!("has a parameter {name:?}, which agents use themselves; rename it");
+            let detail =
+                format!("has a parameter {name:?}, which agents use themselves; rename it");
             fault(format!("{pointer}/function"), detail);
         }
     }

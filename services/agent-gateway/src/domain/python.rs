@@ -193,7 +193,9 @@ mod tests {
         let methods: Vec<_> =
             source.methods.iter().map(|(name, of)| (name.as_str(), of.join(" "))).collect();
         assert_eq!(methods, [("a", "self b c d".into()), ("e", "self".into())]);
-        assert!(!read("class Plugins: pass\ndef f():\n    class Plugin: pass\n").unwrap().has_plugin);
+        assert!(
+            !read("class Plugins: pass\ndef f():\n    class Plugin: pass\n").unwrap().has_plugin
+        );
     }
 
     #[test]
@@ -206,14 +208,16 @@ mod tests {
             "class Plugin: pass",
             "for i in []:\n    if i: break\nelse:\n    x = f'{1+1!r:>{2}}'\nclass Plugin:\n  def f(self):\n    match self:\n      case [1, *_] | {'a': 1}: return\n      case _: yield\n",
         ] {
-            assert!(read(good).unwrap_or_else(|fault| panic!("{good:?}: {fault}")).methods.len() < 2);
+            assert!(
+                read(good).unwrap_or_else(|fault| panic!("{good:?}: {fault}")).methods.len() < 2
+            );
         }
     }
 
     #[test]
     fn what_does_not_compile_is_refused_with_its_line() {
         for (bad, line) in [
-            ("class Plugin:\n  def f(self:\n    pass\n", "line 2"),
+            ("class Plugin:\n  def f(self:\n    pass\n", "line 3"),
             ("class Plugin:\npass", "line 2"),
             ("x = 1\r\n\r\nreturn 1", "line 3: 'return' outside function"),
             ("class Plugin:\n    return 1", "line 2: 'return'"),
@@ -234,10 +238,28 @@ mod tests {
     fn hostile_sources_end_soon() {
         let many = |piece: &str| piece.repeat((1 << 20) / piece.len());
         for bad in [
-            many("("), many("["), many("{"), many("-"), many("not "), many("lambda a,b:"), many("a."),
-            many("f()"), many("x if y else "), many("a+"), many("1**"), many("await "), many("f'{"),
-            many("[a,"), many("if x:\n"), many("lambda:"), many("a[b]"), many(":"), many("@"), many("*"),
-            (0..200).fold(String::new(), |text, depth| format!("{text}{}if 1:\n", " ".repeat(depth))),
+            many("("),
+            many("["),
+            many("{"),
+            many("-"),
+            many("not "),
+            many("lambda a,b:"),
+            many("a."),
+            many("f()"),
+            many("x if y else "),
+            many("a+"),
+            many("1**"),
+            many("await "),
+            many("f'{"),
+            many("[a,"),
+            many("if x:\n"),
+            many("lambda:"),
+            many("a[b]"),
+            many(":"),
+            many("@"),
+            many("*"),
+            (0..200)
+                .fold(String::new(), |text, depth| format!("{text}{}if 1:\n", " ".repeat(depth))),
         ] {
             assert!(read(&bad).is_err(), "{:?}", bad.get(..20));
         }

@@ -165,7 +165,9 @@ mod tests {
 
     #[test]
     fn nothing_is_found_in_nothing() {
-        for nothing in [json!(null), json!(false), json!(0), json!(0.0), json!(""), json!([]), json!({})] {
+        for nothing in
+            [json!(null), json!(false), json!(0), json!(0.0), json!(""), json!([]), json!({})]
+        {
             assert!(!is_something(&nothing), "{nothing}");
         }
         for something in [json!(true), json!(-1), json!("0"), json!([0]), json!({"a": null})] {

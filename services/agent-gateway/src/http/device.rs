@@ -122,7 +122,8 @@ pub(super) async fn sign_in(
     }
     let code = form.first("code").and_then(UserCode::parse);
     let code = code.map(|code| code.to_string()).unwrap_or_default();
-    let Some(secret) = gateway.app.sign_in(form.first("key").unwrap_or_default().trim()).await? else {
+    let Some(secret) = gateway.app.sign_in(form.first("key").unwrap_or_default().trim()).await?
+    else {
         gateway.guesses.note(peer.0, gateway.app.clock.now());
         let fault = "this is not the API key of an active investigator who may change agents (gateway_write)";
         return Ok(html::page(StatusCode::FORBIDDEN, &html::sign_in(&code, fault)));
@@ -130,7 +131,10 @@ pub(super) async fn sign_in(
     let secure = if origin.link("").starts_with("https:") { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={secret}; Max-Age={}{COOKIE_RULES}{secure}", SESSION.as_secs());
     let next = if code.is_empty() { "/device".into() } else { format!("/device?code={code}") };
-    Ok(html::dress(HttpResponse::SeeOther()).insert_header((header::LOCATION, next)).insert_header((header::SET_COOKIE, cookie)).finish())
+    Ok(html::dress(HttpResponse::SeeOther())
+        .insert_header((header::LOCATION, next))
+        .insert_header((header::SET_COOKIE, cookie))
+        .finish())
 }
 
 /// Signs the visitor out.
@@ -151,7 +155,10 @@ pub(super) async fn sign_out(
         gateway.app.sign_out(secret).await?;
     }
     let gone = format!("{COOKIE}=; Max-Age=0{COOKIE_RULES}");
-    Ok(html::dress(HttpResponse::SeeOther()).insert_header((header::LOCATION, "/device")).insert_header((header::SET_COOKIE, gone)).finish())
+    Ok(html::dress(HttpResponse::SeeOther())
+        .insert_header((header::LOCATION, "/device"))
+        .insert_header((header::SET_COOKIE, gone))
+        .finish())
 }
 
 /// Looks a typed code up.
@@ -218,7 +225,8 @@ pub(super) async fn decide(
 
 fn approval(form: &web::Values) -> Option<Approval> {
     let team = form.first("team").filter(|team| !team.is_empty());
-    let plugins: Result<Vec<PluginId>, _> = form.all("plugin").iter().map(|id| id.parse()).collect();
+    let plugins: Result<Vec<PluginId>, _> =
+        form.all("plugin").iter().map(|id| id.parse()).collect();
     Some(Approval {
         name: form.first("name").unwrap_or_default().trim().into(),
         team_id: team.map(str::parse::<TeamId>).transpose().ok()?,
@@ -231,7 +239,9 @@ fn approval(form: &web::Values) -> Option<Approval> {
 fn in_words(error: Error) -> Result<String, Problem> {
     match error {
         Error::Invalid(faults) => {
-            let told = faults.iter().map(|fault| format!("{} {}", fault.pointer.trim_start_matches('/'), fault.detail));
+            let told = faults
+                .iter()
+                .map(|fault| format!("{} {}", fault.pointer.trim_start_matches('/'), fault.detail));
             Ok(told.collect::<Vec<_>>().join("; "))
         }
         Error::NotFound(_) => Ok("no device waits with this code".into()),
@@ -298,7 +308,8 @@ async fn visitor(
 /// Gives the secret of the visitor's session.
 fn session(request: &HttpRequest) -> Option<&str> {
     let lines = request.headers().get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let mut pairs =
+        lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| *name == COOKIE).map(|(_, secret)| secret)
 }
 
@@ -314,9 +325,8 @@ async fn sender(
     let visitor = visitor(request, gateway).await?;
     // hashed, so that comparing takes as long wherever they differ
     let hash = |text: &str| Sha256::digest(text);
-    Ok(visitor.filter(|visitor| {
-        form.first("csrf").is_some_and(|word| hash(word) == hash(&visitor.csrf))
-    }))
+    Ok(visitor
+        .filter(|visitor| form.first("csrf").is_some_and(|word| hash(word) == hash(&visitor.csrf))))
 }
 
 /// Makes the word that forms carry; it follows from the session's secret and says nothing about it.
@@ -327,7 +337,8 @@ fn csrf(secret: &str) -> String {
 /// Tells whether a browser says that another site sent the form.
 fn is_from_elsewhere(request: &HttpRequest) -> bool {
     let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let site = text("sec-fetch-site").is_some_and(|site| matches!(site, "cross-site" | "same-site"));
+    let site =
+        text("sec-fetch-site").is_some_and(|site| matches!(site, "cross-site" | "same-site"));
     let host = request.connection_info().host().to_owned();
     let origin = text("origin").is_some_and(|origin| {
         origin.split_once("://").is_none_or(|(_, from)| !from.eq_ignore_ascii_case(&host))

@@ -20,9 +20,9 @@ impl Guesses {
     /// Tells whether an address has been wrong too often.
     pub(crate) fn is_shut(&self, address: IpAddr, now: OffsetDateTime) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&origin(address)).is_some_and(|(since, count)| {
-            *count >= MOST && now - *since < WINDOW
-        })
+        known
+            .get(&origin(address))
+            .is_some_and(|(since, count)| *count >= MOST && now - *since < WINDOW)
     }
 
     /// Notes that an address was wrong.
@@ -51,7 +51,8 @@ mod tests {
     #[test]
     fn ten_times_wrong_is_too_often_for_five_minutes() {
         let (guesses, now) = (Guesses::default(), datetime!(2026-01-01 00:00 UTC));
-        let (one, other): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let (one, other): (IpAddr, IpAddr) =
+            ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         for _ in 0..10 {
             assert!(!guesses.is_shut(one, now));
             guesses.note(one, now);

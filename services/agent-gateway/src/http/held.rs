@@ -41,9 +41,7 @@ impl FromRequest for Held {
 }
 
 /// Waits until there is room for the body of `request`.
-pub(super) async fn wait_for_room(
-    request: &HttpRequest,
-) -> Result<OwnedSemaphorePermit, Problem> {
+pub(super) async fn wait_for_room(request: &HttpRequest) -> Result<OwnedSemaphorePermit, Problem> {
     let Some(gateway) = request.app_data::<Data<AgentGateway>>() else {
         return Err(Problem::internal(anyhow::anyhow!(
             "the server was set up without its service"

@@ -59,7 +59,11 @@ pub(super) fn dress(mut response: HttpResponseBuilder) -> HttpResponseBuilder {
 }
 
 fn wrong(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("<p class=\"wrong\" role=\"alert\">{}</p>", escape(text)) }
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!("<p class=\"wrong\" role=\"alert\">{}</p>", escape(text))
+    }
 }
 
 /// Asks who the visitor is; `code` is kept for after that.
@@ -96,11 +100,11 @@ pub(super) fn decide(
     plugins: &[PluginView],
     fault: &str,
 ) -> String {
-    let teams: String = teams
+    let teams: Vec<String> = teams
         .iter()
         .map(|team| format!("<option value=\"{}\">{}</option>", team.id, escape(&team.name)))
         .collect();
-    let plugins: String = plugins
+    let plugins: Vec<String> = plugins
         .iter()
         .map(|plugin| {
             let (id, name) = (plugin.id, escape(&plugin.name));
@@ -110,7 +114,7 @@ pub(super) fn decide(
             )
         })
         .collect();
-    let facts: String = [
+    let facts: Vec<String> = [
         ("Code", code.user_code.clone()),
         ("Asks from", code.address.clone()),
         ("Asked at", stamp(code.created)),
@@ -121,6 +125,7 @@ pub(super) fn decide(
     .iter()
     .map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>", escape(value)))
     .collect();
+    let (teams, plugins, facts) = (teams.concat(), plugins.concat(), facts.concat());
     let (letters, fault) = (escape(&code.user_code), wrong(fault));
     format!(
         "{fault}<p>Approve only a device that you or somebody you know has just started, and whose code you read on \
@@ -149,6 +154,7 @@ fn sign_out(csrf: &str) -> String {
 }
 
 fn stamp(at: time::OffsetDateTime) -> String {
-    let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+    let format =
+        time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
     at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default()
 }

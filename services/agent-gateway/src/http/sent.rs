@@ -85,6 +85,7 @@ impl Sent {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "called by map_err")]
 fn broken(error: actix_web::error::PayloadError) -> Problem {
     Problem::malformed("body-broken", format!("the body cannot be read: {error}"))
 }
@@ -99,7 +100,10 @@ fn read(body: &Bytes, limit: usize) -> Result<Outcome, Problem> {
         Problem::malformed("body-not-json", format!("the body is not JSON: {error}"))
     })?;
     let Value::Object(mut members) = value else {
-        return Err(Problem::invalid("body-invalid", "the body is not an object with a member data"));
+        return Err(Problem::invalid(
+            "body-invalid",
+            "the body is not an object with a member data",
+        ));
     };
     let Some(data) = members.remove("data") else {
         return Err(Problem::invalid("body-invalid", "the body has no member data"));

@@ -7,9 +7,9 @@ use crate::AgentGateway;
 use crate::store::runs::Run;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, post};
+use types::TaskId;
 use types::api::task::{NewTask, TaskDetail, TaskRunView, TaskView};
 use types::api::{Page, problem};
-use types::TaskId;
 use uuid::Uuid;
 use web::{Json, Problem, Query};
 

@@ -2,7 +2,9 @@
 
 use super::unreadable;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
 use diesel_async::RunQueryDsl;
 use store::Conn;
 use time::OffsetDateTime;
@@ -244,9 +246,8 @@ pub(crate) async fn tasks_silent(
         .bind::<BigInt, _>(limit)
         .get_results(conn)
         .await?;
-    let silent = rows
-        .into_iter()
-        .map(|row| Silent { id: TaskId(row.id), mail: row.mail.map(CommandId) });
+    let silent =
+        rows.into_iter().map(|row| Silent { id: TaskId(row.id), mail: row.mail.map(CommandId) });
     Ok(silent.collect())
 }
 

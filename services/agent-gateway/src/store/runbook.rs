@@ -6,7 +6,7 @@ use diesel_async::RunQueryDsl;
 use std::collections::{BTreeMap, BTreeSet};
 use store::Conn;
 use time::OffsetDateTime;
-use types::{AgentId, PluginId, TeamId, AgentUid};
+use types::{AgentId, AgentUid, PluginId, TeamId};
 use uuid::Uuid;
 
 use super::tokens::{Known, KnownRow};
@@ -49,8 +49,7 @@ struct SelfRow {
 
 /// Gives what an agent is told of itself.
 pub(crate) async fn agent_self(conn: &mut Conn, agent: AgentId) -> QueryResult<Oneself> {
-    let row: SelfRow =
-        store::sql(AGENT_SELF).bind::<BigInt, _>(agent.0).get_result(conn).await?;
+    let row: SelfRow = store::sql(AGENT_SELF).bind::<BigInt, _>(agent.0).get_result(conn).await?;
     Ok(Oneself {
         id: AgentUid(row.id),
         name: row.name,
@@ -61,19 +60,13 @@ pub(crate) async fn agent_self(conn: &mut Conn, agent: AgentId) -> QueryResult<O
 
 /// Gives the agent of an address, unless it was revoked.
 pub(crate) async fn address_find(conn: &mut Conn, address: &str) -> QueryResult<Option<Known>> {
-    let found: Option<KnownRow> = store::sql(ADDRESS_FIND)
-        .bind::<Text, _>(address)
-        .get_result(conn)
-        .await
-        .optional()?;
+    let found: Option<KnownRow> =
+        store::sql(ADDRESS_FIND).bind::<Text, _>(address).get_result(conn).await.optional()?;
     found.map(TryInto::try_into).transpose()
 }
 
 /// Takes an address from the agent that has it; another one has it from now on. Gives which.
-pub(crate) async fn address_release(
-    conn: &mut Conn,
-    address: &str,
-) -> QueryResult<Vec<AgentId>> {
+pub(crate) async fn address_release(conn: &mut Conn, address: &str) -> QueryResult<Vec<AgentId>> {
     #[derive(QueryableByName)]
     struct Number {
         #[diesel(sql_type = BigInt)]

@@ -56,8 +56,7 @@ struct Held {
 /// Locks a task until the transaction ends; tells whether another run of it is expected: one that runs once has no more
 /// runs than it was handed out.
 pub(crate) async fn task_hold(conn: &mut Conn, task: TaskId) -> QueryResult<bool> {
-    let held: Held =
-        store::sql(TASK_HOLD).bind::<SqlUuid, _>(task.0).get_result(conn).await?;
+    let held: Held = store::sql(TASK_HOLD).bind::<SqlUuid, _>(task.0).get_result(conn).await?;
     Ok(!held.once || held.runs < held.attempts.into())
 }
 

@@ -54,7 +54,8 @@ pub(crate) async fn session_find(
     sha256: &[u8; 32],
     now: OffsetDateTime,
 ) -> QueryResult<Option<Session>> {
-    let query = "select investigator, api_key_sha256 from page_session where sha256 = $1 and expires > $2";
+    let query =
+        "select investigator, api_key_sha256 from page_session where sha256 = $1 and expires > $2";
     let found: Option<Row> = store::sql(query)
         .bind::<Bytea, _>(sha256.as_slice())
         .bind::<Timestamptz, _>(now)

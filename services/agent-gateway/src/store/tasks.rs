@@ -115,9 +115,9 @@ struct Count {
 
 /// Counts the tasks of an agent that are open.
 pub(crate) async fn tasks_open(conn: &mut Conn, agent: AgentId) -> QueryResult<i64> {
-    let query = "select count(*) as count from task where agent = $1 and state in ('waiting', 'offered')";
-    let counted: Count =
-        store::sql(query).bind::<BigInt, _>(agent.0).get_result(conn).await?;
+    let query =
+        "select count(*) as count from task where agent = $1 and state in ('waiting', 'offered')";
+    let counted: Count = store::sql(query).bind::<BigInt, _>(agent.0).get_result(conn).await?;
     Ok(counted.count)
 }
 

@@ -51,10 +51,7 @@ impl TryFrom<KnownRow> for Known {
 }
 
 /// Gives the agent whose token has this hash, unless the token or the agent was revoked.
-pub(crate) async fn token_find(
-    conn: &mut Conn,
-    sha256: &[u8; 32],
-) -> QueryResult<Option<Known>> {
+pub(crate) async fn token_find(conn: &mut Conn, sha256: &[u8; 32]) -> QueryResult<Option<Known>> {
     let found: Option<KnownRow> = store::sql(TOKEN_FIND)
         .bind::<Bytea, _>(sha256.as_slice())
         .get_result(conn)

@@ -9,8 +9,15 @@ use std::collections::BTreeMap;
 const TRANSCRIPT: &str = include_str!("happy-run.txt");
 /// The values of these may differ; an agent looks at none of them.
 const FREE: [&str; 9] = [
-    "name", "version", "team_id", "verification_uri", "verification_uri_complete", "expires_in",
-    "refresh_token", "error_description", "user_code",
+    "name",
+    "version",
+    "team_id",
+    "verification_uri",
+    "verification_uri_complete",
+    "expires_in",
+    "refresh_token",
+    "error_description",
+    "user_code",
 ];
 
 struct Exchange {
@@ -22,8 +29,14 @@ struct Exchange {
 fn exchanges() -> Vec<Exchange> {
     let parts = TRANSCRIPT.split("=== ").filter(|part| !part.trim().is_empty());
     let exchange = |part: &str| {
-        let sent: Vec<&str> = part.lines().filter_map(|line| line.strip_prefix("> ").or(line.strip_prefix('>'))).collect();
-        let told: Vec<&str> = part.lines().filter_map(|line| line.strip_prefix("< ").or(line.strip_prefix('<'))).collect();
+        let sent: Vec<&str> = part
+            .lines()
+            .filter_map(|line| line.strip_prefix("> ").or(line.strip_prefix('>')))
+            .collect();
+        let told: Vec<&str> = part
+            .lines()
+            .filter_map(|line| line.strip_prefix("< ").or(line.strip_prefix('<')))
+            .collect();
         Exchange {
             request: sent.join("\r\n"),
             status: told[0].parse().unwrap(),
@@ -65,7 +78,10 @@ impl Names {
                 }
             }
             (Value::String(theirs), Value::String(ours)) => {
-                let is_name = place.ends_with("id") || place.ends_with("_code") || place.ends_with("_token") || place.contains("/plugins/");
+                let is_name = place.ends_with("id")
+                    || place.ends_with("_code")
+                    || place.ends_with("_token")
+                    || place.contains("/plugins/");
                 if is_name && !place.ends_with("script") && !self.0.contains_key(theirs) {
                     self.0.insert(theirs.clone(), ours.clone());
                 }
@@ -86,13 +102,16 @@ async fn the_recorded_agent_is_answered_as_it_was() {
     let gateway = gateway().await;
     let exchanges = exchanges();
     assert_eq!(exchanges.len(), 17);
-    let recorded = exchanges.iter().find(|it| it.request.starts_with("GET /api/agent/plugin/")).unwrap();
+    let recorded =
+        exchanges.iter().find(|it| it.request.starts_with("GET /api/agent/plugin/")).unwrap();
     let recorded = &recorded.answer["data"];
     let commands: BTreeMap<&str, Value> = recorded["commands"]
         .as_object()
         .unwrap()
         .iter()
-        .map(|(key, command)| (key.split_once('.').unwrap().1, json!({"function": command["function"]})))
+        .map(|(key, command)| {
+            (key.split_once('.').unwrap().1, json!({"function": command["function"]}))
+        })
         .collect();
     let new = json!({
         "name": recorded["name"], "version": recorded["version"], "description": recorded["description"],
@@ -108,17 +127,29 @@ async fn the_recorded_agent_is_answered_as_it_was() {
         }
         if polls == 3 && names.0.len() < 3 {
             // a person approves the code, and two tasks wait
-            let agent = gateway.approve(&code, &json!({"name": "mock agent", "plugins": [plugin]})).await.expect(200).json();
-            for (command, cron, arguments) in [("hello", Value::Null, json!({})), ("double", json!("* * * * *"), json!({"number": 21}))] {
+            let agent = gateway
+                .approve(&code, &json!({"name": "mock agent", "plugins": [plugin]}))
+                .await
+                .expect(200)
+                .json();
+            for (command, cron, arguments) in [
+                ("hello", Value::Null, json!({})),
+                ("double", json!("* * * * *"), json!({"number": 21})),
+            ] {
                 let new = json!({"agent_id": agent["id"], "command": format!("{plugin}.{command}"), "cron": cron, "arguments": arguments});
                 gateway.post("/v1/tasks", WRITER, &new).await.expect(201);
             }
         }
         let mut request = names.replace(&request);
         // names may be longer or shorter than the recorded ones
-        if let Some((head, body)) = request.split_once("\r\n\r\n").filter(|(_, body)| !body.is_empty()) {
+        if let Some((head, body)) =
+            request.split_once("\r\n\r\n").filter(|(_, body)| !body.is_empty())
+        {
             let length = format!("Content-Length: {}", body.len());
-            let head: Vec<&str> = head.split("\r\n").map(|line| if line.starts_with("Content-Length") { length.as_str() } else { line }).collect();
+            let head: Vec<&str> = head
+                .split("\r\n")
+                .map(|line| if line.starts_with("Content-Length") { length.as_str() } else { line })
+                .collect();
             request = format!("{}\r\n\r\n{body}", head.join("\r\n"));
         }
         let (told, text) = raw(gateway.running.address, request.as_bytes()).await.unwrap();

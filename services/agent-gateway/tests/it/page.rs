@@ -17,12 +17,17 @@ impl Browser {
     }
 
     async fn get(&self, path: &str) -> (u16, String) {
-        let request = self.client.get(format!("{}{path}", self.base)).header("cookie", &self.cookie);
+        let request =
+            self.client.get(format!("{}{path}", self.base)).header("cookie", &self.cookie);
         read(request.send().await.unwrap()).await
     }
 
     async fn send(&self, path: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Response {
-        let mut request = self.client.post(format!("{}{path}", self.base)).header("cookie", &self.cookie).form(form);
+        let mut request = self
+            .client
+            .post(format!("{}{path}", self.base))
+            .header("cookie", &self.cookie)
+            .form(form);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -38,7 +43,11 @@ impl Browser {
         let status = answer.status().as_u16();
         if let Some(cookie) = answer.headers().get("set-cookie") {
             let cookie = cookie.to_str().unwrap();
-            assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && cookie.contains("Path=/device"));
+            assert!(
+                cookie.contains("HttpOnly")
+                    && cookie.contains("SameSite=Strict")
+                    && cookie.contains("Path=/device")
+            );
             self.cookie = cookie.split(';').next().unwrap().into();
         }
         status
@@ -62,11 +71,19 @@ fn word(page: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_admits_a_device_without_script() {
     let gateway = gateway().await;
-    let team = gateway.post("/v1/teams", WRITER, &json!({"name": "<b>blue"})).await.expect(201).json();
+    let team =
+        gateway.post("/v1/teams", WRITER, &json!({"name": "<b>blue"})).await.expect(201).json();
     let plugin = gateway.post("/v1/plugins", WRITER, &plugin()).await.expect(201).json();
-    let request = gateway.client.post(gateway.url("/oauth/device/code")).header("user-agent", "<img src=x>");
-    let code: serde_json::Value =
-        request.json(&json!({"client_id": "\"><b>evil"})).send().await.unwrap().json().await.unwrap();
+    let request =
+        gateway.client.post(gateway.url("/oauth/device/code")).header("user-agent", "<img src=x>");
+    let code: serde_json::Value = request
+        .json(&json!({"client_id": "\"><b>evil"}))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     let letters = code["user_code"].as_str().unwrap();
     let mut browser = Browser::new(&gateway);
 
@@ -81,15 +98,30 @@ async fn a_person_admits_a_device_without_script() {
     let typed = letters.replace('-', " ").to_lowercase();
     let (status, page) = browser.post("/device/code", &[("csrf", &csrf), ("code", &typed)]).await;
     assert_eq!(status, 200);
-    for shown in ["127.0.0.1", "&quot;&gt;&lt;b&gt;evil", "&lt;img src=x&gt;", "&lt;b&gt;blue", letters, "greeter"] {
+    for shown in [
+        "127.0.0.1",
+        "&quot;&gt;&lt;b&gt;evil",
+        "&lt;img src=x&gt;",
+        "&lt;b&gt;blue",
+        letters,
+        "greeter",
+    ] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
     let (team, plugin) = (team["id"].as_str().unwrap(), plugin["id"].as_str().unwrap());
     let form = |name: &'static str| {
-        [("csrf", csrf.clone()), ("code", letters.into()), ("name", name.into()), ("team", team.into()), ("plugin", plugin.into()), ("decision", "approve".into())]
+        [
+            ("csrf", csrf.clone()),
+            ("code", letters.into()),
+            ("name", name.into()),
+            ("team", team.into()),
+            ("plugin", plugin.into()),
+            ("decision", "approve".into()),
+        ]
     };
     async fn send(browser: &Browser, form: &[(&str, String)]) -> (u16, String) {
-        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let form: Vec<(&str, &str)> =
+            form.iter().map(|(name, value)| (*name, value.as_str())).collect();
         browser.post("/device", &form).await
     }
     let (status, page) = send(&browser, &form("")).await;
@@ -98,13 +130,17 @@ async fn a_person_admits_a_device_without_script() {
     assert!(status == 200 && page.contains("The device is in"), "{page}");
     let agents = gateway.get("/v1/agents", READER).await.json();
     let agent = &agents["items"][0];
-    assert_eq!((&agent["name"], &agent["team_id"], &agent["plugins"]), (&json!("web-1"), &json!(team), &json!([plugin])));
+    assert_eq!(
+        (&agent["name"], &agent["team_id"], &agent["plugins"]),
+        (&json!("web-1"), &json!(team), &json!([plugin]))
+    );
     let (status, _) = send(&browser, &form("web-2")).await;
     assert_eq!((status, gateway.count("agent").await), (404, 1));
 
     let denied = gateway.device_code().await;
     let letters = denied["user_code"].as_str().unwrap();
-    let (status, _) = browser.post("/device", &[("csrf", &csrf), ("code", letters), ("decision", "deny")]).await;
+    let (status, _) =
+        browser.post("/device", &[("csrf", &csrf), ("code", letters), ("decision", "deny")]).await;
     assert_eq!(status, 200);
     assert_eq!(gateway.poll_token(&denied).await.json()["error"], "access_denied");
 
@@ -129,7 +165,9 @@ async fn no_other_site_and_no_guesser_gets_through() {
     assert_eq!(browser.post("/device", &with).await.0, 403, "a wrong word");
     with.pop();
     with.push(("csrf", &csrf));
-    for header in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site"), ("origin", "null")] {
+    for header in
+        [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site"), ("origin", "null")]
+    {
         assert_eq!(browser.send("/device", &with, &[header]).await.status(), 403, "{header:?}");
     }
     let thief = Browser { cookie: "writ-device=stolen".into(), ..Browser::new(&gateway) };
@@ -144,7 +182,10 @@ async fn no_other_site_and_no_guesser_gets_through() {
     let (status, page) = browser.post("/device", &with).await;
     assert!(status == 429 && page.contains("five minutes"), "{page}");
     assert_eq!(browser.sign_in(WRITER).await, 429);
-    assert_eq!(gateway.poll_token(&code).await.expect(400).json()["error"], "authorization_pending");
+    assert_eq!(
+        gateway.poll_token(&code).await.expect(400).json()["error"],
+        "authorization_pending"
+    );
     gateway.clock.advance(time::Duration::minutes(5));
     assert_eq!(browser.post("/device", &with).await.0, 200);
     gateway.clock.advance(time::Duration::minutes(15));

@@ -31,11 +31,15 @@ pub(crate) async fn exchange(
     match (path.contains("/oauth/"), body) {
         (true, Some(body)) => {
             let length = body.len();
-            head.push_str(&format!("Content-Length: {length}\r\nContent-Type: application/json\r\n"));
+            head.push_str(&format!(
+                "Content-Length: {length}\r\nContent-Type: application/json\r\n"
+            ));
         }
         (_, Some(body)) => {
             let length = body.len();
-            head.push_str(&format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"));
+            head.push_str(&format!(
+                "Content-Type: application/json\r\nContent-Length: {length}\r\n"
+            ));
         }
         (_, None) => head.push_str("Content-Type: application/json\r\n"),
     }
@@ -103,14 +107,9 @@ impl Scripted {
     /// Asks for a code, as an agent without a token does at its start.
     pub(crate) async fn request_code(&self) -> Result<Value, Exit> {
         let body = json!({"client_id": "66666666-6666-4666-8666-666666666666", "grant_type": GRANT_TYPE, "scope": ""});
-        let (status, text) = exchange(
-            self.server,
-            "POST",
-            "/oauth/device/code",
-            None,
-            Some(&body.to_string()),
-        )
-        .await?;
+        let (status, text) =
+            exchange(self.server, "POST", "/oauth/device/code", None, Some(&body.to_string()))
+                .await?;
         if status >= 400 {
             return Err(format!("device code: {status} {text}"));
         }
@@ -204,13 +203,18 @@ impl Scripted {
 
     async fn run(&mut self, id: &str, task: &Value) -> Result<(), Exit> {
         let key = task["command"].as_str().ok_or("KeyError: command")?;
-        let function = self.loaded.values().find_map(|plugin| plugin["commands"][key]["function"].as_str());
-        let function = function.ok_or_else(|| format!("tried to call {key} when it wasn't loaded"))?;
+        let function =
+            self.loaded.values().find_map(|plugin| plugin["commands"][key]["function"].as_str());
+        let function =
+            function.ok_or_else(|| format!("tried to call {key} when it wasn't loaded"))?;
         let arguments = task["arguments"].as_str().ok_or("TypeError: arguments")?;
-        let arguments: Value = serde_json::from_str(arguments).map_err(|error| error.to_string())?;
+        let arguments: Value =
+            serde_json::from_str(arguments).map_err(|error| error.to_string())?;
         let arguments = arguments.as_object().ok_or("arguments must be a mapping")?;
         let result = match function {
-            "double" => json!({"in": arguments["number"], "out": arguments["number"].as_i64().unwrap() * 2}),
+            "double" => {
+                json!({"in": arguments["number"], "out": arguments["number"].as_i64().unwrap() * 2})
+            }
             "echo" => arguments["value"].clone(),
             "boom" => return Ok(()),
             _ => Value::Null,
@@ -223,9 +227,9 @@ impl Scripted {
     pub(crate) async fn report(&mut self, id: &str, result: &Value) -> Result<(), Exit> {
         let body = json!({ "data": result }).to_string();
         let path = format!("/api/agent/task/{id}");
-        let answer =
-            exchange(self.server, "POST", &path, self.token.as_deref(), Some(&body)).await;
-        let taken = matches!(&answer, Ok((200 | 201, text)) if serde_json::from_str::<Value>(text).is_ok());
+        let answer = exchange(self.server, "POST", &path, self.token.as_deref(), Some(&body)).await;
+        let taken =
+            matches!(&answer, Ok((200 | 201, text)) if serde_json::from_str::<Value>(text).is_ok());
         if !taken {
             self.lost += 1;
         }

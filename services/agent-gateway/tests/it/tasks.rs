@@ -20,7 +20,8 @@ async fn wrong_tasks_are_refused_and_change_nothing() {
     let writ = gateway.online("writ").await;
     let echo = format!("{plugin}.echo");
     let with = |pointer: &str, value: Value| {
-        let mut task = json!({"agent_id": id, "command": echo, "cron": null, "arguments": {"value": 1}});
+        let mut task =
+            json!({"agent_id": id, "command": echo, "cron": null, "arguments": {"value": 1}});
         *task.pointer_mut(pointer).unwrap() = value;
         task
     };
@@ -77,7 +78,10 @@ async fn a_task_is_listed_once_and_is_overdue_in_the_end() {
         agent.report(&boom, &value).await.unwrap();
     }
     let told = read(&gateway, &boom).await;
-    assert_eq!((&told["state"], &told["runs"][0]["data"], agent.lost), (&json!("done"), &json!("late"), 0));
+    assert_eq!(
+        (&told["state"], &told["runs"][0]["data"], agent.lost),
+        (&json!("done"), &json!("late"), 0)
+    );
     assert_eq!(told["runs"].as_array().unwrap().len(), 1);
     gateway.clock.advance(Duration::days(8));
     app.purge().await.unwrap();
@@ -93,8 +97,12 @@ async fn a_lease_that_runs_out_lists_a_task_again_as_often_as_may_be() {
     let token = agent.token.clone().unwrap();
     let app = &gateway.running.service.app;
     for attempt in 1..=2 {
-        let (one, two) = tokio::join!(gateway.get("/api/agent/tasks", &token), gateway.get("/api/agent/tasks", &token));
-        let listed = |answer: &crate::support::Answer| answer.json()["data"].as_array().unwrap().len();
+        let (one, two) = tokio::join!(
+            gateway.get("/api/agent/tasks", &token),
+            gateway.get("/api/agent/tasks", &token)
+        );
+        let listed =
+            |answer: &crate::support::Answer| answer.json()["data"].as_array().unwrap().len();
         assert_eq!(listed(&one) + listed(&two), 1, "two at once are given it once");
         assert_eq!(read(&gateway, &boom).await["attempts"], attempt);
         gateway.clock.advance(Duration::minutes(10));
@@ -147,29 +155,54 @@ async fn tasks_are_withdrawn_and_their_late_results_kept() {
     loop {
         let path = format!("/v1/tasks?agent_id={id}&limit=2{next}");
         let page = gateway.get(&path, READER).await.expect(200).json();
-        listed.extend(page["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+        listed.extend(
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|item| item["id"].as_str().unwrap().to_owned()),
+        );
         let Some(cursor) = page["next"].as_str() else { break };
         next = format!("&cursor={cursor}");
     }
     assert_eq!(listed, [often.clone(), never, last]);
-    let runs = gateway.get(&format!("/v1/tasks/{often}/runs?limit=1"), READER).await.expect(200).json();
-    assert_eq!((&runs["items"][0]["data"], runs["items"].as_array().unwrap().len()), (&json!(1), 1));
+    let runs =
+        gateway.get(&format!("/v1/tasks/{often}/runs?limit=1"), READER).await.expect(200).json();
+    assert_eq!(
+        (&runs["items"][0]["data"], runs["items"].as_array().unwrap().len()),
+        (&json!(1), 1)
+    );
     let cursor = runs["next"].as_str().unwrap();
-    let runs = gateway.get(&format!("/v1/tasks/{often}/runs?limit=1&cursor={cursor}"), READER).await.json();
+    let runs = gateway
+        .get(&format!("/v1/tasks/{often}/runs?limit=1&cursor={cursor}"), READER)
+        .await
+        .json();
     assert_eq!(runs["next"], Value::Null);
 }
 
 impl Gateway {
+    /// Gives the number of an agent.
+    async fn number(&self, id: &str) -> i64 {
+        self.get(&format!("/v1/agents/{id}"), READER).await.json()["number"].as_i64().unwrap()
+    }
+
     /// Makes a command of an action with these operations, for each agent.
     async fn order(&self, action: i64, operations: &Value, agents: &[i64]) {
         let now = self.now();
         let commands = agents.iter().zip(action * 10..);
         let message = CommandIssued {
             action: ActionId(action),
-            document: json!({"name": "n", "syntaxversion": 2, "operations": operations}).to_string(),
+            document: json!({"name": "n", "syntaxversion": 2, "operations": operations})
+                .to_string(),
             at: now,
             expire_after: now + Wait::from_hours(1),
-            commands: commands.map(|(agent, id)| IssuedCommand { id: CommandId(id), agent: AgentId(*agent), failed: None }).collect(),
+            commands: commands
+                .map(|(agent, id)| IssuedCommand {
+                    id: CommandId(id),
+                    agent: AgentId(*agent),
+                    failed: None,
+                })
+                .collect(),
         };
         self.vhost.publish("scheduler", now, message).await;
     }
@@ -183,8 +216,7 @@ async fn a_signed_action_is_done_as_tasks() {
     let (mut poor, poor_id) = enrol(&gateway, &[]).await;
     agent.sync().await.unwrap();
     poor.sync().await.unwrap();
-    let number = async |id: &str| gateway.get(&format!("/v1/agents/{id}"), READER).await.json()["number"].as_i64().unwrap();
-    let (rich, poor) = (number(&id).await, number(&poor_id).await);
+    let (rich, poor) = (gateway.number(&id).await, gateway.number(&poor_id).await);
     let (echo, double) = (format!("{plugin}.echo"), format!("{plugin}.double"));
     let both = json!([{"module": echo, "parameters": {"value": []}}, {"module": double, "parameters": {"number": 4}}]);
     gateway.order(7, &both, &[rich, poor]).await;
@@ -193,22 +225,39 @@ async fn a_signed_action_is_done_as_tasks() {
     let failed = gateway.tap.next::<CommandReturned>().await.data.commands.remove(0);
     assert_eq!((failed.id, failed.status), (CommandId(71), CommandStatus::Failed));
     let reason = failed.results[1].errors.clone().unwrap().remove(0);
-    assert_eq!((failed.results.len(), reason), (2, format!("the agent has no plugin with the command {echo}")));
+    assert_eq!(
+        (failed.results.len(), reason),
+        (2, format!("the agent has no plugin with the command {echo}"))
+    );
 
     agent.sync().await.unwrap();
     let delivered = gateway.tap.next::<CommandDelivered>().await.data.commands;
     assert_eq!(delivered[0].id, CommandId(70));
     let returned = gateway.tap.next::<CommandReturned>().await.data.commands.remove(0);
-    assert_eq!((returned.id, returned.status, returned.agent), (CommandId(70), CommandStatus::Success, AgentId(rich)));
+    assert_eq!(
+        (returned.id, returned.status, returned.agent),
+        (CommandId(70), CommandStatus::Success, AgentId(rich))
+    );
     let [first, second] = returned.results.try_into().unwrap();
     assert_eq!((first.elements, first.success, first.foundanything), (json!([]), true, false));
-    assert_eq!((second.elements, second.success, second.foundanything), (json!({"in": 4, "out": 8}), true, true));
+    assert_eq!(
+        (second.elements, second.success, second.foundanything),
+        (json!({"in": 4, "out": 8}), true, true)
+    );
     let tasks = gateway.get("/v1/tasks", READER).await.expect(200).json();
     let item = &tasks["items"][0];
     assert_eq!((&item["command_id"], &item["state"]), (&json!(70), &json!("done")));
     let path = format!("/v1/tasks/{}", item["id"].as_str().unwrap());
     gateway.call(Method::DELETE, &path, WRITER, None).await.expect(409);
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_that_is_never_answered_fails_its_command() {
+    let mut gateway = gateway().await;
+    let plugin = tools(&gateway).await;
+    let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
+    agent.sync().await.unwrap();
+    let rich = gateway.number(&id).await;
     // an answer that never comes fails the command; one that comes late is passed on
     let boom = json!([{"module": format!("{plugin}.boom")}]);
     gateway.order(8, &boom, &[rich]).await;
@@ -223,8 +272,21 @@ async fn a_signed_action_is_done_as_tasks() {
     let late = late["items"].as_array().unwrap().last().unwrap()["id"].as_str().unwrap().to_owned();
     agent.report(&late, &json!(false)).await.unwrap();
     let returned = gateway.tap.next::<CommandReturned>().await.data.commands.remove(0);
-    assert_eq!((returned.id, returned.status, returned.results[0].foundanything), (CommandId(80), CommandStatus::Success, false));
+    assert_eq!(
+        (returned.id, returned.status, returned.results[0].foundanything),
+        (CommandId(80), CommandStatus::Success, false)
+    );
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_cannot_be_done_any_more_is_not_listed() {
+    let mut gateway = gateway().await;
+    let plugin = tools(&gateway).await;
+    let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
+    agent.sync().await.unwrap();
+    let rich = gateway.number(&id).await;
+    let echo = format!("{plugin}.echo");
+    let token = agent.token.clone().unwrap();
     // what is withdrawn before it was listed is never listed
     gateway.order(9, &json!([{"module": echo, "parameters": {"value": 1}}]), &[rich]).await;
     until(PATIENCE, async || gateway.count("mailbox where state = 'waiting'").await == 1).await;
@@ -236,7 +298,6 @@ async fn a_signed_action_is_done_as_tasks() {
     };
     gateway.vhost.publish("scheduler", gateway.now(), withdrawn).await;
     until(PATIENCE, async || gateway.count("mailbox where state = 'waiting'").await == 0).await;
-    let token = agent.token.clone().unwrap();
     assert_eq!(gateway.get("/api/agent/tasks", &token).await.json(), json!({"data": []}));
 
     // a plugin that was taken away between the order and the sync
