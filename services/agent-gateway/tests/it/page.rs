@@ -54,6 +54,13 @@ impl Browser {
     }
 }
 
+/// Sends the last form.
+async fn send(browser: &Browser, form: &[(&str, String)]) -> (u16, String) {
+    let form: Vec<(&str, &str)> =
+        form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    browser.post("/device", &form).await
+}
+
 async fn read(answer: Response) -> (u16, String) {
     let policy = answer.headers()["content-security-policy"].to_str().unwrap();
     assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
@@ -119,11 +126,6 @@ async fn a_person_admits_a_device_without_script() {
             ("decision", "approve".into()),
         ]
     };
-    async fn send(browser: &Browser, form: &[(&str, String)]) -> (u16, String) {
-        let form: Vec<(&str, &str)> =
-            form.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        browser.post("/device", &form).await
-    }
     let (status, page) = send(&browser, &form("")).await;
     assert!(status == 422 && page.contains("bytes long"), "{page}");
     let (status, page) = send(&browser, &form("web-1")).await;

@@ -16,7 +16,7 @@ fn values(name: &str) -> &'static [&'static str] {
     match name {
         "token_find" => &["sha256('7')"],
         "presence_note" => &["'{7,8,9}'::bigint[]", "array[now(), now(), now()]"],
-        "mailbox_due" => &["7", "now()", "3"],
+        "mailbox_due" | "tasks_look" => &["7", "now()", "3"],
         "mailbox_lease" => &["7", "now()", "3", "now() + '10 minutes'", "16"],
         "mailbox_find" => &["array['00000000-0000-0000-0000-000000000007'::uuid]", "7"],
         "mailbox_close" => &["'{7,8,9}'::bigint[]", "now()"],
@@ -24,7 +24,6 @@ fn values(name: &str) -> &'static [&'static str] {
         "mailbox_give_up" => &["now()", "3", "500"],
         "address_find" => &["'192.0.2.7'"],
         "agent_self" => &["7"],
-        "tasks_look" => &["7", "now()", "3"],
         "tasks_offer" => &["7", "now()", "3", "now() + '10 minutes'", "64"],
         "tasks_silent" => &["now()", "3", "now() - '10 minutes'::interval", "200"],
         "task_find" => &["'00000000-0000-0000-0000-000000000007'::uuid", "7"],

@@ -354,6 +354,7 @@ const ROWS_WRITTEN: &str = "(
     ) s, generate_series(1, s.n)";
 
 /// Is a door in front of replicas, as a Kubernetes service is: each connection goes to the one of the moment.
+#[expect(clippy::disallowed_methods, reason = "the door is no part of a service")]
 async fn door(target: Arc<Mutex<SocketAddr>>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

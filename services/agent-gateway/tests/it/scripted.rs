@@ -21,29 +21,17 @@ pub(crate) async fn exchange(
     token: Option<&str>,
     body: Option<&str>,
 ) -> Result<(u16, String), Exit> {
-    let mut head = format!(
+    let proof = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let kind = "Content-Type: application/json\r\n";
+    let length = body.map(|body| format!("Content-Length: {}\r\n", body.len())).unwrap_or_default();
+    let (first, second) =
+        if path.contains("/oauth/") { (length.as_str(), kind) } else { (kind, length.as_str()) };
+    let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: {server}\r\nUser-Agent: python-requests/2.34.2\r\n\
-         Accept-Encoding: gzip, deflate\r\nAccept: */*\r\nConnection: keep-alive\r\n"
+         Accept-Encoding: gzip, deflate\r\nAccept: */*\r\nConnection: keep-alive\r\n\
+         {proof}{first}{second}\r\n{}",
+        body.unwrap_or_default()
     );
-    if let Some(token) = token {
-        head.push_str(&format!("Authorization: Bearer {token}\r\n"));
-    }
-    match (path.contains("/oauth/"), body) {
-        (true, Some(body)) => {
-            let length = body.len();
-            head.push_str(&format!(
-                "Content-Length: {length}\r\nContent-Type: application/json\r\n"
-            ));
-        }
-        (_, Some(body)) => {
-            let length = body.len();
-            head.push_str(&format!(
-                "Content-Type: application/json\r\nContent-Length: {length}\r\n"
-            ));
-        }
-        (_, None) => head.push_str("Content-Type: application/json\r\n"),
-    }
-    let request = format!("{head}\r\n{}", body.unwrap_or_default());
     raw(server, request.as_bytes()).await
 }
 
@@ -57,7 +45,7 @@ pub(crate) async fn raw(server: SocketAddr, request: &[u8]) -> Result<(u16, Stri
         if let Some((status, body)) = complete(&answer)? {
             return Ok((status, body));
         }
-        let mut part = [0; 65_536];
+        let mut part = vec![0; 65_536];
         let count = line.read(&mut part).await.map_err(|error| gone("receive", error))?;
         if count == 0 {
             return Err(format!("cut off: {}", String::from_utf8_lossy(&answer)));

@@ -16,8 +16,8 @@ async fn wrong_tasks_are_refused_and_change_nothing() {
     let mut gateway = gateway().await;
     let plugin = tools(&gateway).await;
     let other = tools(&gateway).await;
-    let (_, id) = enrol(&gateway, &[&plugin]).await;
     let writ = gateway.online("writ").await;
+    let (_, id) = enrol(&gateway, &[&plugin]).await;
     let echo = format!("{plugin}.echo");
     let with = |pointer: &str, value: Value| {
         let mut task =
