@@ -89,6 +89,9 @@ pub(crate) struct RunArgs {
     /// Lists the SHA-512s of the plugins that may run; without it, those that the server assigns may.
     #[arg(long, env = "WRIT_AGENT_PLUGIN_HASHES", value_name = "FILE")]
     plugin_hashes: Option<PathBuf>,
+    /// Runs only plugins whose SHA-512 one of the pinned keys has signed.
+    #[arg(long, env = "WRIT_AGENT_SIGNED_PLUGINS")]
+    signed_plugins: bool,
     /// How many bytes one operation may bring back.
     #[arg(long, env = "WRIT_AGENT_MAX_OUTPUT", default_value_t = MAX_OUTPUT, value_name = "BYTES")]
     max_output: usize,
@@ -161,6 +164,7 @@ impl RunArgs {
             settings.plugin_hashes =
                 Some(hashes.with_context(|| format!("cannot use {}", file.display()))?);
         }
+        settings.signed_plugins = self.signed_plugins;
         settings.max_output = self.max_output;
         settings.module_timeout = Duration::from_secs(self.module_timeout.max(1));
         settings.concurrency = self.concurrency;

@@ -2,30 +2,63 @@
 //!
 //! `plugins/<id>.json` says which source an id stands for; the source lies in `plugins/<its SHA-512>.py`. Plugins are
 //! immutable, so an id that comes with another source later is refused, and so is a source whose file was changed.
-//! A list of allowed hashes, when there is one, takes the choice of what may run from the server altogether.
+//! A list of allowed hashes, when there is one, takes the choice of what may run from the server altogether; so does the
+//! demand that a trusted key has signed a plugin's hash.
 
 use crate::backoff::{Backoff, Pace};
 use crate::client::{CallError, Client};
 use crate::state::write_durably;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha512};
+use signing::{KeySet, Policy};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
-use types::PluginId;
 use types::api::plugin::PluginDocument;
+use types::{Clock, PluginId};
 
 /// Keeps the plugins of this agent.
 #[derive(Debug)]
 pub(crate) struct Plugins {
     dir: PathBuf,
     client: Client,
-    allowed: Option<BTreeSet<String>>,
+    policy: PluginPolicy,
     pace: Pace,
     assigned: Mutex<BTreeSet<PluginId>>,
+}
+
+/// Says which plugins may run, whatever the server assigns.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PluginPolicy {
+    /// The SHA-512s that may run, in lower-case hexadecimal; all when there is none.
+    pub(crate) allowed: Option<BTreeSet<String>>,
+    /// Whose signature over the SHA-512 a plugin needs; none when there is none.
+    pub(crate) signers: Option<Signers>,
+}
+
+/// Says whose signatures count.
+#[derive(Debug, Clone)]
+pub(crate) struct Signers {
+    /// The pinned keys.
+    pub(crate) keys: KeySet,
+    /// Which signatures by them.
+    pub(crate) policy: Policy,
+    /// The time.
+    pub(crate) clock: Clock,
+}
+
+impl Signers {
+    /// Tells whether one of the signatures counts.
+    fn vouch(&self, pin: &Pin) -> bool {
+        let now = self.clock.now();
+        pin.signatures
+            .iter()
+            .take(MOST_SIGNATURES)
+            .any(|line| self.keys.verify(line, pin.hash.as_bytes(), now, &self.policy).is_ok())
+    }
 }
 
 /// Is a command of a plugin, ready to run.
@@ -61,6 +94,9 @@ pub(crate) enum PluginError {
     /// The hash is not on the list.
     #[error("plugin {0} is refused: SHA-512 {1} is not allowed on this machine")]
     NotAllowed(PluginId, String),
+    /// Nobody vouches for it.
+    #[error("plugin {0} is refused: no key that is trusted on this machine has signed it")]
+    Unsigned(PluginId),
     /// It is too long.
     #[error("plugin {0} is refused: its source has more than {MAX_SOURCE} bytes")]
     TooLong(PluginId),
@@ -77,20 +113,18 @@ pub(crate) enum PluginError {
 struct Pin {
     hash: String,
     functions: BTreeMap<String, String>,
+    #[serde(default)]
+    signatures: Vec<String>,
 }
 
+const MOST_SIGNATURES: usize = 64;
 const MAX_SOURCE: usize = 2 * 1024 * 1024;
 const PREFETCH: usize = 200;
 
 impl Plugins {
-    /// Keeps plugins in `dir`; `allowed` holds the SHA-512s that may run, in lower-case hexadecimal.
-    pub(crate) fn new(
-        dir: PathBuf,
-        client: Client,
-        allowed: Option<BTreeSet<String>>,
-        pace: Pace,
-    ) -> Self {
-        Self { dir, client, allowed, pace, assigned: Mutex::default() }
+    /// Keeps plugins in `dir`; `policy` says which may run.
+    pub(crate) fn new(dir: PathBuf, client: Client, policy: PluginPolicy, pace: Pace) -> Self {
+        Self { dir, client, policy, pace, assigned: Mutex::default() }
     }
 
     /// Gives a command of a plugin; fetches the plugin when it is not at hand, trying until `until`.
@@ -102,11 +136,15 @@ impl Plugins {
     ) -> Result<Loaded, PluginError> {
         let assigned = self.assigned().contains(&id);
         let kept = if assigned { self.kept(id)? } else { None };
-        let (pin, source) = match kept {
+        // one that was signed since is fetched once more
+        let (pin, source) = match kept.filter(|(pin, _)| self.is_vouched_for(pin)) {
             Some(kept) => kept,
             None => self.fetch(id, until).await?,
         };
-        if self.allowed.as_ref().is_some_and(|allowed| !allowed.contains(&pin.hash)) {
+        if !self.is_vouched_for(&pin) {
+            return Err(PluginError::Unsigned(id));
+        }
+        if self.policy.allowed.as_ref().is_some_and(|allowed| !allowed.contains(&pin.hash)) {
             return Err(PluginError::NotAllowed(id, pin.hash));
         }
         let function = pin.functions.get(command);
@@ -115,6 +153,10 @@ impl Plugins {
             return Err(PluginError::Function(id, function.clone()));
         }
         Ok(Loaded { source, function: function.clone() })
+    }
+
+    fn is_vouched_for(&self, pin: &Pin) -> bool {
+        self.policy.signers.as_ref().is_none_or(|signers| signers.vouch(pin))
     }
 
     /// Learns which plugins are assigned, fetches those that are new and drops the sources of the others.
@@ -190,7 +232,7 @@ impl Plugins {
         }
         let commands = document.commands.into_iter();
         let functions = commands.map(|(key, command)| (key, command.function)).collect();
-        let pin = Pin { hash, functions };
+        let pin = Pin { hash, functions, signatures: document.signatures };
         let written = write_durably(&self.dir, &source_name(&pin.hash), document.script.as_bytes());
         written.map_err(disk)?;
         let text = serde_json::to_vec(&pin).map_err(|error| disk(error.into()))?;
@@ -290,7 +332,7 @@ mod tests {
         let url = "http://127.0.0.1:9/".parse().unwrap();
         let server = crate::Server { url, ca_file: None, proxy: None };
         let client = Client::new(&server, "test").unwrap();
-        Plugins::new(dir.into(), client, None, Pace::default())
+        Plugins::new(dir.into(), client, PluginPolicy::default(), Pace::default())
     }
 
     fn document(id: u128, script: &str) -> PluginDocument {
@@ -306,6 +348,7 @@ mod tests {
             hash: hash(script.as_bytes()),
             script: script.into(),
             commands: BTreeMap::from([(key, command)]),
+            signatures: Vec::new(),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::client::{CallError, Client, Server};
 use crate::enrol::chain;
 use crate::facts;
 use crate::operation::Operations;
-use crate::plugin::Plugins;
+use crate::plugin::{PluginPolicy, Plugins, Signers};
 use crate::python::Python;
 use crate::run::Desk;
 use crate::sending;
@@ -39,6 +39,8 @@ pub struct Settings {
     pub python: Option<PathBuf>,
     /// The SHA-512s of plugins that may run, in lower-case hexadecimal; all when there is none.
     pub plugin_hashes: Option<BTreeSet<String>>,
+    /// Whether plugins need a signature by one of the keys that orders are judged by.
+    pub signed_plugins: bool,
     /// How many orders run at the same time.
     pub concurrency: usize,
     /// How long to wait after errors.
@@ -60,6 +62,7 @@ impl Settings {
             module_timeout: Duration::from_mins(5),
             python: None,
             plugin_hashes: None,
+            signed_plugins: false,
             concurrency: 4,
             pace: Pace::default(),
             wait: Duration::from_secs(30),
@@ -119,13 +122,14 @@ impl Agent {
         let state = StateDir::open(&settings.state)?;
         let token = state.token()?.ok_or(NotEnrolled)?;
         let client = Client::new(&settings.server, &facts::machine())?.with_token(&token)?;
+        let signers = settings.signed_plugins.then(|| Signers {
+            keys: settings.rules.keys.clone(),
+            policy: settings.rules.policy.clone(),
+            clock: clock.clone(),
+        });
+        let policy = PluginPolicy { allowed: settings.plugin_hashes, signers };
         let operations = Operations {
-            plugins: Plugins::new(
-                state.dir("plugins"),
-                client.clone(),
-                settings.plugin_hashes,
-                settings.pace,
-            ),
+            plugins: Plugins::new(state.dir("plugins"), client.clone(), policy, settings.pace),
             python: Python::new(settings.python.as_deref(), state.dir("tmp")),
             timeout: settings.module_timeout,
             clock,

@@ -118,6 +118,20 @@ impl Keyring {
         Ok(signers)
     }
 
+    /// Finds the active investigator who signed `data`; `signature` is one line of armor.
+    pub fn signer_of(
+        &self,
+        signature: &str,
+        data: &[u8],
+        now: OffsetDateTime,
+    ) -> Result<Caller, AuthError> {
+        let verified = self
+            .keys
+            .verify(signature, data, now, &self.settings.policy)
+            .map_err(|reason| AuthError::Signature { number: 1, reason })?;
+        Ok(self.signer(&verified.fingerprint)?.caller())
+    }
+
     /// Gives the whole state of an investigator, whether active or not.
     pub fn get(&self, id: InvestigatorId) -> Option<&InvestigatorChanged> {
         self.members.get(&id).map(|member| &member.state)

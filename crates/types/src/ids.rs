@@ -88,3 +88,7 @@ uuid_id!(
     /// Names one run of a command on an agent; all that the agent ever learns of the command's identity.
     RunId
 );
+uuid_id!(
+    /// Names a task of a RunbookSolutions agent.
+    TaskId
+);

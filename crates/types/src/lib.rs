@@ -27,7 +27,7 @@ pub use dispatch::{Dispatch, StopWhen, Wave};
 pub use envelope::Envelope;
 pub use ids::{
     ActionId, AgentId, AgentUid, CommandId, InvestigatorId, LoaderId, ManifestId, PluginId, RunId,
-    TeamId,
+    TaskId, TeamId,
 };
 pub use investigator::InvestigatorStatus;
 pub use loader::ManifestStatus;

@@ -23,12 +23,26 @@ pub struct Config {
     /// Seconds of silence after which an agent is offline.
     #[arg(long, value_name = "SECONDS", default_value = "1200", value_parser = seconds(1..=2_592_000))]
     pub offline_after: Duration,
+    /// Seconds of silence after which a RunbookSolutions agent is offline: three of its syncs.
+    #[arg(long, value_name = "SECONDS", default_value = "190", value_parser = seconds(1..=2_592_000))]
+    pub runbook_offline_after: Duration,
     /// Seconds until work that an agent took and did not answer is handed out again.
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds(1..=86_400))]
     pub lease: Duration,
     /// How often the same work is handed out before its command fails.
     #[arg(long, value_name = "COUNT", default_value = "3", value_parser = clap::value_parser!(i32).range(1..=100))]
     pub attempts: i32,
+    /// Seconds in which a task that runs once is to be answered by its RunbookSolutions agent; then it is overdue.
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds(1..=2_592_000))]
+    pub task_lease: Duration,
+    /// How often such a task is handed out. These agents run it again each time and tell of no failure; with more than 1
+    /// let the lease be longer than the longest run.
+    #[arg(long, value_name = "COUNT", default_value = "1", value_parser = clap::value_parser!(i32).range(1..=100))]
+    pub task_attempts: i32,
+    /// Whether RunbookSolutions agents prove who they are by a token; with `off` those that show none are known by the
+    /// address that they ask from, which is for networks without address translation only.
+    #[arg(long, env = "WRIT_AGENT_AUTH", value_name = "ON|OFF", default_value = "on")]
+    pub agent_auth: Switch,
     /// Bytes of JSON above which one result is cut; at most 8 MiB.
     #[arg(long, value_name = "BYTES", default_value = "8388608", value_parser = bytes)]
     pub max_result: usize,
@@ -38,6 +52,22 @@ pub struct Config {
     /// Hours that answered commands and documents are kept after their action's end, for answers that come late.
     #[arg(long, value_name = "HOURS", default_value = "168", value_parser = clap::value_parser!(u32).range(1..=87_600))]
     pub keep_hours: u32,
+}
+
+/// Is on or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+impl Config {
+    /// Tells whether agents are known by address.
+    pub(crate) fn knows_addresses(&self) -> bool {
+        self.agent_auth == Switch::Off
+    }
 }
 
 fn seconds(

@@ -34,6 +34,9 @@ pub enum Error {
     /// The agent's token is unknown or was revoked.
     #[error("the access token is unknown or was revoked")]
     Token,
+    /// No agent is known by the address that it asks from.
+    #[error("no agent is known by this address")]
+    Address,
     /// A message breaks a rule.
     #[error("the message breaks a rule: {0}")]
     Message(String),
@@ -78,6 +81,9 @@ impl From<Error> for Problem {
             Error::Device { error, detail } => Self::malformed(error, detail),
             Error::Token => Self::unauthorized(
                 "the access token is missing, unknown or was revoked; enrol again",
+            ),
+            Error::Address => Self::unauthorized(
+                "no agent is known by the address that this comes from; enrol it",
             ),
             Error::Message(reason) => Self::internal(anyhow::anyhow!(reason)),
             Error::Unavailable(source) => {

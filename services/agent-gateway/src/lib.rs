@@ -13,6 +13,7 @@ mod http;
 mod jobs;
 mod store;
 
+use crate::http::guesses::Guesses;
 pub use crate::store::HOT_QUERIES;
 pub use app::App;
 pub use config::Config;
@@ -29,7 +30,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub struct AgentGateway {
     /// What it can do.
     pub app: App,
-    replica: Replica,
+    guesses: Guesses,
 }
 
 impl Service for AgentGateway {
@@ -38,8 +39,7 @@ impl Service for AgentGateway {
     type Config = Config;
 
     async fn build(parts: Parts, config: Config) -> anyhow::Result<Self> {
-        let replica = parts.replica.clone();
-        Ok(Self { app: App::new(parts, config), replica })
+        Ok(Self { app: App::new(parts, config), guesses: Guesses::default() })
     }
 
     fn routes(config: &mut ServiceConfig<'_>) {
@@ -57,7 +57,7 @@ impl Service for AgentGateway {
 
 impl HasReplica for AgentGateway {
     fn replica(&self) -> &Replica {
-        &self.replica
+        &self.app.replica
     }
 
     fn store(&self) -> &::store::Store {

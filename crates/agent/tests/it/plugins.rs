@@ -1,9 +1,11 @@
 //! Which plugins run.
 
 use crate::support::{
-    Machine, Running, Server, document, errors, hash, new_run, publish, script, until, writes_to,
+    Machine, Running, Server, document, errors, hash, new_key, new_run, now, publish, script,
+    until, writes_to,
 };
 use serde_json::json;
+use signing::SecretKey;
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -100,6 +102,35 @@ async fn a_list_of_hashes_decides_what_may_run() {
     assert_eq!(order(&server, &machine, &good).await.status, CommandStatus::Success);
     assert!(the_error(&order(&server, &machine, &other).await).contains("not allowed"));
     assert!(!mark.exists());
+}
+
+fn vouch(plugin: &mut PluginDocument, key: &SecretKey) {
+    plugin.signatures.push(key.sign_line(plugin.hash.as_bytes(), now()).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_nobody_signed_is_refused_where_signatures_are_wanted() {
+    let server = Server::start().await;
+    let machine = Machine::new();
+    let (good, unsigned, foreign) = (
+        publish(&server, "return 'good'"),
+        publish(&server, "return 'unsigned'"),
+        publish(&server, "return 'foreign'"),
+    );
+    let stranger = new_key("stranger");
+    change(&server, &good, |plugin| vouch(plugin, &machine.key));
+    change(&server, &foreign, |plugin| vouch(plugin, &stranger));
+    let mut settings = machine.settings(&server);
+    settings.signed_plugins = true;
+    let _agent = Running::new(settings);
+    assert_eq!(order(&server, &machine, &good).await.status, CommandStatus::Success);
+    for command in [&unsigned, &foreign] {
+        let error = the_error(&order(&server, &machine, command).await);
+        assert!(error.contains("no key that is trusted"), "{error}");
+    }
+    // signed later, it runs
+    change(&server, &unsigned, |plugin| vouch(plugin, &machine.key));
+    assert_eq!(order(&server, &machine, &unsigned).await.status, CommandStatus::Success);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -253,6 +253,7 @@ async fn plugins(shared: Shared, request: HttpRequest) -> HttpResponse {
         description: plugin.description.clone(),
         hash: plugin.hash.clone(),
         commands: plugin.commands.clone(),
+        signers: Vec::new(),
     };
     let items: Vec<PluginView> = state.plugins.values().map(view).collect();
     HttpResponse::Ok().json(json!({ "items": items }))
@@ -421,6 +422,7 @@ pub(crate) fn document(id: PluginId, script: &str) -> PluginDocument {
         hash: hash(script),
         script: script.into(),
         commands: BTreeMap::from([(key, command)]),
+        signatures: Vec::new(),
     }
 }
 

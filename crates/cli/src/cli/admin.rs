@@ -133,6 +133,21 @@ pub enum Plugin {
         /// A command and the method it calls [default: the method of that name]; may be repeated.
         #[arg(long, required = true, value_name = "NAME[=FUNCTION]", value_parser = command)]
         command: Vec<(String, String)>,
+        /// Sign its SHA-512 with the configured key, for agents that run signed plugins only.
+        #[arg(long)]
+        sign: bool,
+        /// How data is written.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Sign a plugin's SHA-512 with the configured key, for agents that run signed plugins only.
+    Sign {
+        /// The plugin.
+        #[arg(value_name = "PLUGIN")]
+        id: PluginId,
+        /// The source that is vouched for; it must be the published one.
+        #[arg(value_name = "FILE.py")]
+        file: PathBuf,
         /// How data is written.
         #[command(flatten)]
         output: Output,

@@ -117,7 +117,8 @@ impl Rows for PluginView {
 
     fn table(&self) -> Vec<Vec<String>> {
         let commands = self.commands.keys().map(|key| escape(key));
-        let mut row = escaped(vec![self.id.to_string(), self.name.clone(), self.version.clone()]);
+        let mut row =
+            escaped(vec![self.id.to_string(), self.name.clone(), self.version.to_string()]);
         row.push(joined(commands, "\n"));
         vec![row]
     }
@@ -126,7 +127,7 @@ impl Rows for PluginView {
         vec![vec![
             self.id.to_string(),
             self.name.clone(),
-            self.version.clone(),
+            self.version.to_string(),
             joined(self.commands.keys(), " "),
             self.description.clone(),
             self.hash.clone(),

@@ -28,6 +28,28 @@ pub struct AgentView {
     pub plugins: Vec<PluginId>,
     /// Labels given by people.
     pub tags: BTreeMap<String, String>,
+    /// The address that it is known by, where agents are known by address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+/// Makes an agent that is known by its address: `POST /v1/agents`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAgent {
+    /// The agent's name, 1–1,024 bytes.
+    pub name: String,
+    /// The IP address that it asks from.
+    pub address: String,
+    /// Its team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team_id: Option<TeamId>,
+    /// The plugins it gets.
+    #[serde(default)]
+    pub plugins: Vec<PluginId>,
+    /// Its labels.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// Changes an agent; what is absent stays.

@@ -2,6 +2,7 @@
 
 use super::App;
 use super::end_leases::failed;
+use super::offer_tasks::find_impossible;
 use crate::error::Error;
 use crate::store::leases::Lost;
 use crate::store::mailbox::NewMail;
@@ -64,6 +65,10 @@ impl App {
             agents::agents_employ(conn, &wanted).await?.into_iter().collect();
         let (mail, lost): (Vec<&IssuedCommand>, Vec<&IssuedCommand>) =
             open.partition(|command| employable.contains(&command.agent));
+        let wanted: Vec<AgentId> = mail.iter().map(|command| command.agent).collect();
+        let impossible = find_impossible(conn, &message.document, &wanted).await?;
+        let (hopeless, mail): (Vec<&IssuedCommand>, Vec<&IssuedCommand>) =
+            mail.into_iter().partition(|command| impossible.contains_key(&command.agent));
         let mail: Vec<NewMail> = mail
             .into_iter()
             .map(|command| NewMail {
@@ -73,15 +78,17 @@ impl App {
             })
             .collect();
         mailbox::mailbox_insert(conn, message.action, &mail).await?;
-        let lost: Vec<Lost> = lost
-            .into_iter()
-            .map(|command| Lost {
-                command: command.id,
-                action: message.action,
-                agent: command.agent,
-                operations,
-            })
-            .collect();
+        let lost_of = |command: &IssuedCommand| Lost {
+            command: command.id,
+            action: message.action,
+            agent: command.agent,
+            operations,
+        };
+        for command in hopeless {
+            let Some(reason) = impossible.get(&command.agent) else { continue };
+            self.bus.put_all(conn, now, &failed(&[lost_of(command)], reason, now)).await?;
+        }
+        let lost: Vec<Lost> = lost.into_iter().map(lost_of).collect();
         let reason = "the agent is unknown to agent-gateway, was revoked or was destroyed";
         self.bus.put_all(conn, now, &failed(&lost, reason, now)).await?;
         Ok(mail.into_iter().map(|new| new.agent).collect())

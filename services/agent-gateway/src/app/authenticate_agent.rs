@@ -2,20 +2,67 @@
 
 use super::{App, secret};
 use crate::error::Error;
-use crate::store::tokens;
-use types::{AgentId, AgentStatus};
+use crate::store::tokens::Known;
+use crate::store::{presence, runbook, tokens};
+use std::net::IpAddr;
+use types::{AgentId, AgentStatus, Transport};
 
 impl App {
     /// Finds the agent of an access token and notes that it was heard. Asks the database each time, by primary key: a
     /// token that was revoked is dead with the next request.
     pub(crate) async fn authenticate_agent(&self, token: &str) -> Result<AgentId, Error> {
-        let (agent, status) = self.check_token(&secret::hash(token)).await?;
-        self.seen.note(agent, self.clock.now(), status != AgentStatus::Online);
-        Ok(agent)
+        let known = self.check_token(token).await?;
+        Ok(self.heard(known))
     }
 
-    async fn check_token(&self, sha256: &[u8; 32]) -> Result<(AgentId, AgentStatus), Error> {
+    /// Finds a RunbookSolutions agent by its access token, or by its address where agents are known by address.
+    pub(crate) async fn authenticate_runbook(
+        &self,
+        token: Option<&str>,
+        address: IpAddr,
+    ) -> Result<AgentId, Error> {
+        let known = match token {
+            Some(token) => self.check_token(token).await?,
+            None if self.config.knows_addresses() => {
+                let mut conn = self.store.get().await?;
+                let found = runbook::address_find(&mut conn, &address.to_string()).await?;
+                found.ok_or(Error::Address)?
+            }
+            None => return Err(Error::Token),
+        };
+        if known.transport != Transport::Runbook {
+            self.adopt_runbook(known.number).await?;
+        }
+        Ok(self.heard(known))
+    }
+
+    async fn check_token(&self, token: &str) -> Result<Known, Error> {
         let mut conn = self.store.get().await?;
-        tokens::token_find(&mut conn, sha256).await?.ok_or(Error::Token)
+        tokens::token_find(&mut conn, &secret::hash(token)).await?.ok_or(Error::Token)
+    }
+
+    fn heard(&self, known: Known) -> AgentId {
+        self.seen.note(known.number, self.clock.now(), known.status != AgentStatus::Online);
+        known.number
+    }
+
+    /// Notes, with its first word on their paths, that an agent is one of RunbookSolutions'.
+    async fn adopt_runbook(&self, agent: AgentId) -> Result<(), Error> {
+        let now = self.clock.now();
+        let adopted = self
+            .store
+            .tx(async |conn| {
+                let adopted = runbook::agent_adopt(conn, agent, now).await?;
+                if adopted {
+                    presence::presence_note(conn, &[(agent, now)]).await?;
+                    self.publish_agents(conn, &[agent], now).await?;
+                }
+                Ok::<_, Error>(adopted)
+            })
+            .await?;
+        if adopted {
+            self.bus.wake();
+        }
+        Ok(())
     }
 }

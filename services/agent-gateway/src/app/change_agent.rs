@@ -6,9 +6,15 @@ use crate::domain;
 use crate::domain::agent::Agent;
 use crate::error::Error;
 use crate::store::agents::{self, Change};
+use crate::store::tasks;
+use std::time::Duration;
 use store::Conn;
 use types::api::agent::AgentPatch;
 use types::{AgentId, AgentUid, PluginId};
+
+/// How long an agent may fetch a plugin that was taken from it: it may have been told of it just before, and ends when it
+/// does not get it (specs/runbook/gaps.md §1, 12).
+const PARTING: Duration = Duration::from_mins(2);
 
 impl App {
     /// Changes what people say of an agent; what is absent stays.
@@ -43,7 +49,7 @@ impl App {
         Ok(agent)
     }
 
-    /// Replaces the plugins of an agent.
+    /// Replaces the plugins of an agent. Tasks that need one taken from it are withdrawn.
     pub(crate) async fn assign_plugins(
         &self,
         id: AgentUid,
@@ -59,7 +65,8 @@ impl App {
             .tx(async |conn| {
                 let number = lock_living(conn, id).await?;
                 check_plugins(conn, "", &plugins).await?;
-                agents::agent_set_plugins(conn, number, &plugins).await?;
+                agents::agent_set_plugins(conn, number, &plugins, now + PARTING).await?;
+                tasks::tasks_abandon(conn, number, false, now).await?;
                 self.publish_agent(conn, number, now).await
             })
             .await?;

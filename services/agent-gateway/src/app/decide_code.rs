@@ -4,7 +4,8 @@ use super::App;
 use crate::domain::agent::{Agent, check_approval};
 use crate::domain::user_code::UserCode;
 use crate::error::Error;
-use crate::store::{agents, codes, plugins, teams};
+use crate::store::codes::PendingRow;
+use crate::store::{agents, codes, plugins, runbook, teams};
 use store::Conn;
 use time::OffsetDateTime;
 use types::api::device::Approval;
@@ -29,10 +30,11 @@ impl App {
         let agent = self
             .store
             .tx(async |conn| {
-                let sha256 = lock_pending(conn, &code, now).await?;
+                let PendingRow { sha256, address } = lock_pending(conn, &code, now).await?;
+                let address = self.take_address(conn, address, now).await?;
                 check_team(conn, approval.team_id).await?;
                 check_plugins(conn, "/plugins", &approval.plugins).await?;
-                let new = Agent::enrolled(AgentUid(Uuid::now_v7()), approval, now);
+                let new = Agent::enrolled(AgentUid(Uuid::now_v7()), approval, address, now);
                 let number = agents::agent_insert(conn, &new).await?;
                 agents::agent_add_plugins(conn, number, &new.plugins).await?;
                 codes::code_decide(conn, &sha256, Some(number), by).await?;
@@ -50,7 +52,7 @@ impl App {
         let now = self.clock.now();
         self.store
             .tx(async |conn| {
-                let sha256 = lock_pending(conn, &code, now).await?;
+                let PendingRow { sha256, .. } = lock_pending(conn, &code, now).await?;
                 codes::code_decide(conn, &sha256, None, by).await?;
                 Ok::<_, Error>(())
             })
@@ -60,14 +62,32 @@ impl App {
     }
 }
 
+impl App {
+    /// Gives a device the address that it asked from, where agents are known by address; whichever agent had it, has it
+    /// no more: who enrols from there is there.
+    async fn take_address(
+        &self,
+        conn: &mut Conn,
+        address: String,
+        now: OffsetDateTime,
+    ) -> Result<Option<String>, Error> {
+        if !self.config.knows_addresses() {
+            return Ok(None);
+        }
+        let released = runbook::address_release(conn, &address).await?;
+        self.publish_agents(conn, &released, now).await?;
+        Ok(Some(address))
+    }
+}
+
 async fn lock_pending(
     conn: &mut Conn,
     code: &UserCode,
     now: OffsetDateTime,
-) -> Result<Vec<u8>, Error> {
+) -> Result<PendingRow, Error> {
     match codes::code_lock(conn, code, now).await? {
         None => Err(Error::NotFound("device code")),
-        Some((sha256, state)) if state == "pending" => Ok(sha256),
+        Some((row, state)) if state == "pending" => Ok(row),
         Some(_) => Err(Error::Conflict {
             code: "already-decided",
             detail: "the device code was decided already",

@@ -1,6 +1,7 @@
 //! Agents that are not heard any more.
 
 use super::App;
+use crate::config::Config;
 use crate::error::Error;
 use crate::store::agents;
 use std::time::Duration;
@@ -13,22 +14,25 @@ impl App {
     /// Marks silent agents: idle ones offline first, then online ones idle, so that an agent is idle for a while before
     /// it is gone (specs/mig/scheduler-agent.md §5).
     pub async fn fade_agents(&self) -> Result<(), Error> {
-        self.fade(AgentStatus::Idle, AgentStatus::Offline, self.config.offline_after).await?;
-        self.fade(AgentStatus::Online, AgentStatus::Idle, self.config.idle_after).await
+        let Config { idle_after, offline_after, runbook_offline_after, .. } = self.config;
+        let offline = (offline_after, runbook_offline_after.max(idle_after));
+        self.fade(AgentStatus::Idle, AgentStatus::Offline, offline).await?;
+        self.fade(AgentStatus::Online, AgentStatus::Idle, (idle_after, idle_after)).await
     }
 
     async fn fade(
         &self,
         from: AgentStatus,
         to: AgentStatus,
-        silence: Duration,
+        (silence, runbook): (Duration, Duration),
     ) -> Result<(), Error> {
         loop {
             let now = self.clock.now();
+            let before = (now - silence, now - runbook);
             let count = self
                 .store
                 .tx(async |conn| {
-                    let faded = agents::agents_fade(conn, from, to, now - silence, AT_ONCE).await?;
+                    let faded = agents::agents_fade(conn, (from, to), before, AT_ONCE).await?;
                     self.publish_agents(conn, &faded, now).await?;
                     Ok::<_, Error>(faded.len())
                 })

@@ -3,8 +3,9 @@
 use super::App;
 use crate::domain::agent::Agent;
 use crate::error::Error;
+use crate::store::runbook::Oneself;
 use crate::store::teams::{self, Team};
-use crate::store::{agents, codes, plugins};
+use crate::store::{agents, codes, plugins, runbook};
 use time::OffsetDateTime;
 use types::api::device::PendingCode;
 use types::api::plugin::{PluginDocument, PluginView};
@@ -56,14 +57,20 @@ impl App {
         Ok(plugins::plugins_of(&mut *self.store.get().await?, agent).await?)
     }
 
-    /// Gives a plugin with its source to an agent that it is assigned to.
+    /// Gives a plugin with its source to an agent that it is assigned to, or was until a moment ago.
     pub(crate) async fn fetch_plugin(
         &self,
         id: PluginId,
         agent: AgentId,
     ) -> Result<PluginDocument, Error> {
-        let found = plugins::plugin_document(&mut *self.store.get().await?, id, agent).await?;
+        let mut conn = self.store.get().await?;
+        let found = plugins::plugin_document(&mut conn, id, agent, self.clock.now()).await?;
         found.ok_or(Error::NotFound("plugin among those assigned to this agent"))
+    }
+
+    /// Gives what a RunbookSolutions agent is told of itself.
+    pub(crate) async fn describe_self(&self, agent: AgentId) -> Result<Oneself, Error> {
+        Ok(runbook::agent_self(&mut *self.store.get().await?, agent).await?)
     }
 
     /// Gives the teams behind `after`.

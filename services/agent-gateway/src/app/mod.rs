@@ -1,6 +1,7 @@
 //! The middle: one method per thing that can be done, one transaction each.
 
 pub(crate) mod accept_commands;
+pub(crate) mod add_agent;
 pub(crate) mod announce_seen;
 pub(crate) mod answer_poll;
 pub(crate) mod authenticate_agent;
@@ -9,17 +10,22 @@ pub(crate) mod decide_code;
 pub(crate) mod describe_agent;
 pub(crate) mod doors;
 pub(crate) mod end_leases;
+pub(crate) mod end_tasks;
 pub(crate) mod fade_agents;
 pub(crate) mod list;
+pub(crate) mod make_task;
+pub(crate) mod offer_tasks;
 pub(crate) mod poll_token;
 pub(crate) mod publish_plugin;
 pub(crate) mod purge;
 pub(crate) mod record_returns;
+pub(crate) mod record_run;
 pub(crate) mod request_code;
 pub(crate) mod resend_agents;
 pub(crate) mod revoke_agent;
 pub(crate) mod secret;
 pub(crate) mod seen;
+pub(crate) mod sign_in;
 pub(crate) mod withdraw_commands;
 pub(crate) mod write_seen;
 
@@ -27,6 +33,7 @@ use crate::config::Config;
 use crate::domain::agent::Agent;
 use crate::error::Error;
 use crate::store::agents;
+use auth::Replica;
 use doors::Doors;
 use messaging::Bus;
 use seen::Seen;
@@ -46,6 +53,7 @@ fn kib(bytes: u32) -> usize {
 pub struct App {
     pub(crate) store: Store,
     pub(crate) bus: Bus,
+    pub(crate) replica: Replica,
     pub(crate) clock: Clock,
     pub(crate) config: Config,
     pub(crate) doors: Doors,
@@ -60,6 +68,7 @@ impl App {
         Self {
             store: parts.store,
             bus: parts.bus,
+            replica: parts.replica,
             clock: parts.clock,
             room: Arc::new(Semaphore::new(kib(config.answers_in_flight))),
             config,

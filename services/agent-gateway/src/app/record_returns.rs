@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use time::OffsetDateTime;
 use types::api::work::{Receipt, ReceiptOutcome, Receipts, Return};
 use types::messages::command::ReturnedCommand;
-use types::{AgentId, RunId};
+use types::{AgentId, OperationResult, RunId};
 
 /// Is how large all results of one command may be: more does not fit into a message (decision 0002).
 const COMMAND_BYTES: usize = 14 * 1_024 * 1_024;
@@ -27,6 +27,11 @@ impl Prepared {
         let size =
             prepare(&mut answer.results, Limits { result: max_result, command: COMMAND_BYTES });
         Self { answer, size }
+    }
+
+    /// Gives the results with their size.
+    pub(super) fn into_results(self) -> (Vec<OperationResult>, usize) {
+        (self.answer.results, self.size)
     }
 }
 

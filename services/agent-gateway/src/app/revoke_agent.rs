@@ -3,7 +3,7 @@
 use super::App;
 use super::end_leases::failed;
 use crate::error::Error;
-use crate::store::{agents, leases, tokens};
+use crate::store::{agents, leases, tasks, tokens};
 use types::AgentUid;
 
 impl App {
@@ -22,6 +22,7 @@ impl App {
                 tokens::tokens_revoke(conn, number, now).await?;
                 agents::agent_revoke(conn, number, now).await?;
                 let lost = leases::mailbox_abandon(conn, number).await?;
+                tasks::tasks_abandon(conn, number, true, now).await?;
                 self.bus
                     .put_all(
                         conn,

@@ -2,7 +2,7 @@
 
 use super::App;
 use crate::error::Error;
-use crate::store::mailbox;
+use crate::store::{mailbox, tasks};
 use messaging::inbox;
 use std::collections::BTreeMap;
 use types::messages::CommandWithdrawn;
@@ -28,6 +28,7 @@ impl App {
                 for (action, commands) in gone {
                     mailbox::mailbox_lock(conn, action).await?;
                     mailbox::mailbox_withdraw(conn, &commands, now).await?;
+                    tasks::tasks_withdraw(conn, &commands, now).await?;
                 }
                 Ok(())
             })

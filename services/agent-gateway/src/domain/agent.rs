@@ -62,11 +62,18 @@ pub(crate) struct Agent {
     pub revoked_at: Option<OffsetDateTime>,
     /// Grows with each change.
     pub revision: i64,
+    /// The address that it is known by, where agents are known by address.
+    pub address: Option<String>,
 }
 
 impl Agent {
     /// Begins an agent that a person approved and that was not heard yet.
-    pub(crate) fn enrolled(id: AgentUid, approval: Approval, now: OffsetDateTime) -> Self {
+    pub(crate) fn enrolled(
+        id: AgentUid,
+        approval: Approval,
+        address: Option<String>,
+        now: OffsetDateTime,
+    ) -> Self {
         Self {
             number: AgentId(0),
             id,
@@ -88,6 +95,7 @@ impl Agent {
             refreshed: now,
             revoked_at: None,
             revision: 1,
+            address,
         }
     }
 
@@ -103,6 +111,7 @@ impl Agent {
             last_seen: self.last_seen,
             plugins: self.plugins,
             tags: self.tags,
+            address: self.address,
         }
     }
 

@@ -127,7 +127,7 @@ fn cut(result: &mut OperationResult, note: &str) -> usize {
     size(result)
 }
 
-fn in_words(bytes: usize) -> String {
+pub(super) fn in_words(bytes: usize) -> String {
     const MIB: usize = 1_024 * 1_024;
     if bytes.is_multiple_of(MIB) {
         format!("{} MiB", bytes / MIB)
@@ -150,7 +150,7 @@ impl io::Write for Count {
 }
 
 /// Counts the bytes of the JSON of `value` without writing it anywhere.
-fn size(value: &impl Serialize) -> usize {
+pub(super) fn size(value: &impl Serialize) -> usize {
     let mut count = Count(0);
     match serde_json::to_writer(&mut count, value) {
         Ok(()) => count.0,

@@ -3,7 +3,11 @@
 pub(crate) mod address;
 pub(crate) mod agent;
 pub(crate) mod answer;
+pub(crate) mod cron;
+pub(crate) mod operations;
 pub(crate) mod plugin;
+pub(crate) mod python;
 pub(crate) mod receipt;
+pub(crate) mod task;
 pub(crate) mod text;
 pub(crate) mod user_code;

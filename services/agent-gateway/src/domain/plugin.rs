@@ -1,5 +1,7 @@
 //! Plugins: what is checked before one is published, for none can be changed after.
 
+use super::python::{self, Source};
+use super::task::RESERVED;
 use super::text;
 use sha2::{Digest, Sha512};
 use std::collections::BTreeMap;
@@ -13,6 +15,10 @@ const DESCRIPTION_BYTES: usize = 16 * 1_024;
 const SCRIPT_BYTES: usize = 1_024 * 1_024;
 const COMMANDS: usize = 256;
 const COMMAND_NAME_BYTES: usize = 64;
+/// How many keys may sign one plugin.
+pub(crate) const MOST_SIGNATURES: usize = 32;
+/// How long one signature may be.
+pub(crate) const SIGNATURE_BYTES: usize = 16 * 1_024;
 const FUNCTION_BYTES: usize = 128;
 
 const KEYWORDS: [&str; 35] = [
@@ -22,16 +28,42 @@ const KEYWORDS: [&str; 35] = [
     "with", "yield",
 ];
 
+/// Is a plugin that may be published.
+#[derive(Debug, Clone)]
+pub(crate) struct Checked(NewPlugin);
+
+impl Checked {
+    /// Takes a plugin in which nothing is wrong. This takes time: the script is parsed.
+    pub(crate) fn of(plugin: NewPlugin) -> Result<Self, Vec<Fault>> {
+        let faults = check(&plugin);
+        if faults.is_empty() { Ok(Self(plugin)) } else { Err(faults) }
+    }
+
+    /// Gives the plugin.
+    pub(crate) fn into_inner(self) -> NewPlugin {
+        self.0
+    }
+}
+
 /// Checks a plugin before it is published.
-pub(crate) fn check(plugin: &NewPlugin) -> Vec<Fault> {
+fn check(plugin: &NewPlugin) -> Vec<Fault> {
     let mut faults = Vec::new();
     text::check(&mut faults, "/name", &plugin.name, 1..=NAME_BYTES);
-    text::check(&mut faults, "/version", &plugin.version, 0..=VERSION_BYTES);
+    text::check(&mut faults, "/version", &plugin.version.to_string(), 0..=VERSION_BYTES);
     text::check(&mut faults, "/description", &plugin.description, 0..=DESCRIPTION_BYTES);
     text::check(&mut faults, "/script", &plugin.script, 1..=SCRIPT_BYTES);
     let mut fault = |pointer: String, detail: String| faults.push(Fault { pointer, detail });
-    if !plugin.script.is_empty() && !defines_plugin(&plugin.script) {
-        fault("/script".into(), "does not define `class Plugin`".into());
+    let source = read_source(&plugin.script, &mut fault);
+    if plugin.signatures.len() > MOST_SIGNATURES {
+        let count = plugin.signatures.len();
+        let detail = format!("holds {count} signatures; at most {MOST_SIGNATURES} are allowed");
+        fault("/signatures".into(), detail);
+    }
+    for (at, signature) in plugin.signatures.iter().enumerate() {
+        if signature.len() > SIGNATURE_BYTES {
+            let detail = format!("is longer than {SIGNATURE_BYTES} bytes");
+            fault(format!("/signatures/{at}"), detail);
+        }
     }
     if plugin.commands.len() > COMMANDS {
         let count = plugin.commands.len();
@@ -51,8 +83,40 @@ pub(crate) fn check(plugin: &NewPlugin) -> Vec<Fault> {
                 "is not a public Python name: a letter, then letters, digits or _, and no keyword";
             fault(format!("{pointer}/function"), detail.into());
         }
+        if let Some(name) = source.as_ref().and_then(|source| clash(source, &command.function)) {
+            let detail =
+                format!("has a parameter {name:?}, which agents use themselves; rename it");
+            fault(format!("{pointer}/function"), detail);
+        }
     }
     faults
+}
+
+/// Reads the script if it is one that may be read.
+fn read_source(script: &str, fault: &mut impl FnMut(String, String)) -> Option<Source> {
+    if !(1..=SCRIPT_BYTES).contains(&script.len()) || script.contains('\0') {
+        return None;
+    }
+    match python::read(script) {
+        Ok(source) if source.has_plugin => Some(source),
+        Ok(_) => {
+            fault("/script".into(), "does not define `class Plugin`".into());
+            None
+        }
+        Err(detail) => {
+            fault("/script".into(), detail);
+            None
+        }
+    }
+}
+
+/// Finds a parameter of a method that cannot be given: its name is one of the agent's own.
+fn clash<'a>(source: &'a Source, method: &str) -> Option<&'a str> {
+    let mut parameters = source.methods.get(method)?.iter().enumerate();
+    let taken = |(at, name): &(usize, &String)| {
+        RESERVED.contains(&name.as_str()) && !(*at == 0 && name.as_str() == "self")
+    };
+    parameters.find(taken).map(|(_, name)| name.as_str())
 }
 
 /// Gives the hash that agents check: lower-case hex of the SHA-512 of exactly these bytes.
@@ -70,16 +134,6 @@ pub(crate) fn commands(
         (key.clone(), PluginCommand { id: key, name: name.clone(), function: function.clone() })
     });
     keyed.collect()
-}
-
-/// Tells whether a line begins `class Plugin`; what stands behind it is the agent's Python's business.
-fn defines_plugin(script: &str) -> bool {
-    script.split(['\n', '\r']).any(|line| {
-        let name =
-            line.trim_start().strip_prefix("class").filter(|rest| rest.starts_with([' ', '\t']));
-        let rest = name.and_then(|name| name.trim_start().strip_prefix("Plugin"));
-        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
-    })
 }
 
 fn is_command_name(name: &str) -> bool {
@@ -104,6 +158,7 @@ mod tests {
     fn plugin(change: impl FnOnce(&mut NewPlugin)) -> NewPlugin {
         let command = NewPluginCommand { function: "greet".into() };
         let mut plugin = NewPlugin {
+            signatures: Vec::new(),
             name: "greeter".into(),
             version: "1".into(),
             description: String::new(),
@@ -124,11 +179,11 @@ mod tests {
         let cases: Vec<(NewPlugin, Vec<&str>)> = vec![
             (plugin(|_| {}), vec![]),
             (plugin(|p| p.commands.clear()), vec![]),
-            (plugin(|p| p.version.clear()), vec![]),
+            (plugin(|p| p.version = "".into()), vec![]),
             (plugin(|p| p.name.clear()), vec!["/name"]),
             (plugin(|p| p.name = "n".repeat(256)), vec![]),
             (plugin(|p| p.name = "n".repeat(257)), vec!["/name"]),
-            (plugin(|p| p.version = "v".repeat(65)), vec!["/version"]),
+            (plugin(|p| p.version = "v".repeat(65).into()), vec!["/version"]),
             (plugin(|p| p.description = "d\0".into()), vec!["/description"]),
             (plugin(|p| p.script.clear()), vec!["/script"]),
             (plugin(|p| p.script.push('\0')), vec!["/script"]),
@@ -158,24 +213,19 @@ mod tests {
     }
 
     #[test]
-    fn the_class_is_found_whatever_the_line_ends() {
-        for good in [
-            "class Plugin:",
-            "import os\rclass Plugin(object):\r",
-            "x\r\nclass\tPlugin :",
-            "if 1:\n  class Plugin: pass",
-        ] {
-            assert!(defines_plugin(good), "{good:?}");
+    fn parameters_that_agents_use_themselves_are_refused() {
+        let with = |parameters: &str| {
+            plugin(|p| p.script = format!("class Plugin:\n    def greet({parameters}): pass\n"))
+        };
+        for good in ["self", "self, args, kwargs", "self, *task, **commandName"] {
+            assert_eq!(check(&with(good)), [], "{good}");
         }
-        for bad in [
-            "class Plugins:",
-            "classPlugin:",
-            "class Plugin_:",
-            "# class Plugin:",
-            "my class Plugin",
-        ] {
-            assert!(!defines_plugin(bad), "{bad:?}");
+        for bad in ["self, task", "self, *, commandName=1", "me, self"] {
+            let faults = check(&with(bad));
+            assert_eq!(faults[0].pointer, "/commands/greet/function", "{bad}");
         }
+        let unused = "class Plugin:\n    def other(self, task): pass\n";
+        assert_eq!(check(&plugin(|p| p.script = unused.into())), []);
     }
 
     #[test]

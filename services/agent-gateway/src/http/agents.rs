@@ -5,8 +5,8 @@ use super::who::{Reader, Writer};
 use crate::AgentGateway;
 use crate::domain::agent::Agent;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpResponse, delete, get, patch, put};
-use types::api::agent::{AgentPatch, AgentView};
+use actix_web::{HttpResponse, delete, get, patch, post, put};
+use types::api::agent::{AgentPatch, AgentView, NewAgent};
 use types::api::{Page, problem};
 use types::{AgentId, AgentUid, PluginId};
 use web::{Json, Problem, Query};
@@ -27,6 +27,22 @@ pub(super) async fn list(
     let rows = gateway.app.list_agents(after, query.rows()?).await?;
     let rows: Vec<AgentView> = rows.into_iter().map(Agent::view).collect();
     Ok(HttpResponse::Ok().json(query.page(rows, |row| row.number)?))
+}
+
+/// Makes an agent that is known by its address, where agents are known so.
+#[utoipa::path(
+    tag = "agents",
+    request_body = NewAgent,
+    responses((status = 201, body = AgentView), (status = "4XX", body = problem::Problem))
+)]
+#[post("/v1/agents")]
+pub(super) async fn add(
+    writer: Writer,
+    gateway: Data<AgentGateway>,
+    agent: Json<NewAgent>,
+) -> Result<HttpResponse, Problem> {
+    let agent = gateway.app.add_agent(agent.into_inner(), writer.0.id).await?;
+    Ok(HttpResponse::Created().json(agent.view()))
 }
 
 /// Shows one agent.

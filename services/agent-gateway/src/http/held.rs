@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use web::{Body, Problem};
 
 /// The most that one body may have.
-const LIMIT: usize = 32 << 20;
+pub(super) const LIMIT: usize = 32 << 20;
 /// How long a caller waits for room before it is told to come again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -40,14 +40,14 @@ impl FromRequest for Held {
     }
 }
 
-async fn wait_for_room(request: &HttpRequest) -> Result<OwnedSemaphorePermit, Problem> {
+/// Waits until there is room for the body of `request`.
+pub(super) async fn wait_for_room(request: &HttpRequest) -> Result<OwnedSemaphorePermit, Problem> {
     let Some(gateway) = request.app_data::<Data<AgentGateway>>() else {
         return Err(Problem::internal(anyhow::anyhow!(
             "the server was set up without its service"
         )));
     };
-    let told = request.headers().get(header::CONTENT_LENGTH);
-    let told = told.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let told = told(request);
     // a body of unknown length may become as large as any; one that says that it is larger is refused unread
     let kib = told.unwrap_or(LIMIT).min(LIMIT) / 1_024;
     let kib = u32::try_from(kib.max(1)).map_err(Problem::internal)?;
@@ -59,4 +59,9 @@ async fn wait_for_room(request: &HttpRequest) -> Result<OwnedSemaphorePermit, Pr
             None,
         )),
     }
+}
+
+/// Gives how large the body says that it is.
+pub(super) fn told(request: &HttpRequest) -> Option<usize> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -2,13 +2,19 @@
 
 mod agent;
 mod agents;
+mod device;
 mod device_codes;
+pub(crate) mod guesses;
 mod held;
+mod html;
 mod mig;
 mod oauth;
 mod page;
 mod plugins;
 mod query;
+mod runbook;
+mod sent;
+mod tasks;
 mod teams;
 mod who;
 mod work;
@@ -22,20 +28,35 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(mig::ip)
         .service(oauth::request_code)
         .service(oauth::poll_token)
-        .service(oauth::device_page)
+        .service(device::show)
+        .service(device::sign_in)
+        .service(device::sign_out)
+        .service(device::enter)
+        .service(device::decide)
         .service(device_codes::list)
         .service(device_codes::approve)
         .service(device_codes::deny)
         .service(teams::create)
         .service(teams::list)
         .service(plugins::publish)
+        .service(plugins::sign)
         .service(plugins::list)
         .service(plugins::read)
         .service(agents::list)
+        .service(agents::add)
         .service(agents::read)
         .service(agents::change)
         .service(agents::revoke)
         .service(agents::assign)
+        .service(tasks::make)
+        .service(tasks::list)
+        .service(tasks::read)
+        .service(tasks::withdraw)
+        .service(tasks::runs)
+        .service(runbook::oneself)
+        .service(runbook::fetch_plugin)
+        .service(runbook::list_tasks)
+        .service(runbook::take_result)
         .service(agent::describe)
         .service(agent::plugins)
         .service(agent::plugin)

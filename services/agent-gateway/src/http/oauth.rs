@@ -1,17 +1,15 @@
 //! The device flow (RFC 8628), as RunbookSolutions' agents need it too: specs/runbook/backend.md §3.5.
 
-use super::query::ShownCode;
 use crate::AgentGateway;
 use crate::app::request_code::CodeRequest;
-use crate::domain::user_code::UserCode;
 use crate::error::Error;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, Data};
-use actix_web::{HttpRequest, HttpResponse, get, post};
+use actix_web::{HttpRequest, HttpResponse, post};
 use std::collections::BTreeMap;
 use types::api::device::{AccessToken, DeviceCode, GRANT_TYPE, OAuthError};
 use utoipa::ToSchema;
-use web::{Body, Origin, Peer, Problem, Query};
+use web::{Body, Origin, Peer, Problem};
 
 /// Is all that a call of the device flow may take.
 type Parameters = Body<{ 16 << 10 }>;
@@ -93,29 +91,6 @@ pub(super) async fn poll_token(
     let client_id = required(&parameters, "client_id")?;
     let device_code = required(&parameters, "device_code")?;
     Ok(HttpResponse::Ok().json(gateway.app.poll_token(client_id, device_code).await?))
-}
-
-/// Tells a person how to approve a device.
-#[utoipa::path(
-    tag = "device flow",
-    security(()),
-    params(ShownCode),
-    responses((status = 200, description = "A page for people", body = String, content_type = "text/html"))
-)]
-#[get("/device")]
-pub(super) async fn device_page(query: Query<ShownCode>) -> HttpResponse {
-    // only letters and a dash are ever shown: nothing of the address gets into the page as it is
-    let code = query.code.as_deref().and_then(UserCode::parse);
-    let code = code.map_or_else(|| "CODE".into(), |code| code.to_string());
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Writ: enrol a device</title>\
-         <h1>Enrol a device</h1>\
-         <p>A device that shows the code <strong>{code}</strong> asks to become an agent of this house.</p>\
-         <p>Whoever may change agents approves it with:</p>\
-         <pre>writ enrol approve {code} --name NAME</pre>\
-         <p>Approve only a code that you read on the device itself. If nobody you know started this, leave it: \
-         the code dies by itself.</p></html>\n"
-    ))
 }
 
 /// Reads parameters from JSON or a form; agents send JSON where RFC 8628 wants a form.

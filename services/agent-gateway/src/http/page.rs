@@ -19,8 +19,13 @@ pub(super) struct PageQuery {
 }
 
 impl PageQuery {
+    /// Takes the parameters of a list that has more than these.
+    pub(super) fn new(limit: Option<i64>, cursor: Option<String>) -> Self {
+        Self { limit, cursor }
+    }
+
     /// Gives how many rows to show.
-    fn limit(&self) -> Result<i64, Problem> {
+    pub(super) fn limit(&self) -> Result<i64, Problem> {
         match self.limit.unwrap_or(DEFAULT_LIMIT) {
             limit @ 1..=MAX_LIMIT => Ok(limit),
             limit => {

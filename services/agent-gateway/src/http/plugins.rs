@@ -3,10 +3,12 @@
 use super::page::PageQuery;
 use super::who::{Reader, Writer};
 use crate::AgentGateway;
+use crate::domain::plugin::Checked;
+use crate::error::Error;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
 use types::PluginId;
-use types::api::plugin::{NewPlugin, PluginView};
+use types::api::plugin::{NewPlugin, NewPluginSignature, PluginView};
 use types::api::{Page, problem};
 use uuid::Uuid;
 use web::{Json, Problem, Query};
@@ -26,7 +28,28 @@ pub(super) async fn publish(
     gateway: Data<AgentGateway>,
     plugin: Json<NewPlugin, BODY>,
 ) -> Result<HttpResponse, Problem> {
-    let view = gateway.app.publish_plugin(plugin.into_inner(), writer.0.id).await?;
+    let plugin = plugin.into_inner();
+    let plugin = web::cpu(move || Checked::of(plugin)).await?.map_err(Error::Invalid)?;
+    let view = gateway.app.publish_plugin(plugin, writer.0.id).await?;
+    Ok(HttpResponse::Created().json(view))
+}
+
+/// Adds a signature of an investigator over the plugin's hash; agents may be set to run no plugin without one.
+#[utoipa::path(
+    tag = "plugins",
+    params(("id" = PluginId, Path)),
+    request_body = NewPluginSignature,
+    responses((status = 201, body = PluginView), (status = "4XX", body = problem::Problem))
+)]
+#[post("/v1/plugins/{id}/signatures")]
+pub(super) async fn sign(
+    _writer: Writer,
+    gateway: Data<AgentGateway>,
+    id: Path<PluginId>,
+    signature: Json<NewPluginSignature, { 64 << 10 }>,
+) -> Result<HttpResponse, Problem> {
+    let signature = signature.into_inner().signature;
+    let view = gateway.app.sign_plugin(id.into_inner(), signature).await?;
     Ok(HttpResponse::Created().json(view))
 }
 

@@ -1,6 +1,7 @@
 //! Query parameters of single routes.
 
 use serde::Deserialize;
+use types::AgentUid;
 use utoipa::IntoParams;
 
 /// Is how long an agent is ready to wait.
@@ -18,4 +19,18 @@ pub(super) struct Wait {
 pub(super) struct ShownCode {
     /// The code; case and dashes do not matter.
     pub(super) code: Option<String>,
+}
+
+/// Is whose tasks are wanted, and which page of them.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct TaskQuery {
+    /// The agent; of all when absent.
+    pub(super) agent_id: Option<AgentUid>,
+    /// How many rows at most, 1 to 500; 100 when absent.
+    #[param(minimum = 1, maximum = 500)]
+    pub(super) limit: Option<i64>,
+    /// Where the page begins: `next` of the page before; the first page when absent.
+    pub(super) cursor: Option<String>,
 }

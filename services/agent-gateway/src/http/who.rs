@@ -1,6 +1,7 @@
 //! Who may come in: investigators who read, investigators who change, agents.
 
 use crate::AgentGateway;
+use crate::error::Error;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::Data;
@@ -9,7 +10,7 @@ use auth::Caller;
 use futures_util::future::LocalBoxFuture;
 use std::future::{Ready, ready};
 use types::{AgentId, Permission};
-use web::{Investigator, Problem};
+use web::{Investigator, Peer, Problem};
 
 /// No honest token is longer.
 const TOKEN_BYTES: usize = 256;
@@ -69,19 +70,52 @@ where
     }
 }
 
+/// Is a RunbookSolutions agent with what it sent: known by its token, or by its address where agents are known so.
+#[derive(Debug, Clone)]
+pub(super) struct RunbookAgent<T = ()>(pub(super) AgentId, pub(super) T);
+
+impl<T> FromRequest for RunbookAgent<T>
+where
+    T: FromRequest + 'static,
+    T::Error: Into<actix_web::Error>,
+{
+    type Error = actix_web::Error;
+    type Future = LocalBoxFuture<'static, Result<Self, actix_web::Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let mut payload = payload.take();
+        Box::pin(async move {
+            let peer = Peer::extract(&request).await?;
+            let app = &gateway(&request)?.app;
+            let agent = app.authenticate_runbook(bearer(&request)?, peer.0).await;
+            let agent = agent.map_err(Problem::from)?;
+            let sent = T::from_request(&request, &mut payload).await.map_err(Into::into)?;
+            Ok(Self(agent, sent))
+        })
+    }
+}
+
 async fn identify(request: &HttpRequest) -> Result<AgentId, Problem> {
-    let Some(gateway) = request.app_data::<Data<AgentGateway>>() else {
-        return Err(Problem::internal(anyhow::anyhow!(
-            "the server was set up without its service"
-        )));
-    };
+    let token = bearer(request)?.ok_or(Error::Token)?;
+    Ok(gateway(request)?.app.authenticate_agent(token).await?)
+}
+
+fn gateway(request: &HttpRequest) -> Result<&Data<AgentGateway>, Problem> {
+    request.app_data::<Data<AgentGateway>>().ok_or_else(|| {
+        Problem::internal(anyhow::anyhow!("the server was set up without its service"))
+    })
+}
+
+/// Gives the token that is shown; refuses one that no honest agent has.
+fn bearer(request: &HttpRequest) -> Result<Option<&str>, Problem> {
     let value = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = match value.and_then(|value| value.split_once(' ')) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-        _ => "",
+        _ => return Ok(None),
     };
     if token.is_empty() || token.len() > TOKEN_BYTES {
-        return Err(crate::error::Error::Token.into());
+        return Err(Error::Token.into());
     }
-    Ok(gateway.app.authenticate_agent(token).await?)
+    Ok(Some(token))
 }

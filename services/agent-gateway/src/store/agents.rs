@@ -15,7 +15,7 @@ use uuid::Uuid;
 /// Reads agents with when they were last heard, their plugins and the plugins' command keys.
 const WHOLE: &str = "
     select a.number, a.id, a.name, a.queueloc, a.transport, a.mode, a.version, a.pid, a.status, a.environment,
-        a.tags, a.loader_name, a.team_id, a.started, a.refreshed, a.revoked_at, a.revision, p.last_seen,
+        a.tags, a.loader_name, a.team_id, a.started, a.refreshed, a.revoked_at, a.revision, a.address, p.last_seen,
         array(select ap.plugin from agent_plugin ap where ap.agent = a.number order by ap.plugin) as plugins,
         array(
             select ap.plugin || '.' || key
@@ -60,6 +60,8 @@ struct Row {
     revoked_at: Option<OffsetDateTime>,
     #[diesel(sql_type = BigInt)]
     revision: i64,
+    #[diesel(sql_type = Nullable<Text>)]
+    address: Option<String>,
     #[diesel(sql_type = Timestamptz)]
     last_seen: OffsetDateTime,
     #[diesel(sql_type = Array<SqlUuid>)]
@@ -94,6 +96,7 @@ impl TryFrom<Row> for Agent {
             refreshed: row.refreshed,
             revoked_at: row.revoked_at,
             revision: row.revision,
+            address: row.address,
         })
     }
 }
@@ -171,6 +174,7 @@ pub(crate) async fn agent_insert(conn: &mut Conn, new: &Agent) -> QueryResult<Ag
         agent::team_id.eq(new.team.map(|team| team.0)),
         agent::started.eq(new.started),
         agent::refreshed.eq(new.refreshed),
+        agent::address.eq(&new.address),
     );
     let number = diesel::insert_into(agent::table)
         .values(row)
@@ -207,14 +211,24 @@ pub(crate) async fn agent_change(
         .map(drop)
 }
 
-/// Replaces the plugins of an agent and raises its revision.
+/// Replaces the plugins of an agent and raises its revision; those taken from it may be fetched `until` then.
 pub(crate) async fn agent_set_plugins(
     conn: &mut Conn,
     number: AgentId,
     plugins: &[PluginId],
+    until: OffsetDateTime,
 ) -> QueryResult<()> {
-    let old = agent_plugin::table.filter(agent_plugin::agent.eq(number.0));
-    diesel::delete(old).execute(conn).await?;
+    let wanted: Vec<Uuid> = plugins.iter().map(|plugin| plugin.0).collect();
+    store::sql(
+        "with gone as (delete from agent_plugin where agent = $1 and plugin <> all($2) returning plugin)
+         insert into plugin_parting (agent, plugin, until) select $1, plugin, $3 from gone
+         on conflict (agent, plugin) do update set until = excluded.until",
+    )
+    .bind::<BigInt, _>(number.0)
+    .bind::<Array<SqlUuid>, _>(wanted)
+    .bind::<Timestamptz, _>(until)
+    .execute(conn)
+    .await?;
     agent_add_plugins(conn, number, plugins).await?;
     diesel::update(agent::table.find(number.0))
         .set(agent::revision.eq(agent::revision + 1))
@@ -223,7 +237,7 @@ pub(crate) async fn agent_set_plugins(
         .map(drop)
 }
 
-/// Gives plugins to an agent that has none of them; the revision stays.
+/// Gives plugins to an agent; the revision stays.
 pub(crate) async fn agent_add_plugins(
     conn: &mut Conn,
     number: AgentId,
@@ -314,19 +328,20 @@ pub(crate) async fn agents_come_online(
     Ok(ids(rows))
 }
 
-/// Moves at most `limit` agents that poll from `from` to `to` when they were last heard before `before`; gives which.
+/// Moves at most `limit` agents that poll from one state to the next when they were last heard before `before`, and
+/// RunbookSolutions agents before `runbook`; gives which.
 pub(crate) async fn agents_fade(
     conn: &mut Conn,
-    from: AgentStatus,
-    to: AgentStatus,
-    before: OffsetDateTime,
+    (from, to): (AgentStatus, AgentStatus),
+    (before, runbook): (OffsetDateTime, OffsetDateTime),
     limit: i64,
 ) -> QueryResult<Vec<AgentId>> {
     let rows = store::sql(
         "update agent a set status = $2, revision = a.revision + 1
          from (
              select a.number from agent a join presence p on p.agent = a.number
-             where a.status = $1 and a.transport <> 'mig' and p.last_seen < $3
+             where a.status = $1 and a.transport <> 'mig'
+                 and p.last_seen < case a.transport when 'runbook' then $5 else $3 end
              order by a.number limit $4 for update of a skip locked
          ) as silent
          where a.number = silent.number
@@ -336,6 +351,7 @@ pub(crate) async fn agents_fade(
     .bind::<Text, _>(to.name())
     .bind::<Timestamptz, _>(before)
     .bind::<BigInt, _>(limit)
+    .bind::<Timestamptz, _>(runbook)
     .get_results(conn)
     .await?;
     Ok(ids(rows))

@@ -127,22 +127,48 @@ pub(crate) async fn codes_page(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Locks the living code with these letters until the transaction ends and gives its secret's hash and its state; a
-/// pending one before one that was decided.
+/// Gives the pending code with these letters.
+pub(crate) async fn code_pending(
+    conn: &mut Conn,
+    code: &UserCode,
+    now: OffsetDateTime,
+) -> QueryResult<Option<PendingCode>> {
+    let row = Row::query()
+        .filter(device_code::user_code.eq(code.letters()))
+        .filter(device_code::state.eq(PENDING))
+        .filter(device_code::expires.gt(now))
+        .first::<Row>(conn)
+        .await
+        .optional()?;
+    Ok(row.map(Into::into))
+}
+
+/// Is a code that a person decides.
+#[derive(Debug, Clone)]
+pub(crate) struct PendingRow {
+    /// The hash of the device's secret.
+    pub sha256: Vec<u8>,
+    /// Where the device asked from.
+    pub address: String,
+}
+
+/// Locks the living code with these letters until the transaction ends and gives it with its state; a pending one before
+/// one that was decided.
 pub(crate) async fn code_lock(
     conn: &mut Conn,
     code: &UserCode,
     now: OffsetDateTime,
-) -> QueryResult<Option<(Vec<u8>, String)>> {
-    device_code::table
+) -> QueryResult<Option<(PendingRow, String)>> {
+    let found: Option<(Vec<u8>, String, String)> = device_code::table
         .filter(device_code::user_code.eq(code.letters()))
         .filter(device_code::expires.gt(now))
         .order((device_code::state.eq(PENDING).desc(), device_code::created.desc()))
-        .select((device_code::sha256, device_code::state))
+        .select((device_code::sha256, device_code::address, device_code::state))
         .for_update()
         .first(conn)
         .await
-        .optional()
+        .optional()?;
+    Ok(found.map(|(sha256, address, state)| (PendingRow { sha256, address }, state)))
 }
 
 /// Decides a code: the agent it becomes, or none.

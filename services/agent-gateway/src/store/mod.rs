@@ -4,9 +4,15 @@ pub(crate) mod agents;
 pub(crate) mod codes;
 pub(crate) mod leases;
 pub(crate) mod mailbox;
+pub(crate) mod offers;
 pub(crate) mod plugins;
 pub(crate) mod presence;
+pub(crate) mod runbook;
+pub(crate) mod runs;
 pub(crate) mod schema;
+pub(crate) mod sessions;
+pub(crate) mod signatures;
+pub(crate) mod tasks;
 pub(crate) mod teams;
 pub(crate) mod tokens;
 
@@ -22,6 +28,13 @@ pub const HOT_QUERIES: &[(&str, &str)] = &[
     ("mailbox_close", mailbox::MAILBOX_CLOSE),
     ("mailbox_ring", leases::MAILBOX_RING),
     ("mailbox_give_up", leases::MAILBOX_GIVE_UP),
+    ("address_find", runbook::ADDRESS_FIND),
+    ("agent_self", runbook::AGENT_SELF),
+    ("tasks_look", offers::TASKS_LOOK),
+    ("tasks_offer", offers::TASKS_OFFER),
+    ("tasks_silent", offers::TASKS_SILENT),
+    ("task_find", runs::TASK_FIND),
+    ("task_hold", runs::TASK_HOLD),
 ];
 
 /// Says that a row does not read as what it should be; a fault of ours.

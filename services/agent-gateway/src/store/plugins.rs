@@ -1,15 +1,17 @@
 //! Plugins: written once, never changed.
 
-use super::schema::{agent_plugin, plugin};
+use super::schema::{agent_plugin, plugin, plugin_parting};
+use super::signatures::signatures_of;
 use super::unreadable;
 use crate::domain;
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use store::Conn;
 use time::OffsetDateTime;
-use types::api::plugin::{PluginCommand, PluginDocument, PluginView};
+use types::api::plugin::{PluginCommand, PluginDocument, PluginVersion, PluginView};
 use types::{AgentId, PluginId};
 use uuid::Uuid;
 
@@ -36,6 +38,8 @@ pub(crate) struct NewRow {
     pub published: OffsetDateTime,
     /// Who published it.
     pub published_by: i64,
+    /// Whether the version came as a number.
+    pub version_is_number: bool,
 }
 
 #[derive(HasQuery)]
@@ -48,6 +52,7 @@ struct Row {
     description: String,
     hash: String,
     commands: Value,
+    version_is_number: bool,
 }
 
 fn commands(id: Uuid, functions: Value) -> QueryResult<BTreeMap<String, PluginCommand>> {
@@ -55,29 +60,38 @@ fn commands(id: Uuid, functions: Value) -> QueryResult<BTreeMap<String, PluginCo
     Ok(domain::plugin::commands(PluginId(id), &functions))
 }
 
-impl TryFrom<Row> for PluginView {
-    type Error = diesel::result::Error;
-
-    fn try_from(row: Row) -> QueryResult<Self> {
-        Ok(Self {
-            id: PluginId(row.id),
-            commands: commands(row.id, row.commands)?,
-            name: row.name,
-            version: row.version,
-            description: row.description,
-            hash: row.hash,
-        })
+fn version(text: String, is_number: bool) -> PluginVersion {
+    match text.parse() {
+        Ok(number) if is_number => PluginVersion::Number(number),
+        _ => PluginVersion::Text(text),
     }
 }
 
-/// Stores a plugin and gives it as it is shown.
-pub(crate) async fn plugin_insert(conn: &mut Conn, new: &NewRow) -> QueryResult<PluginView> {
-    let row: Row = diesel::insert_into(plugin::table)
-        .values(new)
-        .returning(Row::as_returning())
-        .get_result(conn)
-        .await?;
-    row.try_into()
+fn view(row: Row, signatures: &Signatures) -> QueryResult<PluginView> {
+    let id = PluginId(row.id);
+    let signers = signatures.get(&id).into_iter().flatten().map(|(by, _)| by.clone());
+    Ok(PluginView {
+        id,
+        commands: commands(row.id, row.commands)?,
+        name: row.name,
+        version: version(row.version, row.version_is_number),
+        description: row.description,
+        hash: row.hash,
+        signers: signers.collect(),
+    })
+}
+
+type Signatures = BTreeMap<PluginId, Vec<(String, String)>>;
+
+async fn views(conn: &mut Conn, rows: Vec<Row>) -> QueryResult<Vec<PluginView>> {
+    let ids: Vec<PluginId> = rows.iter().map(|row| PluginId(row.id)).collect();
+    let signatures = signatures_of(conn, &ids).await?;
+    rows.into_iter().map(|row| view(row, &signatures)).collect()
+}
+
+/// Stores a plugin.
+pub(crate) async fn plugin_insert(conn: &mut Conn, new: &NewRow) -> QueryResult<()> {
+    diesel::insert_into(plugin::table).values(new).execute(conn).await.map(drop)
 }
 
 /// Gives the plugins behind `after`, oldest first.
@@ -88,13 +102,13 @@ pub(crate) async fn plugins_page(
 ) -> QueryResult<Vec<PluginView>> {
     let rows =
         Row::query().filter(plugin::id.gt(after)).order(plugin::id).limit(limit).load(conn).await?;
-    rows.into_iter().map(TryInto::try_into).collect()
+    views(conn, rows).await
 }
 
 /// Gives one plugin without its source.
 pub(crate) async fn plugin_view(conn: &mut Conn, id: PluginId) -> QueryResult<Option<PluginView>> {
     let row = Row::query().filter(plugin::id.eq(id.0)).first(conn).await.optional()?;
-    row.map(TryInto::try_into).transpose()
+    Ok(views(conn, row.into_iter().collect()).await?.pop())
 }
 
 /// Gives the plugins that are assigned to an agent.
@@ -103,25 +117,34 @@ pub(crate) async fn plugins_of(conn: &mut Conn, agent: AgentId) -> QueryResult<V
         agent_plugin::table.filter(agent_plugin::agent.eq(agent.0)).select(agent_plugin::plugin);
     let rows =
         Row::query().filter(plugin::id.eq_any(assigned)).order(plugin::id).load(conn).await?;
-    rows.into_iter().map(TryInto::try_into).collect()
+    views(conn, rows).await
 }
 
-/// Gives a plugin with its source, if it is assigned to the agent.
+/// Gives a plugin with its source, if it is assigned to the agent or was until a moment ago.
 pub(crate) async fn plugin_document(
     conn: &mut Conn,
     id: PluginId,
     agent: AgentId,
+    now: OffsetDateTime,
 ) -> QueryResult<Option<PluginDocument>> {
-    let found: Option<(Row, String)> = plugin::table
-        .inner_join(agent_plugin::table)
+    let assigned = agent_plugin::table
         .filter(agent_plugin::agent.eq(agent.0))
+        .filter(agent_plugin::plugin.eq(id.0));
+    let parting = plugin_parting::table
+        .filter(plugin_parting::agent.eq(agent.0))
+        .filter(plugin_parting::plugin.eq(id.0))
+        .filter(plugin_parting::until.gt(now));
+    let found: Option<(Row, String)> = plugin::table
         .filter(plugin::id.eq(id.0))
+        .filter(exists(assigned).or(exists(parting)))
         .select((Row::as_select(), plugin::script))
         .first(conn)
         .await
         .optional()?;
     let Some((row, script)) = found else { return Ok(None) };
-    let view = PluginView::try_from(row)?;
+    let mut signatures = signatures_of(conn, &[id]).await?;
+    let view = view(row, &signatures)?;
+    let signatures = signatures.remove(&id).unwrap_or_default();
     Ok(Some(PluginDocument {
         id: view.id,
         name: view.name,
@@ -130,6 +153,7 @@ pub(crate) async fn plugin_document(
         hash: view.hash,
         script,
         commands: view.commands,
+        signatures: signatures.into_iter().map(|(_, signature)| signature).collect(),
     }))
 }
 
@@ -141,4 +165,9 @@ pub(crate) async fn plugins_known(
     let ids = ids.iter().map(|id| id.0);
     let known = plugin::table.filter(plugin::id.eq_any(ids)).select(plugin::id).load(conn).await?;
     Ok(known.into_iter().map(PluginId).collect())
+}
+
+/// Forgets which plugins were taken from agents, once they cannot be fetched any more.
+pub(crate) async fn partings_purge(conn: &mut Conn, now: OffsetDateTime) -> QueryResult<usize> {
+    diesel::delete(plugin_parting::table.filter(plugin_parting::until.le(now))).execute(conn).await
 }

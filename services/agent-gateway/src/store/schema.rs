@@ -20,6 +20,7 @@ diesel::table! {
         destroyed -> Nullable<Timestamptz>,
         revoked_at -> Nullable<Timestamptz>,
         revision -> Int8,
+        address -> Nullable<Text>,
     }
 }
 
@@ -66,6 +67,25 @@ diesel::table! {
         commands -> Jsonb,
         published -> Timestamptz,
         published_by -> Int8,
+        version_is_number -> Bool,
+    }
+}
+
+diesel::table! {
+    plugin_parting (agent, plugin) {
+        agent -> Int8,
+        plugin -> Uuid,
+        until -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    plugin_signature (plugin, fingerprint) {
+        plugin -> Uuid,
+        fingerprint -> Text,
+        investigator -> Int8,
+        signature -> Text,
+        added -> Timestamptz,
     }
 }
 
@@ -87,4 +107,11 @@ diesel::table! {
 diesel::joinable!(agent_plugin -> agent (agent));
 diesel::joinable!(agent_plugin -> plugin (plugin));
 diesel::joinable!(agent_token -> agent (agent));
-diesel::allow_tables_to_appear_in_same_query!(agent, agent_plugin, agent_token, plugin, presence);
+diesel::allow_tables_to_appear_in_same_query!(
+    agent,
+    agent_plugin,
+    agent_token,
+    plugin,
+    plugin_parting,
+    presence
+);

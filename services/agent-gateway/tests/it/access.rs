@@ -11,12 +11,21 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("post", "/agent/v1/results", "agent"),
     ("put", "/agent/v1/self", "agent"),
     ("get", "/agent/v1/work", "agent"),
+    ("get", "/api/agent", "agent"),
+    ("get", "/api/agent/plugin/{id}", "agent"),
+    ("post", "/api/agent/task/{id}", "agent"),
+    ("get", "/api/agent/tasks", "agent"),
     ("get", "/api/v1/heartbeat", "anyone"),
     ("get", "/api/v1/ip", "anyone"),
     ("get", "/device", "anyone"),
+    ("post", "/device", "page"),
+    ("post", "/device/code", "page"),
+    ("post", "/device/session", "page"),
+    ("post", "/device/session/end", "page"),
     ("post", "/oauth/device/code", "anyone"),
     ("post", "/oauth/token", "anyone"),
     ("get", "/v1/agents", "reader"),
+    ("post", "/v1/agents", "writer"),
     ("delete", "/v1/agents/{id}", "writer"),
     ("get", "/v1/agents/{id}", "reader"),
     ("patch", "/v1/agents/{id}", "writer"),
@@ -27,6 +36,12 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("get", "/v1/plugins", "reader"),
     ("post", "/v1/plugins", "writer"),
     ("get", "/v1/plugins/{id}", "reader"),
+    ("post", "/v1/plugins/{id}/signatures", "writer"),
+    ("get", "/v1/tasks", "reader"),
+    ("post", "/v1/tasks", "writer"),
+    ("delete", "/v1/tasks/{id}", "writer"),
+    ("get", "/v1/tasks/{id}", "reader"),
+    ("get", "/v1/tasks/{id}/runs", "reader"),
     ("get", "/v1/teams", "reader"),
     ("post", "/v1/teams", "writer"),
 ];
@@ -48,7 +63,7 @@ async fn the_document_lists_every_route() {
         let security = &document["paths"][path][method]["security"];
         let want = match *who {
             "agent" => json!([{"bearer": []}]),
-            "anyone" => json!([{}]),
+            "anyone" | "page" => json!([{}]),
             _ => Value::Null,
         };
         assert_eq!(security, &want, "{method} {path}");
@@ -72,6 +87,12 @@ async fn nobody_comes_in_without_the_right_credential() {
             "anyone" => {
                 for token in ["", "wrong", READER] {
                     assert!(!matches!(ask(token).await, 401 | 403), "{told}");
+                }
+            }
+            // shows who may not come in a page that says so
+            "page" => {
+                for token in ["", "wrong", READER] {
+                    assert_eq!(ask(token).await, 403, "{told}");
                 }
             }
             "agent" => {

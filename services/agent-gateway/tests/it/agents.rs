@@ -57,6 +57,7 @@ async fn people_change_agents_and_the_house_is_told() {
 
     gateway.put(&format!("{path}/plugins"), WRITER, &json!([])).await.expect(200);
     assert_eq!(gateway.tap.next::<AgentChanged>().await.data.environment.modules, ["file"]);
+    gateway.clock.advance(time::Duration::minutes(2));
     gateway.get(&format!("/agent/v1/plugins/{plugin}"), &agent.token).await.expect(404);
     assert_eq!(gateway.get("/agent/v1/plugins", &agent.token).await.json()["items"], json!([]));
 }

@@ -11,6 +11,8 @@ mod answers;
 #[cfg(test)]
 mod device_flow;
 #[cfg(test)]
+mod happy;
+#[cfg(test)]
 mod leases;
 #[cfg(test)]
 mod mig;
@@ -18,6 +20,8 @@ mod mig;
 mod migrations;
 #[cfg(test)]
 mod outage;
+#[cfg(test)]
+mod page;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
@@ -29,6 +33,12 @@ mod presence;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod runbook;
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tasks;
 #[cfg(test)]
 mod withdrawals;

@@ -16,12 +16,18 @@ fn values(name: &str) -> &'static [&'static str] {
     match name {
         "token_find" => &["sha256('7')"],
         "presence_note" => &["'{7,8,9}'::bigint[]", "array[now(), now(), now()]"],
-        "mailbox_due" => &["7", "now()", "3"],
+        "mailbox_due" | "tasks_look" => &["7", "now()", "3"],
         "mailbox_lease" => &["7", "now()", "3", "now() + '10 minutes'", "16"],
         "mailbox_find" => &["array['00000000-0000-0000-0000-000000000007'::uuid]", "7"],
         "mailbox_close" => &["'{7,8,9}'::bigint[]", "now()"],
         "mailbox_ring" => &["'{7,8,9}'::bigint[]", "now()", "3"],
         "mailbox_give_up" => &["now()", "3", "500"],
+        "address_find" => &["'192.0.2.7'"],
+        "agent_self" => &["7"],
+        "tasks_offer" => &["7", "now()", "3", "now() + '10 minutes'", "64"],
+        "tasks_silent" => &["now()", "3", "now() - '10 minutes'::interval", "200"],
+        "task_find" => &["'00000000-0000-0000-0000-000000000007'::uuid", "7"],
+        "task_hold" => &["'00000000-0000-0000-0000-000000000007'::uuid"],
         other => panic!("{other} has no values here"),
     }
 }
@@ -38,6 +44,15 @@ const FILL: &str = "
             case when n % 50 = 0 then 'waiting' when n % 50 = 1 then 'leased' else 'returned' end,
             now() + '1 minute'::interval
         from generate_series(1, 60000) n;
+    update agent set address = 'address ' || number;
+    insert into plugin values ('00000000-0000-0000-0000-000000000007', 'p', '1', '', 's', repeat('0', 128), '{}', now(), 1);
+    insert into agent_plugin select n, '00000000-0000-0000-0000-000000000007' from generate_series(1, 20000) n;
+    insert into task (id, agent, plugin, command, arguments, state, attempts, leased_until, created, ended)
+        select gen_random_uuid(), n % 20000 + 1, '00000000-0000-0000-0000-000000000007', 'c', '{}',
+            case when n % 50 = 0 then 'waiting' when n % 50 = 1 then 'offered' else 'done' end, 1,
+            now() + '1 minute'::interval, now(), case when n % 50 > 1 then now() end
+        from generate_series(1, 60000) n;
+    insert into task_run (task, at, data, bytes, cut) select id, now(), '1', 1, false from task;
     analyze;";
 
 #[tokio::test(flavor = "multi_thread")]

@@ -281,22 +281,27 @@ impl Gateway {
 
     /// Counts rows.
     pub(crate) async fn count(&self, from: &str) -> i64 {
-        #[derive(diesel::QueryableByName)]
-        struct Count {
-            #[diesel(sql_type = BigInt)]
-            count: i64,
-        }
-        let mut conn = self.database.store().get().await.unwrap();
-        let counted: Count = store::sql(format!("select count(*) as count from {from}"))
-            .get_result(&mut conn)
-            .await
-            .unwrap();
-        counted.count
+        count(&self.database, from).await
     }
 
     pub(crate) fn now(&self) -> OffsetDateTime {
         self.clock.now()
     }
+}
+
+/// Counts rows, whether a gateway runs or not.
+pub(crate) async fn count(database: &Database, from: &str) -> i64 {
+    #[derive(diesel::QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let mut conn = database.store().get().await.unwrap();
+    let counted: Count = store::sql(format!("select count(*) as count from {from}"))
+        .get_result(&mut conn)
+        .await
+        .unwrap();
+    counted.count
 }
 
 /// Is an action's document with two operations; blanks and order must come through as they are.

@@ -240,6 +240,8 @@ impl World {
             finished: Some(time(&past.action["finishtime"])),
             at: time(&past.action["lastupdatetime"]),
             version: 9,
+            wave: 0,
+            held: 0,
         })
         .await;
         let open = format!("command where action_id = {id} and results is null");

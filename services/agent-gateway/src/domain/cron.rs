@@ -1,0 +1,272 @@
+//! When tasks run: only what every RunbookSolutions agent understands the same way.
+//!
+//! Agents give the expression to `croniter`, whichever version was current when they were installed, and one that it
+//! does not take ends the whole schedule of that agent without a word (specs/runbook/plugins-and-tasks.md §6). So this
+//! takes the subset that versions 2.0.1 and 7.0.0 agree on, and nothing that never happens.
+
+const LONGEST: usize = 256;
+const ALIASES: [&str; 7] =
+    ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"];
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+/// The days of each month that come every year.
+const DAYS: [u32; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+/// Is one field: what it is called, what it takes, and the words for its numbers from `first` on.
+struct Field {
+    name: &'static str,
+    first: u32,
+    last: u32,
+    words: &'static [&'static str],
+}
+
+const fn field(name: &'static str, first: u32, last: u32, words: &'static [&'static str]) -> Field {
+    Field { name, first, last, words }
+}
+
+const MINUTE: Field = field("minute", 0, 59, &[]);
+const HOUR: Field = field("hour", 0, 23, &[]);
+const DAY: Field = field("day of the month", 1, 31, &[]);
+const MONTH: Field = field("month", 1, 12, &MONTHS);
+const WEEKDAY: Field = field("day of the week", 0, 7, &WEEKDAYS);
+const SECOND: Field = field("second", 0, 59, &[]);
+
+/// Says why `expression` may not be given to an agent, if it may not.
+pub(crate) fn check(expression: &str) -> Result<(), String> {
+    if expression.len() > LONGEST {
+        return Err(format!("is longer than {LONGEST} bytes"));
+    }
+    if expression.starts_with('@') {
+        let known = ALIASES.contains(&expression);
+        return known.then_some(()).ok_or_else(|| format!("is none of {}", ALIASES.join(", ")));
+    }
+    let fields: Vec<&str> = expression.split([' ', '\t']).filter(|f| !f.is_empty()).collect();
+    let (minute, hour, day, month, weekday, second) = match fields.as_slice() {
+        [minute, hour, day, month, weekday] => (minute, hour, day, month, weekday, &"0"),
+        [minute, hour, day, month, weekday, second] => (minute, hour, day, month, weekday, second),
+        other => {
+            return Err(format!(
+                "has {} fields; 5 are needed (minute, hour, day, month, weekday), or 6 with the second last",
+                other.len()
+            ));
+        }
+    };
+    MINUTE.numbers(minute)?;
+    HOUR.numbers(hour)?;
+    SECOND.numbers(second)?;
+    let months = MONTH.numbers(month)?;
+    if !day.eq_ignore_ascii_case("l") {
+        check_days(&DAY.numbers(day)?, &months)?;
+    }
+    match nth_weekday(weekday)? {
+        Some(_) if *day != "*" => Err(
+            "asks for a day of the month beside an n-th or last weekday, which agents cannot find"
+                .into(),
+        ),
+        Some(5) if months.len() < MONTHS.len() => {
+            Err("asks for a fifth weekday in some months only, which may not come for years".into())
+        }
+        Some(_) => Ok(()),
+        None => WEEKDAY.numbers(weekday).map(drop),
+    }
+}
+
+/// Refuses days that do not come in each year in any of these months. That a weekday is asked for as well does not help:
+/// agents look for both.
+fn check_days(days: &[u32], months: &[u32]) -> Result<(), String> {
+    let comes = |month: &u32| {
+        let index = usize::try_from(month.saturating_sub(1)).unwrap_or(usize::MAX);
+        let last = DAYS.get(index).copied().unwrap_or(0);
+        days.iter().any(|day| *day <= last)
+    };
+    if months.iter().any(comes) {
+        Ok(())
+    } else {
+        Err("never happens, or not in every year: no month of it has such a day".into())
+    }
+}
+
+/// Reads `L5` (the last Friday) and `1#2` (the second Monday), which stand alone; gives the number behind the `#`.
+fn nth_weekday(text: &str) -> Result<Option<u32>, String> {
+    let bad = || format!("day of the week: {text:?} is not understood by every agent");
+    if let Some(day) = text.strip_prefix(['L', 'l']) {
+        let day = WEEKDAY.number(day).filter(|_| day.bytes().all(|b| b.is_ascii_digit()));
+        return day.filter(|day| *day < 7).map(|_| Some(0)).ok_or_else(bad);
+    }
+    let Some((day, nth)) = text.split_once('#') else { return Ok(None) };
+    let day = WEEKDAY.number(day).filter(|day| *day < 7);
+    let nth = matches!(nth, "1" | "2" | "3" | "4" | "5").then(|| nth.parse().ok()).flatten();
+    day.and(nth).map(Some).ok_or_else(bad)
+}
+
+impl Field {
+    /// Gives the numbers that a field stands for.
+    fn numbers(&self, text: &str) -> Result<Vec<u32>, String> {
+        let mut numbers = Vec::new();
+        for item in text.split(',') {
+            let bad = || {
+                let Self { name, first, last, .. } = self;
+                format!(
+                    "{name}: {item:?} is not understood by every agent; it takes *, numbers from {first} to {last}, ascending ranges, steps and lists"
+                )
+            };
+            let (range, step) = match item.split_once('/') {
+                None => (item, None),
+                Some((range, step)) => (range, Some(step)),
+            };
+            let step = match step {
+                None => 1,
+                Some(step) => step_of(step).ok_or_else(bad)?,
+            };
+            let (from, to) = self.range(range, step > 1 || item.contains('/')).ok_or_else(bad)?;
+            numbers.extend((from..=to).step_by(step));
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(numbers)
+    }
+
+    fn range(&self, text: &str, stepped: bool) -> Option<(u32, u32)> {
+        if text == "*" {
+            return Some((self.first, self.last));
+        }
+        if let Some((from, to)) = text.split_once('-') {
+            let (from, to) = (self.number(from)?, self.number(to)?);
+            return (from < to).then_some((from, to));
+        }
+        let number = self.number(text).filter(|_| !stepped)?;
+        Some((number, number))
+    }
+
+    fn number(&self, text: &str) -> Option<u32> {
+        if let Some(place) = self.words.iter().position(|word| text.eq_ignore_ascii_case(word)) {
+            return Some(self.first + u32::try_from(place).ok()?);
+        }
+        let digits = (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        let number = text.parse().ok().filter(|_| digits)?;
+        (self.first..=self.last).contains(&number).then_some(number)
+    }
+}
+
+fn step_of(text: &str) -> Option<usize> {
+    let digits = (1..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|step| digits && *step > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+
+    #[test]
+    fn what_every_agent_understands_is_taken() {
+        for good in [
+            "* * * * *",
+            "*/5 * * * *",
+            "0 9-17 * * 1-5",
+            "0 0 1,15 * *",
+            "0 0 * jan,JUL mon-fri",
+            "0 0 * * 7",
+            "0 0 * * sun",
+            "5-59/10 * * * *",
+            "0 0 L * *",
+            "0 0 l 2 *",
+            "0 0 * * L5",
+            "0 0 * * 1#2",
+            "0 0 * * mon#1",
+            "0 0 * * 1#5",
+            "* * * * * *",
+            "* * * * * */15",
+            "@hourly",
+            "@daily",
+            "@midnight",
+            "@weekly",
+            "@monthly",
+            "@yearly",
+            "@annually",
+            "*/100 * * * *",
+            " * * * * * ",
+            "*\t*\t*\t*\t*",
+            "*  *  *  *  *",
+            "0 0 1 */3 *",
+            "00 00 * * *",
+            "0 0 28-31 2 *",
+            "0 0 31 */2 *",
+            "0 0 31 1,2 *",
+            "0 0 1 1 1",
+        ] {
+            assert_eq!(check(good), Ok(()), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn what_ends_a_schedule_is_refused() {
+        for bad in [
+            "",
+            " ",
+            "* * * *",
+            "* * * * * * *",
+            "* * * * * 30 2026",
+            "0 0 31 2 *",
+            "0 0 30 2 *",
+            "0 0 29 2 *",
+            "0 0 31 4 *",
+            "0 0 31 4,6,9,11 *",
+            "0 0 30 2 1",
+            "0 0 29-31 feb *",
+            "0 0 * * 5L",
+            "0 0 15W * *",
+            "0 0 ? * *",
+            "0 0 * * ?",
+            "@reboot",
+            "@every 5m",
+            "@Daily",
+            " @daily",
+            "H * * * *",
+            "R * * * *",
+            "60 * * * *",
+            "* 24 * * *",
+            "* * 0 * *",
+            "* * 32 * *",
+            "* * * 13 *",
+            "* * * * 8",
+            "*/0 * * * *",
+            "50-10 * * * *",
+            "0 22-2 * * *",
+            "0 0 * * fri-mon",
+            "1,2,,3 * * * *",
+            ",1 * * * *",
+            "a * * * *",
+            "0x1 * * * *",
+            "٣ * * * *",
+            "CRON_TZ=UTC * * * * *",
+            "0 0 * 2 1#5",
+            "0 0 * * 1#6",
+            "0 0 * * 1#0",
+            "0 0 * * 1#2,3#1",
+            "0 0 L,15 * *",
+            "0 0 * * Lfri",
+            "0 0 * * L",
+            "0 0 * mon *",
+            "jan * * * *",
+            "+1 * * * *",
+            "-1 * * * *",
+            "1- * * * *",
+            "*-5 * * * *",
+            "*/ * * * *",
+            "*/+2 * * * *",
+            "* * * * *\n",
+            "* * * *\u{a0}*",
+            "5/10 * * * *",
+            "*/99999 * * * *",
+            "001 * * * *",
+            "3-3 * * * *",
+            "0 0 1 * 1#2",
+            "0 0 L * mon#2",
+            "0 0 31 1 L1",
+        ] {
+            assert!(check(bad).is_err(), "{bad:?}");
+        }
+        assert!(check(&"1,".repeat(200)).is_err());
+    }
+}

@@ -1,0 +1,180 @@
+//! Tasks of RunbookSolutions agents, and what comes back from them.
+
+use super::answer::{in_words, size};
+use super::{cron, text};
+use serde_json::{Map, Value};
+use types::api::problem::Fault;
+use types::api::task::NewTask;
+use types::{OperationResult, PluginId};
+
+const ARGUMENTS_BYTES: usize = 256 * 1_024;
+const COMMAND_BYTES: usize = 256;
+/// Clash with the agent's own names inside it, so that the task is dropped (specs/runbook/plugins-and-tasks.md §5).
+pub(crate) const RESERVED: [&str; 3] = ["self", "task", "commandName"];
+
+/// Is a command key, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CommandKey {
+    /// The plugin.
+    pub plugin: PluginId,
+    /// The command's name in it.
+    pub name: String,
+}
+
+impl CommandKey {
+    /// Reads `<plugin id>.<name>`; the id as this house writes it.
+    pub(crate) fn parse(key: &str) -> Option<Self> {
+        let (id, name) = key.split_once('.')?;
+        let plugin: PluginId = id.parse().ok()?;
+        (plugin.to_string() == id).then(|| Self { plugin, name: name.into() })
+    }
+}
+
+/// Checks a task as far as it can be told from itself.
+pub(crate) fn check(task: &NewTask) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    text::check(&mut faults, "/command", &task.command, 1..=COMMAND_BYTES);
+    if let Some(Err(detail)) = task.cron.as_deref().map(cron::check) {
+        faults.push(Fault { pointer: "/cron".into(), detail });
+    }
+    if let Err(wrong) = check_arguments(&task.arguments) {
+        let pointer = match wrong.name {
+            Some(name) => format!("/arguments/{}", text::step(name)),
+            None => "/arguments".into(),
+        };
+        faults.push(Fault { pointer, detail: wrong.detail });
+    }
+    faults
+}
+
+/// Says what is wrong with arguments.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct WrongArguments<'a> {
+    /// Which of them, unless it is all together.
+    name: Option<&'a str>,
+    /// What.
+    pub detail: String,
+}
+
+/// Checks arguments: no reserved name, not too long.
+pub(crate) fn check_arguments(
+    arguments: &Map<String, Value>,
+) -> Result<String, WrongArguments<'_>> {
+    if let Some(name) = arguments.keys().find(|name| RESERVED.contains(&name.as_str())) {
+        let detail = "is a name that agents use themselves; rename the parameter".into();
+        return Err(WrongArguments { name: Some(name), detail });
+    }
+    let text = Value::Object(arguments.clone()).to_string();
+    if text.len() > ARGUMENTS_BYTES {
+        let detail = format!("has {} bytes; at most {ARGUMENTS_BYTES} are allowed", text.len());
+        return Err(WrongArguments { name: None, detail });
+    }
+    Ok(text)
+}
+
+/// Is what an agent sent back from one run.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Outcome {
+    /// What the command gave back; null when it was too large to be kept.
+    pub data: Value,
+    /// How many bytes of JSON it had.
+    pub bytes: u64,
+    /// Whether it was too large.
+    pub cut: bool,
+}
+
+impl Outcome {
+    /// Takes what a command gave back; one larger than `limit` bytes of JSON is not kept.
+    pub(crate) fn of(mut data: Value, limit: usize) -> Self {
+        let size = size(&data);
+        let cut = size > limit;
+        if cut {
+            data = Value::Null;
+        }
+        Self { data, bytes: size.try_into().unwrap_or(u64::MAX), cut }
+    }
+
+    /// Makes the result of a signed action's operation: whatever came back is a success, for agents tell of nothing else.
+    pub(crate) fn into_result(self, limit: usize) -> OperationResult {
+        let note = format!("result was {} bytes; cut at {}", self.bytes, in_words(limit));
+        OperationResult {
+            foundanything: self.cut || is_something(&self.data),
+            success: true,
+            elements: self.data,
+            statistics: Value::Null,
+            errors: self.cut.then(|| vec![note]),
+        }
+    }
+}
+
+/// Tells whether a value says that something was found: not null, false, 0 or empty.
+fn is_something(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Bool(true) => true,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use types::AgentUid;
+    use uuid::Uuid;
+
+    fn task(cron: Option<&str>, arguments: Value) -> NewTask {
+        let Value::Object(arguments) = arguments else { unreachable!() };
+        NewTask {
+            agent_id: AgentUid(Uuid::nil()),
+            command: "x".into(),
+            cron: cron.map(Into::into),
+            arguments,
+        }
+    }
+
+    #[test]
+    fn wrong_tasks_are_pointed_at() {
+        for (task, want) in [
+            (task(None, json!({})), vec![]),
+            (task(Some("* * * * *"), json!({"args": 1, "kwargs": 2})), vec![]),
+            (task(Some(""), json!({})), vec!["/cron"]),
+            (task(Some("0 0 30 2 *"), json!({"self": 1})), vec!["/cron", "/arguments/self"]),
+            (task(None, json!({"task": 1})), vec!["/arguments/task"]),
+            (task(None, json!({"commandName": 1})), vec!["/arguments/commandName"]),
+            (task(None, json!({"a": "x".repeat(300_000)})), vec!["/arguments"]),
+        ] {
+            let faults = check(&task);
+            let told: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+            assert_eq!(told, want, "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_read_as_it_is_written() {
+        let id = "0190a1b2-0000-7000-8000-000000000002";
+        let key = CommandKey::parse(&format!("{id}.greet")).unwrap();
+        assert_eq!((key.plugin.to_string().as_str(), key.name.as_str()), (id, "greet"));
+        for other in ["file", "a.b", "", ".", "0190A1B2-0000-7000-8000-000000000002.greet"] {
+            assert_eq!(CommandKey::parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_found_in_nothing() {
+        for nothing in
+            [json!(null), json!(false), json!(0), json!(0.0), json!(""), json!([]), json!({})]
+        {
+            assert!(!is_something(&nothing), "{nothing}");
+        }
+        for something in [json!(true), json!(-1), json!("0"), json!([0]), json!({"a": null})] {
+            assert!(is_something(&something), "{something}");
+        }
+        let cut = Outcome { data: Value::Null, bytes: 9, cut: true }.into_result(1 << 20);
+        assert!(cut.foundanything && cut.success);
+        assert_eq!(cut.errors, Some(vec!["result was 9 bytes; cut at 1 MiB".into()]));
+    }
+}

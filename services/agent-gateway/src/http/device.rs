@@ -1,0 +1,347 @@
+//! `/device`: the page where a person admits a device. It works without script; a session lasts a quarter of an hour, its
+//! cookie is for this page only, and every form carries a word that follows from it.
+
+use super::html;
+use super::query::ShownCode;
+use crate::AgentGateway;
+use crate::app::sign_in::SESSION;
+use crate::domain::user_code::UserCode;
+use crate::error::Error;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use sha2::{Digest, Sha256};
+use types::api::device::Approval;
+use types::{InvestigatorId, PluginId, TeamId};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{Form, Origin, Peer, Problem, Query};
+
+const COOKIE: &str = "writ-device";
+const COOKIE_RULES: &str = "; Path=/device; HttpOnly; SameSite=Strict";
+/// How many teams and plugins are offered; more are assigned at `/v1/agents`.
+const OFFERED: i64 = 200;
+const FORGED: &str = "the form is not one of this page, or is too old; open the page again";
+
+/// Is what the sign-in form sends.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described here, read by name")]
+struct SignInForm {
+    /// The API key.
+    key: String,
+    /// The code to go on with.
+    code: Option<String>,
+}
+
+/// Is what the code form sends.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described here, read by name")]
+struct CodeForm {
+    /// The word of the session.
+    csrf: String,
+    /// The code that the device shows.
+    code: String,
+}
+
+/// Is what the form to sign out sends.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described here, read by name")]
+struct SignOutForm {
+    /// The word of the session.
+    csrf: String,
+}
+
+/// Is what the last form sends.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described here, read by name")]
+struct DecisionForm {
+    /// The word of the session.
+    csrf: String,
+    /// The code that the device shows.
+    code: String,
+    /// `approve` or `deny`.
+    decision: String,
+    /// The agent's name.
+    name: Option<String>,
+    /// The id of its team.
+    team: Option<String>,
+    /// The ids of its plugins, each by itself.
+    plugin: Option<String>,
+}
+
+/// Is somebody who is signed in.
+struct Visitor {
+    investigator: InvestigatorId,
+    /// The word that each form of theirs carries.
+    csrf: String,
+}
+
+/// Shows the page: who the visitor is, then the code, then the device.
+#[utoipa::path(
+    tag = "device flow",
+    security(()),
+    params(ShownCode),
+    responses((status = 200, description = "A page for people", body = String, content_type = "text/html"))
+)]
+#[get("/device")]
+pub(super) async fn show(
+    request: HttpRequest,
+    gateway: Data<AgentGateway>,
+    peer: Peer,
+    query: Query<ShownCode>,
+) -> Result<HttpResponse, Problem> {
+    let typed = query.code.as_deref().unwrap_or_default();
+    // only letters of codes are ever shown again
+    let code = UserCode::parse(typed).map(|code| code.to_string()).unwrap_or_default();
+    match visitor(&request, &gateway).await? {
+        None => Ok(html::page(StatusCode::OK, &html::sign_in(&code, ""))),
+        Some(visitor) => show_code(&gateway, peer, &visitor, typed, "").await,
+    }
+}
+
+/// Signs a person in by API key.
+#[utoipa::path(
+    tag = "device flow",
+    security(()),
+    request_body(content = SignInForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 303, description = "Signed in; go on at `/device`"), (status = 403, description = "A page that says what was wrong", body = String, content_type = "text/html"))
+)]
+#[post("/device/session")]
+pub(super) async fn sign_in(
+    request: HttpRequest,
+    gateway: Data<AgentGateway>,
+    origin: Data<Origin>,
+    peer: Peer,
+    form: Form<{ 16 << 10 }>,
+) -> Result<HttpResponse, Problem> {
+    if is_from_elsewhere(&request) {
+        return Ok(html::page(StatusCode::FORBIDDEN, &html::sign_in("", FORGED)));
+    }
+    if let Some(shut) = shut(&gateway, peer) {
+        return Ok(shut);
+    }
+    let code = form.first("code").and_then(UserCode::parse);
+    let code = code.map(|code| code.to_string()).unwrap_or_default();
+    let Some(secret) = gateway.app.sign_in(form.first("key").unwrap_or_default().trim()).await?
+    else {
+        gateway.guesses.note(peer.0, gateway.app.clock.now());
+        let fault = "this is not the API key of an active investigator who may change agents (gateway_write)";
+        return Ok(html::page(StatusCode::FORBIDDEN, &html::sign_in(&code, fault)));
+    };
+    let secure = if origin.link("").starts_with("https:") { "; Secure" } else { "" };
+    let cookie = format!("{COOKIE}={secret}; Max-Age={}{COOKIE_RULES}{secure}", SESSION.as_secs());
+    let next = if code.is_empty() { "/device".into() } else { format!("/device?code={code}") };
+    Ok(html::dress(HttpResponse::SeeOther())
+        .insert_header((header::LOCATION, next))
+        .insert_header((header::SET_COOKIE, cookie))
+        .finish())
+}
+
+/// Signs the visitor out.
+#[utoipa::path(
+    tag = "device flow",
+    security(()),
+    request_body(content = SignOutForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 303, description = "Signed out"), (status = 403, description = "A page that says what was wrong", body = String, content_type = "text/html"))
+)]
+#[post("/device/session/end")]
+pub(super) async fn sign_out(
+    request: HttpRequest,
+    gateway: Data<AgentGateway>,
+    form: Form<{ 16 << 10 }>,
+) -> Result<HttpResponse, Problem> {
+    let Some(_visitor) = sender(&request, &gateway, &form).await? else { return Ok(forged()) };
+    if let Some(secret) = session(&request) {
+        gateway.app.sign_out(secret).await?;
+    }
+    let gone = format!("{COOKIE}=; Max-Age=0{COOKIE_RULES}");
+    Ok(html::dress(HttpResponse::SeeOther())
+        .insert_header((header::LOCATION, "/device"))
+        .insert_header((header::SET_COOKIE, gone))
+        .finish())
+}
+
+/// Looks a typed code up.
+#[utoipa::path(
+    tag = "device flow",
+    security(()),
+    request_body(content = CodeForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The device", body = String, content_type = "text/html"), (status = "4XX", description = "A page that says what was wrong", body = String, content_type = "text/html"))
+)]
+#[post("/device/code")]
+pub(super) async fn enter(
+    request: HttpRequest,
+    gateway: Data<AgentGateway>,
+    peer: Peer,
+    form: Form<{ 16 << 10 }>,
+) -> Result<HttpResponse, Problem> {
+    let Some(visitor) = sender(&request, &gateway, &form).await? else { return Ok(forged()) };
+    show_code(&gateway, peer, &visitor, form.first("code").unwrap_or_default(), "").await
+}
+
+/// Admits a device, or refuses it.
+#[utoipa::path(
+    tag = "device flow",
+    security(()),
+    request_body(content = DecisionForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "What became of it", body = String, content_type = "text/html"), (status = "4XX", description = "A page that says what was wrong", body = String, content_type = "text/html"))
+)]
+#[post("/device")]
+pub(super) async fn decide(
+    request: HttpRequest,
+    gateway: Data<AgentGateway>,
+    peer: Peer,
+    form: Form<{ 64 << 10 }>,
+) -> Result<HttpResponse, Problem> {
+    let Some(visitor) = sender(&request, &gateway, &form).await? else { return Ok(forged()) };
+    if let Some(shut) = shut(&gateway, peer) {
+        return Ok(shut);
+    }
+    let code = form.first("code").unwrap_or_default();
+    let done = match (form.first("decision"), approval(&form)) {
+        _ if !gateway.app.may_change() => {
+            Err("the investigators' keys may be out of date here, so nothing is changed; try again later".into())
+        }
+        (Some("deny"), _) => match gateway.app.deny_code(code, visitor.investigator).await {
+            Ok(()) => Ok("The device was turned away.".to_owned()),
+            Err(error) => Err(in_words(error)?),
+        },
+        (Some("approve"), Some(approval)) => {
+            match gateway.app.approve_code(code, approval, visitor.investigator).await {
+                Ok(agent) => Ok(format!(
+                    "The device is in: it is the agent {} ({}) from its next question on.",
+                    agent.name, agent.id
+                )),
+                Err(error) => Err(in_words(error)?),
+            }
+        }
+        _ => Err("the form is not complete".into()),
+    };
+    match done {
+        Ok(text) => Ok(html::page(StatusCode::OK, &html::decided(&text))),
+        Err(fault) => show_code(&gateway, peer, &visitor, code, &fault).await,
+    }
+}
+
+fn approval(form: &web::Values) -> Option<Approval> {
+    let team = form.first("team").filter(|team| !team.is_empty());
+    let plugins: Result<Vec<PluginId>, _> =
+        form.all("plugin").iter().map(|id| id.parse()).collect();
+    Some(Approval {
+        name: form.first("name").unwrap_or_default().trim().into(),
+        team_id: team.map(str::parse::<TeamId>).transpose().ok()?,
+        plugins: plugins.ok()?,
+        tags: std::collections::BTreeMap::new(),
+    })
+}
+
+/// Says what was wrong with the input; what is wrong with us is a problem.
+fn in_words(error: Error) -> Result<String, Problem> {
+    match error {
+        Error::Invalid(faults) => {
+            let told = faults
+                .iter()
+                .map(|fault| format!("{} {}", fault.pointer.trim_start_matches('/'), fault.detail));
+            Ok(told.collect::<Vec<_>>().join("; "))
+        }
+        Error::NotFound(_) => Ok("no device waits with this code".into()),
+        Error::Conflict { detail, .. } => Ok(detail.into()),
+        other => Err(other.into()),
+    }
+}
+
+async fn show_code(
+    gateway: &AgentGateway,
+    peer: Peer,
+    visitor: &Visitor,
+    typed: &str,
+    fault: &str,
+) -> Result<HttpResponse, Problem> {
+    let csrf = &visitor.csrf;
+    let status = if fault.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    if typed.is_empty() {
+        return Ok(html::page(status, &html::enter_code(csrf, fault)));
+    }
+    if let Some(shut) = shut(gateway, peer) {
+        return Ok(shut);
+    }
+    let found = match UserCode::parse(typed) {
+        Some(code) => gateway.app.read_code(&code).await?,
+        None => None,
+    };
+    let Some(code) = found else {
+        gateway.guesses.note(peer.0, gateway.app.clock.now());
+        let fault = if fault.is_empty() { "no device waits with this code" } else { fault };
+        return Ok(html::page(StatusCode::NOT_FOUND, &html::enter_code(csrf, fault)));
+    };
+    let teams = gateway.app.list_teams(Uuid::nil(), OFFERED).await?;
+    let plugins = gateway.app.list_plugins(Uuid::nil(), OFFERED).await?;
+    Ok(html::page(status, &html::decide(csrf, &code, &teams, &plugins, fault)))
+}
+
+/// Answers an address that was wrong too often.
+fn shut(gateway: &AgentGateway, peer: Peer) -> Option<HttpResponse> {
+    gateway.guesses.is_shut(peer.0, gateway.app.clock.now()).then(|| {
+        let mut page = html::page(
+            StatusCode::TOO_MANY_REQUESTS,
+            "<p class=\"wrong\" role=\"alert\">Too many wrong codes or keys came from your address; \
+             try again in five minutes.</p>",
+        );
+        page.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("300"));
+        page
+    })
+}
+
+fn forged() -> HttpResponse {
+    html::page(StatusCode::FORBIDDEN, &html::decided(FORGED))
+}
+
+async fn visitor(
+    request: &HttpRequest,
+    gateway: &AgentGateway,
+) -> Result<Option<Visitor>, Problem> {
+    let Some(secret) = session(request) else { return Ok(None) };
+    let found = gateway.app.session(secret).await?;
+    Ok(found.map(|investigator| Visitor { investigator, csrf: csrf(secret) }))
+}
+
+/// Gives the secret of the visitor's session.
+fn session(request: &HttpRequest) -> Option<&str> {
+    let lines = request.headers().get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
+    let mut pairs =
+        lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE).map(|(_, secret)| secret)
+}
+
+/// Gives who sent a form, if the form is one of theirs.
+async fn sender(
+    request: &HttpRequest,
+    gateway: &AgentGateway,
+    form: &web::Values,
+) -> Result<Option<Visitor>, Problem> {
+    if is_from_elsewhere(request) {
+        return Ok(None);
+    }
+    let visitor = visitor(request, gateway).await?;
+    // hashed, so that comparing takes as long wherever they differ
+    let hash = |text: &str| Sha256::digest(text);
+    Ok(visitor
+        .filter(|visitor| form.first("csrf").is_some_and(|word| hash(word) == hash(&visitor.csrf))))
+}
+
+/// Makes the word that forms carry; it follows from the session's secret and says nothing about it.
+fn csrf(secret: &str) -> String {
+    hex::encode(Sha256::digest(format!("form of {secret}")))
+}
+
+/// Tells whether a browser says that another site sent the form.
+fn is_from_elsewhere(request: &HttpRequest) -> bool {
+    let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let site =
+        text("sec-fetch-site").is_some_and(|site| matches!(site, "cross-site" | "same-site"));
+    let host = request.connection_info().host().to_owned();
+    let origin = text("origin").is_some_and(|origin| {
+        origin.split_once("://").is_none_or(|(_, from)| !from.eq_ignore_ascii_case(&host))
+    });
+    site || origin
+}

@@ -1,0 +1,66 @@
+//! How often somebody may be wrong at the page for devices: user codes are short.
+
+use crate::domain::address::origin;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use time::{Duration, OffsetDateTime};
+
+/// How many wrong codes or keys are taken from one address in [`WINDOW`].
+const MOST: u32 = 10;
+const WINDOW: Duration = Duration::minutes(5);
+/// Bounds what is remembered.
+const ADDRESSES: usize = 10_000;
+
+/// Remembers who was wrong lately.
+#[derive(Debug, Default)]
+pub(crate) struct Guesses(Mutex<HashMap<IpAddr, (OffsetDateTime, u32)>>);
+
+impl Guesses {
+    /// Tells whether an address has been wrong too often.
+    pub(crate) fn is_shut(&self, address: IpAddr, now: OffsetDateTime) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .get(&origin(address))
+            .is_some_and(|(since, count)| *count >= MOST && now - *since < WINDOW)
+    }
+
+    /// Notes that an address was wrong.
+    pub(crate) fn note(&self, address: IpAddr, now: OffsetDateTime) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= ADDRESSES {
+            known.retain(|_, (since, _)| now - *since < WINDOW);
+        }
+        // when so many are wrong at once, they are one
+        let address = origin(address);
+        let full = known.len() >= ADDRESSES && !known.contains_key(&address);
+        let key = if full { IpAddr::from([0; 4]) } else { address };
+        let entry = known.entry(key).or_insert((now, 0));
+        if now - entry.0 >= WINDOW {
+            *entry = (now, 0);
+        }
+        entry.1 += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn ten_times_wrong_is_too_often_for_five_minutes() {
+        let (guesses, now) = (Guesses::default(), datetime!(2026-01-01 00:00 UTC));
+        let (one, other): (IpAddr, IpAddr) =
+            ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        for _ in 0..10 {
+            assert!(!guesses.is_shut(one, now));
+            guesses.note(one, now);
+        }
+        assert!(guesses.is_shut(one, now) && !guesses.is_shut(other, now));
+        let later = now + WINDOW;
+        assert!(!guesses.is_shut(one, later));
+        guesses.note(one, later);
+        assert!(!guesses.is_shut(one, later));
+    }
+}

@@ -1,0 +1,160 @@
+//! The page for devices as HTML: without script, without anything from elsewhere, everything foreign escaped.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+use std::sync::LazyLock;
+use types::api::device::PendingCode;
+use types::api::plugin::PluginView;
+
+use crate::store::teams::Team;
+
+const STYLE: &str = "body{font:1rem/1.5 sans-serif;max-width:38rem;margin:2rem auto;padding:0 1rem}\
+label{display:block;margin:.8rem 0 .2rem}input[type=text],input[type=password],select{width:100%;padding:.4rem;\
+box-sizing:border-box;font:inherit}button{font:inherit;padding:.5rem 1.2rem;margin:1rem 1rem 0 0}\
+dt{font-weight:bold}dd{margin:0 0 .4rem;overflow-wrap:anywhere}.wrong{color:#a00}code{font-size:1.2em}";
+
+/// Allows the style above, forms to this page, and nothing else.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let style = STANDARD.encode(Sha256::digest(STYLE));
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+});
+
+/// Escapes a foreign text for HTML.
+pub(super) fn escape(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, letter| {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            letter => out.push(letter),
+        }
+        out
+    })
+}
+
+/// Answers with a page; `body` is HTML.
+pub(super) fn page(status: StatusCode, body: &str) -> HttpResponse {
+    dress(HttpResponse::build(status)).content_type("text/html; charset=utf-8").body(format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Writ: enrol a device</title>\
+         <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head>\
+         <body><h1>Enrol a device</h1>{body}</body></html>\n"
+    ))
+}
+
+/// Sets what keeps the page by itself. The form's origin is told to the page itself only.
+pub(super) fn dress(mut response: HttpResponseBuilder) -> HttpResponseBuilder {
+    response
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY.as_str()))
+        .insert_header((header::REFERRER_POLICY, "same-origin"))
+        .insert_header((header::X_FRAME_OPTIONS, "DENY"))
+        .insert_header((header::CACHE_CONTROL, "no-store"));
+    response
+}
+
+fn wrong(text: &str) -> String {
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!("<p class=\"wrong\" role=\"alert\">{}</p>", escape(text))
+    }
+}
+
+/// Asks who the visitor is; `code` is kept for after that.
+pub(super) fn sign_in(code: &str, fault: &str) -> String {
+    let (code, fault) = (escape(code), wrong(fault));
+    format!(
+        "{fault}<p>Sign in with the API key of an investigator who may change agents. The code is entered after that.</p>\
+         <form method=\"post\" action=\"/device/session\"><input type=\"hidden\" name=\"code\" value=\"{code}\">\
+         <label for=\"key\">API key</label>\
+         <input id=\"key\" name=\"key\" type=\"password\" autocomplete=\"off\" required>\
+         <button>Sign in</button></form>\
+         <p>From a terminal: <code>writ enrol pending</code>, <code>writ enrol approve</code>.</p>"
+    )
+}
+
+/// Asks for a code.
+pub(super) fn enter_code(csrf: &str, fault: &str) -> String {
+    let fault = wrong(fault);
+    format!(
+        "{fault}<p>Type the code that the device shows.</p>\
+         <form method=\"post\" action=\"/device/code\"><input type=\"hidden\" name=\"csrf\" value=\"{csrf}\">\
+         <label for=\"code\">Code</label>\
+         <input id=\"code\" name=\"code\" type=\"text\" autocomplete=\"off\" autocapitalize=\"characters\" \
+         maxlength=\"20\" placeholder=\"XXXX-XXXX\" required><button>Continue</button></form>{}",
+        sign_out(csrf)
+    )
+}
+
+/// Shows a device and asks what becomes of it.
+pub(super) fn decide(
+    csrf: &str,
+    code: &PendingCode,
+    teams: &[Team],
+    plugins: &[PluginView],
+    fault: &str,
+) -> String {
+    let teams: Vec<String> = teams
+        .iter()
+        .map(|team| format!("<option value=\"{}\">{}</option>", team.id, escape(&team.name)))
+        .collect();
+    let plugins: Vec<String> = plugins
+        .iter()
+        .map(|plugin| {
+            let (id, name) = (plugin.id, escape(&plugin.name));
+            let version = escape(&plugin.version.to_string());
+            format!(
+                "<label><input type=\"checkbox\" name=\"plugin\" value=\"{id}\"> {name} {version}</label>"
+            )
+        })
+        .collect();
+    let facts: Vec<String> = [
+        ("Code", code.user_code.clone()),
+        ("Asks from", code.address.clone()),
+        ("Asked at", stamp(code.created)),
+        ("The code dies at", stamp(code.expires)),
+        ("Calls itself", code.client_id.clone()),
+        ("Program", code.user_agent.clone()),
+    ]
+    .iter()
+    .map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>", escape(value)))
+    .collect();
+    let (teams, plugins, facts) = (teams.concat(), plugins.concat(), facts.concat());
+    let (letters, fault) = (escape(&code.user_code), wrong(fault));
+    format!(
+        "{fault}<p>Approve only a device that you or somebody you know has just started, and whose code you read on \
+         the device itself.</p><dl>{facts}</dl>\
+         <form method=\"post\" action=\"/device\"><input type=\"hidden\" name=\"csrf\" value=\"{csrf}\">\
+         <input type=\"hidden\" name=\"code\" value=\"{letters}\">\
+         <label for=\"name\">Name of the agent</label><input id=\"name\" name=\"name\" type=\"text\" maxlength=\"1024\">\
+         <label for=\"team\">Team</label><select id=\"team\" name=\"team\"><option value=\"\">none</option>{teams}</select>\
+         <fieldset><legend>Plugins</legend>{plugins}</fieldset>\
+         <button name=\"decision\" value=\"approve\">Approve</button>\
+         <button name=\"decision\" value=\"deny\">Deny</button></form>{}",
+        sign_out(csrf)
+    )
+}
+
+/// Says what became of a device.
+pub(super) fn decided(text: &str) -> String {
+    format!("<p role=\"status\">{}</p><p><a href=\"/device\">Another code</a></p>", escape(text))
+}
+
+fn sign_out(csrf: &str) -> String {
+    format!(
+        "<form method=\"post\" action=\"/device/session/end\">\
+         <input type=\"hidden\" name=\"csrf\" value=\"{csrf}\"><button>Sign out</button></form>"
+    )
+}
+
+fn stamp(at: time::OffsetDateTime) -> String {
+    let format =
+        time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+    at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default()
+}

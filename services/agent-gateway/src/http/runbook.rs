@@ -1,0 +1,202 @@
+//! `/api/agent`: what RunbookSolutions agents ask, to the letter (specs/runbook/backend.md §4). An agent ends at any
+//! answer that it does not expect, so nothing here is ever slow, limited or empty.
+
+use super::sent::Sent;
+use super::who::RunbookAgent;
+use crate::AgentGateway;
+use crate::store::offers::Offer;
+use crate::store::runbook::Oneself;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, get, post};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use types::api::plugin::{PluginDocument, PluginVersion};
+use types::{AgentUid, PluginId, TaskId, TeamId};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::Problem;
+
+/// Wraps every answer.
+#[derive(Debug, Serialize, ToSchema)]
+struct Answer<T> {
+    /// What was asked for.
+    data: T,
+}
+
+fn answer<T: Serialize>(data: T) -> HttpResponse {
+    HttpResponse::Ok().json(Answer { data })
+}
+
+/// Is a refusal, which ends the agent.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described here, written by the web crate")]
+struct Refusal {
+    /// What was wrong.
+    message: String,
+    /// The same as a stable word.
+    code: String,
+}
+
+/// Is what an agent is told of itself.
+#[derive(Debug, Serialize, ToSchema)]
+struct AgentDocument {
+    /// Its id.
+    id: AgentUid,
+    /// Its name.
+    name: String,
+    /// Its team, or null.
+    team_id: Option<TeamId>,
+    /// The plugins it should have.
+    plugins: Vec<PluginId>,
+}
+
+impl From<Oneself> for AgentDocument {
+    fn from(agent: Oneself) -> Self {
+        Self { id: agent.id, name: agent.name, team_id: agent.team, plugins: agent.plugins }
+    }
+}
+
+/// Is a plugin as these agents fetch it.
+#[derive(Debug, Serialize, ToSchema)]
+struct RunbookPlugin {
+    /// The id that was asked for.
+    id: PluginId,
+    /// Its name.
+    name: String,
+    /// Its version, as it was given.
+    version: PluginVersion,
+    /// What it does, or null.
+    description: Option<String>,
+    /// The Python source.
+    script: String,
+    /// Lower-case hex of the SHA-512 of `script`.
+    hash: String,
+    /// By command key; an object even when empty.
+    commands: BTreeMap<String, RunbookCommand>,
+}
+
+/// Is one command of a plugin.
+#[derive(Debug, Serialize, ToSchema)]
+struct RunbookCommand {
+    /// Names it for ever.
+    id: Uuid,
+    /// The command key.
+    name: String,
+    /// The method of `Plugin` to call.
+    function: String,
+}
+
+impl From<PluginDocument> for RunbookPlugin {
+    fn from(plugin: PluginDocument) -> Self {
+        let commands = plugin.commands.into_iter().map(|(key, command)| {
+            let id = Uuid::new_v5(&plugin.id.0, command.name.as_bytes());
+            (key.clone(), RunbookCommand { id, name: key, function: command.function })
+        });
+        Self {
+            id: plugin.id,
+            name: plugin.name,
+            version: plugin.version,
+            description: Some(plugin.description).filter(|text| !text.is_empty()),
+            script: plugin.script,
+            hash: plugin.hash,
+            commands: commands.collect(),
+        }
+    }
+}
+
+/// Is a task as these agents are told of it.
+#[derive(Debug, Serialize, ToSchema)]
+struct RunbookTask {
+    /// Its id.
+    id: TaskId,
+    /// The command key.
+    command: String,
+    /// When it runs; null for once.
+    cron: Option<String>,
+    /// The JSON of an object, as a text.
+    arguments: String,
+}
+
+impl From<Offer> for RunbookTask {
+    fn from(offer: Offer) -> Self {
+        let Offer { id, command, cron, arguments } = offer;
+        Self { id, command, cron, arguments }
+    }
+}
+
+/// Tells an agent who it is and which plugins it should have.
+#[utoipa::path(
+    tag = "runbook",
+    security(("bearer" = [])),
+    responses((status = 200, body = Answer<AgentDocument>), (status = "4XX", body = Refusal))
+)]
+#[get("/api/agent")]
+pub(super) async fn oneself(
+    RunbookAgent(agent, ()): RunbookAgent,
+    gateway: Data<AgentGateway>,
+) -> Result<HttpResponse, Problem> {
+    Ok(answer(AgentDocument::from(gateway.app.describe_self(agent).await?)))
+}
+
+/// Gives a plugin with its source to an agent that it is assigned to, or was a moment ago.
+#[utoipa::path(
+    tag = "runbook",
+    security(("bearer" = [])),
+    params(("id" = PluginId, Path)),
+    responses((status = 200, body = Answer<RunbookPlugin>), (status = "4XX", body = Refusal))
+)]
+#[get("/api/agent/plugin/{id}")]
+pub(super) async fn fetch_plugin(
+    RunbookAgent(agent, id): RunbookAgent<Path<PluginId>>,
+    gateway: Data<AgentGateway>,
+) -> Result<HttpResponse, Problem> {
+    let plugin = gateway.app.fetch_plugin(id.into_inner(), agent).await?;
+    Ok(answer(RunbookPlugin::from(plugin)))
+}
+
+/// Lists an agent's tasks: those by the clock each time, those that run once under a lease.
+#[utoipa::path(
+    tag = "runbook",
+    security(("bearer" = [])),
+    responses((status = 200, body = Answer<Vec<RunbookTask>>), (status = "4XX", body = Refusal))
+)]
+#[get("/api/agent/tasks")]
+pub(super) async fn list_tasks(
+    RunbookAgent(agent, ()): RunbookAgent,
+    gateway: Data<AgentGateway>,
+) -> Result<HttpResponse, Problem> {
+    let offers = gateway.app.offer_tasks(agent).await?;
+    let tasks: Vec<RunbookTask> = offers.into_iter().map(Into::into).collect();
+    Ok(answer(tasks))
+}
+
+/// Is what an agent sends after a run.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described here, read leniently")]
+struct RunbookResult {
+    /// What the function gave back, any JSON.
+    #[schema(value_type = Object)]
+    data: Value,
+}
+
+/// Takes what came back from one run of a task; what is larger than 8 MiB is cut and says so.
+#[utoipa::path(
+    tag = "runbook",
+    security(("bearer" = [])),
+    params(("id" = TaskId, Path)),
+    request_body = RunbookResult,
+    responses((status = 200, description = "Kept"), (status = "4XX", body = Refusal))
+)]
+#[post("/api/agent/task/{id}")]
+pub(super) async fn take_result(
+    RunbookAgent(agent, (id, sent)): RunbookAgent<(Path<TaskId>, Sent)>,
+    gateway: Data<AgentGateway>,
+) -> Result<HttpResponse, Problem> {
+    let task = id.into_inner();
+    gateway.app.check_task(agent, task).await?;
+    let (outcome, room) = sent.receive(gateway.app.config.max_result).await?;
+    gateway.app.record_run(agent, task, outcome).await?;
+    drop(room);
+    Ok(answer(json!({"ok": true})))
+}

@@ -1,0 +1,232 @@
+//! Tasks of RunbookSolutions agents: made, shown, taken back. How they are handed out is in [`super::offers`].
+
+use super::unreadable;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use store::{Conn, Value};
+use time::OffsetDateTime;
+use types::api::task::{TaskState, TaskView};
+use types::{AgentId, AgentUid, CommandId, InvestigatorId, PluginId, TaskId};
+use uuid::Uuid;
+
+const WHOLE: &str = "
+    select t.id, a.id as agent_id, t.plugin || '.' || t.command as command, t.cron, t.arguments, t.state, t.attempts,
+        t.created, case when t.state = 'offered' then t.leased_until end as due, t.ended, t.mail
+    from task t join agent a on a.number = t.agent";
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    agent_id: Uuid,
+    #[diesel(sql_type = Text)]
+    command: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    cron: Option<String>,
+    #[diesel(sql_type = Text)]
+    arguments: String,
+    #[diesel(sql_type = Text)]
+    state: String,
+    #[diesel(sql_type = Integer)]
+    attempts: i32,
+    #[diesel(sql_type = Timestamptz)]
+    created: OffsetDateTime,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    due: Option<OffsetDateTime>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    ended: Option<OffsetDateTime>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    mail: Option<i64>,
+}
+
+impl TryFrom<Row> for TaskView {
+    type Error = diesel::result::Error;
+
+    fn try_from(row: Row) -> QueryResult<Self> {
+        Ok(Self {
+            id: TaskId(row.id),
+            agent_id: AgentUid(row.agent_id),
+            command: row.command,
+            cron: row.cron,
+            arguments: serde_json::from_str(&row.arguments).map_err(unreadable)?,
+            state: TaskState::parse(&row.state).ok_or_else(|| unreadable("task.state"))?,
+            attempts: row.attempts,
+            created: row.created,
+            due: row.due,
+            ended: row.ended,
+            command_id: row.mail.map(CommandId),
+        })
+    }
+}
+
+/// Is a task to store; it waits.
+#[derive(Debug, Clone)]
+pub(crate) struct NewTaskRow {
+    /// The id.
+    pub id: TaskId,
+    /// The agent.
+    pub agent: AgentId,
+    /// The plugin.
+    pub plugin: PluginId,
+    /// The command's name in it.
+    pub command: String,
+    /// When it runs; none for once.
+    pub cron: Option<String>,
+    /// A JSON object.
+    pub arguments: String,
+    /// Who made it; nobody when it stands in a signed action.
+    pub created_by: Option<InvestigatorId>,
+    /// The command of a signed action that it is part of, and which operation it is.
+    pub mail: Option<(CommandId, i32)>,
+}
+
+/// Stores a task.
+pub(crate) async fn task_insert(
+    conn: &mut Conn,
+    new: &NewTaskRow,
+    now: OffsetDateTime,
+) -> QueryResult<()> {
+    store::sql(
+        "insert into task (id, agent, plugin, command, cron, arguments, state, created, created_by, mail, operation)
+         values ($1, $2, $3, $4, $5, $6, 'waiting', $7, $8, $9, $10)",
+    )
+    .bind::<SqlUuid, _>(new.id.0)
+    .bind::<BigInt, _>(new.agent.0)
+    .bind::<SqlUuid, _>(new.plugin.0)
+    .bind::<Text, _>(&new.command)
+    .bind::<Nullable<Text>, _>(new.cron.as_ref())
+    .bind::<Text, _>(&new.arguments)
+    .bind::<Timestamptz, _>(now)
+    .bind::<Nullable<BigInt>, _>(new.created_by.map(|by| by.0))
+    .bind::<Nullable<BigInt>, _>(new.mail.map(|(command, _)| command.0))
+    .bind::<Nullable<Integer>, _>(new.mail.map(|(_, operation)| operation))
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// Counts the tasks of an agent that are open.
+pub(crate) async fn tasks_open(conn: &mut Conn, agent: AgentId) -> QueryResult<i64> {
+    let query =
+        "select count(*) as count from task where agent = $1 and state in ('waiting', 'offered')";
+    let counted: Count = store::sql(query).bind::<BigInt, _>(agent.0).get_result(conn).await?;
+    Ok(counted.count)
+}
+
+/// Gives one task.
+pub(crate) async fn task_view(conn: &mut Conn, id: TaskId) -> QueryResult<Option<TaskView>> {
+    let query = store::sql(format!("{WHOLE} where t.id = $1"));
+    let row: Option<Row> = query.bind::<SqlUuid, _>(id.0).get_result(conn).await.optional()?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Gives the tasks behind `after`, oldest first; of one agent or of all.
+pub(crate) async fn tasks_page(
+    conn: &mut Conn,
+    agent: Option<AgentId>,
+    after: Uuid,
+    limit: i64,
+) -> QueryResult<Vec<TaskView>> {
+    let mut values = vec![Value::Uuid(after), Value::Int(limit)];
+    let mut of = "";
+    if let Some(agent) = agent {
+        values.push(Value::Int(agent.0));
+        of = " and t.agent = $3";
+    }
+    let text = format!("{WHOLE} where t.id > $1{of} order by t.id limit $2");
+    let rows: Vec<Row> = store::bind(text, values).get_results(conn).await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Takes a task back unless it is done; gives whether it is part of a signed action, in which case nothing is changed,
+/// or nothing when there is no such task.
+pub(crate) async fn task_withdraw(
+    conn: &mut Conn,
+    id: TaskId,
+    now: OffsetDateTime,
+) -> QueryResult<Option<bool>> {
+    let query = "select mail from task where id = $1 for update";
+    let found: Option<Mail> =
+        store::sql(query).bind::<SqlUuid, _>(id.0).get_result(conn).await.optional()?;
+    let Some(found) = found else { return Ok(None) };
+    if found.mail.is_none() {
+        store::sql(
+            "update task set state = 'withdrawn', ended = $2
+             where id = $1 and state in ('waiting', 'offered', 'overdue')",
+        )
+        .bind::<SqlUuid, _>(id.0)
+        .bind::<Timestamptz, _>(now)
+        .execute(conn)
+        .await?;
+    }
+    Ok(Some(found.mail.is_some()))
+}
+
+#[derive(QueryableByName)]
+struct Mail {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    mail: Option<i64>,
+}
+
+/// Takes back what waits for an agent: all of it, or what needs plugins that it does not have any more.
+pub(crate) async fn tasks_abandon(
+    conn: &mut Conn,
+    agent: AgentId,
+    all: bool,
+    now: OffsetDateTime,
+) -> QueryResult<usize> {
+    store::sql(
+        "update task t set state = 'withdrawn', ended = $2
+         where t.agent = $1 and t.state in ('waiting', 'offered')
+             and ($3 or (
+                 (t.cron is not null or t.state = 'waiting')
+                 and not exists (select from agent_plugin ap where ap.agent = t.agent and ap.plugin = t.plugin)
+             ))",
+    )
+    .bind::<BigInt, _>(agent.0)
+    .bind::<Timestamptz, _>(now)
+    .bind::<diesel::sql_types::Bool, _>(all)
+    .execute(conn)
+    .await
+}
+
+/// Takes back the tasks of commands that were withdrawn.
+pub(crate) async fn tasks_withdraw(
+    conn: &mut Conn,
+    commands: &[CommandId],
+    now: OffsetDateTime,
+) -> QueryResult<usize> {
+    let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
+    store::sql(
+        "update task set state = 'withdrawn', ended = $2
+         where mail = any($1) and state in ('waiting', 'offered')",
+    )
+    .bind::<diesel::sql_types::Array<BigInt>, _>(commands)
+    .bind::<Timestamptz, _>(now)
+    .execute(conn)
+    .await
+}
+
+/// Removes at most `limit` tasks that ended before `before`, with their runs.
+pub(crate) async fn tasks_purge(
+    conn: &mut Conn,
+    before: OffsetDateTime,
+    limit: i64,
+) -> QueryResult<usize> {
+    store::sql(
+        "delete from task t using (select id from task where ended < $1 and mail is null limit $2) as old
+         where t.id = old.id",
+    )
+    .bind::<Timestamptz, _>(before)
+    .bind::<BigInt, _>(limit)
+    .execute(conn)
+    .await
+}
