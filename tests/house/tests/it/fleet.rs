@@ -15,7 +15,8 @@ async fn whatever_dies_the_counters_are_what_the_agents_did() {
     let key = house.path("fleet.apikey");
     std::fs::write(&key, house.var("WRIT_ADMIN_APIKEY")).unwrap();
     let (url, key) = (house.var("WRIT_URL").to_owned(), key.to_str().unwrap().to_owned());
-    let fleet = tokio::spawn(async move {
+    let mut fleet = tokio::task::JoinSet::new();
+    fleet.spawn(async move {
         let agents = AGENTS.to_string();
         let words = ["--server", &url, "--apikey-file", &key, "--agents", &agents, "--every", "1"];
         let natures =
@@ -28,7 +29,7 @@ async fn whatever_dies_the_counters_are_what_the_agents_did() {
     while investigator.ask(Method::POST, "/v1/actions/preview", Some(&preview)).await["count"]
         != AGENTS
     {
-        assert!(std::time::Instant::now() < deadline && !fleet.is_finished(), "no fleet");
+        assert!(std::time::Instant::now() < deadline, "no fleet");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
 
@@ -57,7 +58,7 @@ async fn whatever_dies_the_counters_are_what_the_agents_did() {
         assert_eq!(of("targeted"), AGENTS, "{view}");
         assert_eq!(of("success") + of("failed") + of("timeout"), AGENTS, "{view}");
     }
-    let (line, sound) = fleet.await.unwrap().unwrap();
+    let (line, sound) = fleet.join_next().await.unwrap().unwrap().unwrap();
     assert!(sound, "{line:#}");
     assert_eq!(line["accepted"], 3 * AGENTS, "{line:#}");
     assert!(
