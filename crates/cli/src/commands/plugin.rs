@@ -52,7 +52,8 @@ pub(super) async fn run(context: &Context, args: Plugin) -> Result<Exit, Failure
                     .next("sign the source that was published, byte for byte"));
             }
             let signature = NewPluginSignature { signature: sign_hash(context, &hash).await? };
-            let call = Call::post(&["v1", "plugins", &id, "signatures"]).json(&signature)?;
+            let path = ["v1", "plugins", &id, "signatures"];
+            let call = Call::post(&path).json(&signature)?;
             let plugin: Item<PluginView> = api.send(&call).await?.json()?;
             one(&plugin, output.output, context.screen)?;
         }
