@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 use types::PluginId;
-use types::api::device::{AccessToken, DeviceCode, GRANT_TYPE};
+use types::api::device::{AccessToken, Approval, DeviceCode, GRANT_TYPE};
 use types::api::plugin::{PluginDocument, PluginView};
 use types::api::work::{AgentReport, Receipts, Returns, Work};
 
@@ -178,6 +178,22 @@ impl Client {
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Admits a device, as an investigator.
+    pub(crate) async fn approve(
+        &self,
+        user_code: &str,
+        approval: &Approval,
+    ) -> Result<(), CallError> {
+        let path = format!("v1/device-codes/{user_code}/approve");
+        let request = self.request(Method::POST, &path).json(approval);
+        accept(request.send().await).await.map(|_| ())
+    }
+
+    /// Reads a page of `/v1`, as an investigator.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
+        read(accept(self.request(Method::GET, path).send().await).await?, LARGE).await
     }
 
     async fn post<T: DeserializeOwned>(

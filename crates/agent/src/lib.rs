@@ -10,6 +10,7 @@
 //! | `enrol`, `client`, `backoff`, `facts` | towards the server |
 //! | `check`, `acl`, `ledger` | whether an order may run |
 //! | `work`, `run`, `sending`, `spool`, `state` | the agent at work, and what survives its end |
+//! | `simulation` | very many agents in one process, for tests of servers: `writ-fleet` |
 //! | `operation`, `modules`, `plugin`, `python`, `runner.py` | what orders do |
 
 mod acl;
@@ -28,6 +29,7 @@ mod plugin;
 mod python;
 mod run;
 mod sending;
+pub mod simulation;
 mod spool;
 mod state;
 mod work;

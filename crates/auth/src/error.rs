@@ -48,6 +48,17 @@ pub enum AuthError {
 }
 
 impl AuthError {
+    /// Gives what the original answers to a poster of an action, where it has a text (specs/mig/captures, 301–303).
+    pub fn mig_text(&self) -> String {
+        match self {
+            Self::Signature { reason, .. } => {
+                format!("VerifySignatures() -> {}", reason.mig_text())
+            }
+            Self::Nobody(_) => format!("VerifySignatures() -> {self}"),
+            other => other.to_string(),
+        }
+    }
+
     /// Tells whether only the signer is not known: a copy may hear of them a moment later.
     pub fn is_unknown_signer(&self) -> bool {
         match self {

@@ -7,7 +7,7 @@ use signing::action::signed_string;
 use std::path::Path;
 use time::{Duration, OffsetDateTime};
 use types::action::MAX_DOCUMENT;
-use types::{Action, Operation};
+use types::{Action, Dispatch, Operation};
 
 /// Says how much earlier than now an action becomes valid, as MIG's clients do: agents' clocks differ.
 const BEFORE: Duration = Duration::seconds(60);
@@ -64,6 +64,15 @@ pub async fn sign(
     let signed = Action { pgpsignatures: Some(vec![signature]), ..read };
     signed.check(now).because(|| "the action is not valid".into())?;
     document(&signed)
+}
+
+/// Puts beside the members of a signed document how its commands are to be given out; what is signed stays as it is.
+pub fn put_dispatch(document: &mut Vec<u8>, dispatch: &Dispatch) -> Result<(), Failure> {
+    let dispatch =
+        serde_json::to_string(dispatch).because(|| "cannot write the dispatch as JSON".into())?;
+    let _brace = document.pop();
+    document.extend_from_slice(format!(",\"dispatch\":{dispatch}}}").as_bytes());
+    Ok(())
 }
 
 fn document(action: &Action) -> Result<Vec<u8>, Failure> {

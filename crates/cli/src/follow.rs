@@ -8,18 +8,14 @@ use crate::output::list::{Item, List};
 use crate::output::progress::{Progress, done};
 use crate::output::results::Shown;
 use crate::output::{Format, Screen, text};
+use crate::watch::Watch;
 use std::collections::HashSet;
 use std::rc::Rc;
-use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use types::api::action::{ActionView, CommandView};
 use types::{ActionId, Clock, CommandId};
 
-/// The first pause between two looks; each is a third longer than the one before.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause between two looks.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long to follow past the action's end when nothing else is said.
 const PAST_THE_END: time::Duration = time::Duration::minutes(1);
 /// How long results may come later than the news that the action is over: they travel apart.
@@ -75,12 +71,13 @@ impl Follower<'_> {
         progress: &mut Progress,
     ) -> Result<ActionView, Failure> {
         let mut printed = Printed::new(self);
+        let mut watch = Watch::new(self.api, id);
         let mut look = Look::new(self.options.timeout.map(|timeout| self.clock.now() + timeout));
         if let Some(action) = known {
             look.is_at(action, progress);
         }
         loop {
-            let seen = self.look(id, &mut printed, &mut look, progress).await;
+            let seen = self.look(&mut watch, &mut printed, &mut look, progress).await;
             let lost = seen.as_ref().err().filter(|failure| failure.kind == Kind::Passing);
             if let (Some(failure), Some(_)) = (lost, look.deadline) {
                 look.is_lost(failure, progress);
@@ -97,23 +94,22 @@ impl Follower<'_> {
                 printed.finish(progress)?;
                 return Err(late(id));
             }
-            look.pause().await;
         }
     }
 
     /// Looks once: shows the progress, prints what is new; gives the action once it is over and all of it is there.
     async fn look(
         &self,
-        id: ActionId,
+        watch: &mut Watch<'_>,
         printed: &mut Printed<'_>,
         look: &mut Look,
         progress: &mut Progress,
     ) -> Result<Option<ActionView>, Failure> {
-        let action: ActionView = self.api.get(&["v1", "actions", &id.to_string()]).await?;
+        let Some(action) = watch.next().await? else { return Ok(None) };
         look.is_at(&action, progress);
         let over = action.is_over();
         if over || self.options.output.output == Format::Jsonl && printed.is_behind(&action) {
-            printed.catch_up(id, over, progress).await?;
+            printed.catch_up(action.id, over, progress).await?;
         }
         if !over {
             return Ok(None);
@@ -157,13 +153,12 @@ fn late(id: ActionId) -> Failure {
 struct Look {
     deadline: Option<OffsetDateTime>,
     over_since: Option<OffsetDateTime>,
-    pause: Duration,
     lost: bool,
 }
 
 impl Look {
     fn new(deadline: Option<OffsetDateTime>) -> Self {
-        Self { deadline, over_since: None, pause: FIRST_PAUSE, lost: false }
+        Self { deadline, over_since: None, lost: false }
     }
 
     fn is_at(&mut self, action: &ActionView, progress: &mut Progress) {
@@ -177,11 +172,6 @@ impl Look {
             progress.note(&format!("{}; trying again", text::escape(&failure.what)));
         }
         self.lost = true;
-    }
-
-    async fn pause(&mut self) {
-        tokio::time::sleep(self.pause).await;
-        self.pause = LONGEST_PAUSE.min(self.pause * 4 / 3);
     }
 }
 

@@ -16,6 +16,7 @@ pub mod http;
 pub mod keys;
 pub mod outcome;
 pub mod output;
+pub mod watch;
 
 use clap::Parser;
 use exit::{Because, Exit, Failure, Kind};

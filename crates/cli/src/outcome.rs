@@ -48,6 +48,7 @@ pub(crate) mod tests {
             finished: None,
             signers: vec!["AB12".into()],
             counters,
+            dispatch: None,
         }
     }
 

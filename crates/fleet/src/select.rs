@@ -34,6 +34,17 @@ impl Aim {
             clause = self.clause
         )
     }
+
+    /// Gives the numbers of the rows that the target reaches, by queue location. Where a page is wanted, reading ends
+    /// with it; [`Aim::reached`] sorts all first.
+    pub fn reached_in_order(&self) -> String {
+        format!(
+            "select (array_agg(agent.id order by agent.last_seen desc, agent.id desc))[1] as id from agent
+             where agent.status in ('online', 'idle') and ({clause})
+             group by agent.queueloc order by agent.queueloc",
+            clause = self.clause
+        )
+    }
 }
 
 /// Reads a target over agents: its form, its columns and its types hold.

@@ -61,7 +61,7 @@ pub trait Service: Send + Sync + Sized + 'static {
         Vec::new()
     }
 
-    /// Gives who is told of logins that this service refused.
+    /// Gives who is told of what the audit keeps; without one, it is told to investigation-api by message.
     fn witness(_service: &Arc<Self>) -> Option<Witness> {
         None
     }

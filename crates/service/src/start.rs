@@ -1,6 +1,6 @@
 //! The start of a service, in the order in which it can fail clearly: ports, database, migrations, broker, callers.
 
-use crate::{Common, Health, Parts, Running, Service, Settings, Tasks, running, wait};
+use crate::{Common, Health, Notes, Parts, Running, Service, Settings, Tasks, running, wait};
 use anyhow::{Context, anyhow};
 use auth::Replica;
 use diesel::migration::{Migration, MigrationSource};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use store::Store;
 use types::Clock;
 use web::admin::Check;
-use web::{Site, admin, server};
+use web::{Site, Witness, admin, server};
 
 static AGE: LazyLock<Gauge<f64>> = LazyLock::new(|| {
     global::meter("service")
@@ -63,7 +63,8 @@ pub async fn start<S: Service>(
         .await
         .map_err(|error| health.failure().map_or(error, |reason| anyhow!(reason)))?;
 
-    let site = site(&service, &parts);
+    let witness = S::witness(&service).unwrap_or_else(|| noting(&parts, &work));
+    let site = site(&service, &parts, witness);
     let http = server::own(listener, &common.server(), &site)?;
     let http_handle = http.handle();
     tasks.spawn_fallible("http", async { http.await.context("the server of callers ended") });
@@ -197,10 +198,21 @@ async fn look(health: &Health, parts: &Parts) {
     health.note("investigators", check(fresh, false, stale));
 }
 
+/// Notes for the audit what is witnessed, and tells it to investigation-api until `end`.
+fn noting(parts: &Parts, end: &Shutdown) -> Witness {
+    let notes = Arc::new(Notes::default());
+    let (sent, clock) = (Arc::clone(&notes), parts.clock.clone());
+    let (parts, end) = (parts.clone(), end.clone());
+    parts.tasks.clone().spawn("audit", async move {
+        sent.send(&parts.store, &parts.bus, &parts.clock, &end).await;
+    });
+    Witness::new(move |noted| notes.note(clock.now(), noted))
+}
+
 /// Gives the service as a server mounts it.
-fn site<S: Service>(service: &Arc<S>, parts: &Parts) -> Site {
+fn site<S: Service>(service: &Arc<S>, parts: &Parts, witness: Witness) -> Site {
     use actix_web::web::Data;
-    let witness = S::witness(service).map(Data::new);
+    let witness = Data::new(witness);
     let service = Data::from(Arc::clone(service));
     let replica = Data::new(parts.replica.clone());
     let clock: Data<Clock> = Data::new(parts.clock.clone());
@@ -212,10 +224,8 @@ fn site<S: Service>(service: &Arc<S>, parts: &Parts) -> Site {
                 .app_data(service.clone())
                 .app_data(replica.clone())
                 .app_data(clock.clone())
-                .app_data(store.clone());
-            if let Some(witness) = &witness {
-                config.app_data(witness.clone());
-            }
+                .app_data(store.clone())
+                .app_data(witness.clone());
             S::routes(config);
         }),
     }

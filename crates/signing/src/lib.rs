@@ -2,6 +2,7 @@
 //!
 //! - [`action`]: the string that an action's signers sign, exact to the byte;
 //! - [`token`]: the `X-PGPAUTHORIZATION` header;
+//! - [`manifest`]: the same of a manifest, and its archive;
 //! - [`armor`]: packets as text, in blocks and in MIG's one-line form;
 //! - [`key`]: public keys and secret keys;
 //! - [`KeySet`] and [`Policy`]: whose signature it is, and which signatures count.
@@ -11,6 +12,7 @@
 pub mod action;
 pub mod armor;
 pub mod key;
+pub mod manifest;
 pub mod token;
 
 mod certificate;

@@ -18,9 +18,10 @@ pub(crate) async fn connect(parsed: &Parsed, statement_timeout: Duration) -> any
         let (client, driver) = parsed.config.connect(NoTls).await?;
         Conn::try_from_client_and_connection(client, driver).await?
     };
-    // A transaction that was left open (its process hangs) must not hold its locks for ever.
+    // A transaction that was left open (its process hangs) must not hold its locks for ever. Compiling a plan takes longer
+    // than any of our statements runs, and its cost is a guess.
     conn.batch_execute(&format!(
-        "set statement_timeout = {}; set idle_in_transaction_session_timeout = 120000",
+        "set statement_timeout = {}; set idle_in_transaction_session_timeout = 120000; set jit = off",
         statement_timeout.as_millis()
     ))
     .await

@@ -12,6 +12,8 @@
 mod broker;
 mod coverage;
 mod database;
+mod gpg;
+mod hostile;
 pub mod keys;
 mod proxy;
 mod scans;
@@ -20,8 +22,10 @@ mod tap;
 mod wait;
 
 pub use broker::{Vhost, vhost};
-pub use coverage::unauthorized_coverage;
+pub use coverage::{Route, routes, unauthorized_coverage};
 pub use database::Database;
+pub use gpg::Gpg;
+pub use hostile::INJECTIONS;
 pub use proxy::Proxy;
 pub use scans::Scans;
 pub use services::{Server, Services, postgres, rabbitmq};

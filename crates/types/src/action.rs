@@ -2,7 +2,7 @@
 
 use crate::investigator::Investigator;
 use crate::{ActionId, go_json, instant};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
@@ -16,9 +16,11 @@ pub struct Action {
     pub name: String,
     /// Which agents it is for, in the target language.
     pub target: String,
-    /// `author`, `email`, `url`, `revision`; kept as given.
+    /// `author`, `email`, `url`, `revision`; kept as given, written in this order.
+    #[serde(serialize_with = "described")]
     pub description: Map<String, Value>,
-    /// `ref`, `level`, `family`, `type`; kept as given.
+    /// `ref`, `level`, `family`, `type`; kept as given, written in this order.
+    #[serde(serialize_with = "described")]
     pub threat: Map<String, Value>,
     /// From when agents may run it.
     #[serde(with = "time::serde::rfc3339")]
@@ -73,6 +75,20 @@ impl Default for Action {
             syntaxversion: 0,
         }
     }
+}
+
+/// Lists the members of `description` and `threat` in MIG's order.
+const DESCRIBED: [&str; 8] =
+    ["author", "email", "url", "revision", "ref", "level", "family", "type"];
+
+/// Writes the members that MIG knows in its order, then the others.
+fn described<S: Serializer>(
+    members: &Map<String, Value>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let known = DESCRIBED.iter().filter_map(|name| members.get_key_value(*name));
+    let others = members.iter().filter(|(name, _)| !DESCRIBED.contains(&name.as_str()));
+    serializer.collect_map(known.chain(others))
 }
 
 /// Says why a text is not an action document.
@@ -135,6 +151,12 @@ pub enum ActionFault {
     /// The form is not version 2.
     #[error("wrong syntax version, expected 2")]
     SyntaxVersion,
+    /// It starts outside of the years that can be written.
+    #[error("action validfrom is not in the years 1 to 9999 (UTC)")]
+    NoStart,
+    /// It ends outside of the years that can be written.
+    #[error("action expireafter is not in the years 1 to 9999 (UTC)")]
+    NoEnd,
     /// It ends before it starts.
     #[error("action expireafter is set before action validfrom")]
     Reversed,
@@ -162,7 +184,8 @@ impl ActionFault {
             Self::NoName | Self::LongName => "/name",
             Self::NoTarget | Self::LongTarget => "/target",
             Self::SyntaxVersion => "/syntaxversion",
-            Self::Reversed | Self::Expired => "/expireafter",
+            Self::NoStart => "/validfrom",
+            Self::NoEnd | Self::Reversed | Self::Expired => "/expireafter",
             Self::NoOperations | Self::ManyOperations => "/operations",
             Self::NoSignature | Self::ManySignatures => "/pgpsignatures",
         }
@@ -180,6 +203,8 @@ impl Action {
             (self.name.chars().count() > MAX_TEXT, ActionFault::LongName),
             (self.target.chars().count() > MAX_TEXT, ActionFault::LongTarget),
             (self.syntaxversion != 2, ActionFault::SyntaxVersion),
+            (!instant::is_writable(self.validfrom), ActionFault::NoStart),
+            (!instant::is_writable(self.expireafter), ActionFault::NoEnd),
             (self.expireafter < self.validfrom, ActionFault::Reversed),
             (self.expireafter < now, ActionFault::Expired),
         ];
@@ -277,6 +302,35 @@ mod tests {
         assert_eq!(action.id, ActionId(0), "a client does not choose the id");
         assert_eq!(action.status, "");
         assert_eq!(action.operations.unwrap()[0].parameters, Value::Null);
+    }
+
+    #[test]
+    fn what_is_known_of_a_threat_is_written_in_migs_order() {
+        let text = br#"{"threat":{"type":"system","a":1,"family":"f","ref":"x1","level":"low"}}"#;
+        let written = serde_json::to_string(&Action::parse(text).unwrap()).unwrap();
+        let wanted = r#""threat":{"ref":"x1","level":"low","family":"f","type":"system","a":1}"#;
+        assert!(written.contains(wanted), "{written}");
+    }
+
+    #[test]
+    fn times_that_no_utc_year_has_are_refused() {
+        let now = time::macros::datetime!(2026-11-21 18:35:44 UTC);
+        let fine = Action {
+            name: "n".into(),
+            target: "t".into(),
+            validfrom: now,
+            expireafter: now,
+            syntaxversion: 2,
+            ..Action::default()
+        };
+        assert_eq!(fine.check(now), Err(ActionFault::NoOperations));
+        let last = time::macros::datetime!(9999-12-31 23:59:59 -12:00);
+        assert_eq!(
+            Action { expireafter: last, ..fine.clone() }.check(now),
+            Err(ActionFault::NoEnd)
+        );
+        let first = time::macros::datetime!(0000-12-31 23:59:59 UTC);
+        assert_eq!(Action { validfrom: first, ..fine }.check(now), Err(ActionFault::NoStart));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 pub mod action;
 pub mod agent;
 pub mod device;
+pub mod loader;
+pub mod manifest;
 pub mod plugin;
 pub mod problem;
 pub mod task;

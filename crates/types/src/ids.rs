@@ -64,6 +64,14 @@ number_id!(
     /// Numbers an investigator; given by investigation-api.
     InvestigatorId
 );
+number_id!(
+    /// Numbers a loader; given by loader-manifest.
+    LoaderId
+);
+number_id!(
+    /// Numbers a manifest; given by loader-manifest.
+    ManifestId
+);
 uuid_id!(
     /// Names an agent in `/v1/agents` and towards the agent itself.
     AgentUid

@@ -1,7 +1,7 @@
 //! The three odd times that MIG's clients rely on (specs/mig/api.md §1.5).
 
-use time::OffsetDateTime;
 use time::macros::datetime;
+use time::{OffsetDateTime, UtcOffset};
 
 /// Means "no time": Go's zero time, never null and never an empty string.
 pub const NONE: OffsetDateTime = datetime!(0001-01-01 00:00:00 UTC);
@@ -20,6 +20,11 @@ pub fn or_none(at: Option<OffsetDateTime>) -> OffsetDateTime {
 /// Gives `at`, or [`FAR`].
 pub fn or_far(at: Option<OffsetDateTime>) -> OffsetDateTime {
     at.unwrap_or(FAR)
+}
+
+/// Tells whether `at` can be written in UTC and kept: its offset may lead out of the years 1 to 9999.
+pub fn is_writable(at: OffsetDateTime) -> bool {
+    at.checked_to_offset(UtcOffset::UTC).is_some_and(|utc| (1..=9999).contains(&utc.year()))
 }
 
 pub(crate) fn none() -> OffsetDateTime {

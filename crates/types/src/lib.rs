@@ -8,11 +8,13 @@ pub mod api;
 pub mod asyncapi;
 pub mod clock;
 pub mod command;
+pub mod dispatch;
 pub mod envelope;
 pub mod go_json;
 pub mod ids;
 pub mod instant;
 pub mod investigator;
+pub mod loader;
 pub mod messages;
 pub mod paths;
 pub mod permission;
@@ -21,10 +23,13 @@ pub use action::{Action, Operation};
 pub use agent::{Agent, AgentStatus, Environment, Transport};
 pub use clock::Clock;
 pub use command::{CommandStatus, OperationResult};
+pub use dispatch::{Dispatch, StopWhen, Wave};
 pub use envelope::Envelope;
 pub use ids::{
-    ActionId, AgentId, AgentUid, CommandId, InvestigatorId, PluginId, RunId, TaskId, TeamId,
+    ActionId, AgentId, AgentUid, CommandId, InvestigatorId, LoaderId, ManifestId, PluginId, RunId,
+    TaskId, TeamId,
 };
 pub use investigator::InvestigatorStatus;
+pub use loader::ManifestStatus;
 pub use messages::Message;
 pub use permission::{Permission, Permissions};

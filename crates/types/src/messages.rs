@@ -5,14 +5,20 @@
 
 pub mod action;
 pub mod agent;
+pub mod audit;
 pub mod command;
 pub mod investigator;
+pub mod loader;
 pub mod replica;
 
-pub use action::{ActionAccepted, ActionCancelled, ActionChanged};
+pub use action::{ActionAccepted, ActionCancelled, ActionChanged, ActionSteered};
 pub use agent::{AgentChanged, AgentSeen};
-pub use command::{CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn};
+pub use audit::AuditNoted;
+pub use command::{
+    CommandDelivered, CommandIssued, CommandPlanned, CommandReturned, CommandWithdrawn,
+};
 pub use investigator::{InvestigatorChanged, InvestigatorDigest};
+pub use loader::{LoaderChanged, ManifestChanged};
 pub use replica::ReplicaRequested;
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -84,16 +90,21 @@ const SCHEDULER: &str = "scheduler";
 kinds! {
     InvestigatorChanged: "An investigator was created or changed; the whole of it.", [API] => [GATEWAY, LOADER, MANUAL, SCHEDULER];
     InvestigatorDigest: "How the owner's investigators stand, so that copies notice that they are stale.", [API] => [GATEWAY, LOADER, MANUAL, SCHEDULER];
-    ReplicaRequested: "A copy asks its owner for everything.", [API, GATEWAY, LOADER, MANUAL, SCHEDULER] => [API, GATEWAY];
+    ReplicaRequested: "A copy asks its owner for everything.", [API, GATEWAY, LOADER, MANUAL, SCHEDULER] => [API, GATEWAY, LOADER];
     ActionAccepted: "A signed action was accepted.", [API] => [SCHEDULER];
     ActionCancelled: "An investigator withdrew an action.", [API] => [SCHEDULER];
+    ActionSteered: "An investigator paused an action or let it go on.", [API] => [SCHEDULER];
     ActionChanged: "The run of an action changed.", [SCHEDULER] => [API];
+    CommandPlanned: "Commands were made that are held back for now.", [SCHEDULER] => [API];
     CommandIssued: "Commands were made for agents.", [SCHEDULER] => [GATEWAY, API];
     CommandWithdrawn: "Open commands were ended by the house.", [SCHEDULER] => [GATEWAY, API];
     CommandDelivered: "Agents took commands.", [GATEWAY] => [API];
     CommandReturned: "Agents answered commands.", [GATEWAY] => [SCHEDULER, API];
     AgentChanged: "An agent was enrolled or changed; the whole of it.", [GATEWAY] => [SCHEDULER, API];
     AgentSeen: "Agents were heard.", [GATEWAY] => [SCHEDULER, API];
+    LoaderChanged: "A loader was created, changed or heard; the whole of it without its key.", [LOADER] => [API, GATEWAY];
+    ManifestChanged: "A manifest was created, signed or changed; the whole of it without its content.", [LOADER] => [API, GATEWAY];
+    AuditNoted: "Investigators changed something through a service, or it refused somebody.", [GATEWAY, LOADER, MANUAL, SCHEDULER] => [API];
 }
 
 /// Finds a kind by its routing key.

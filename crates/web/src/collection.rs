@@ -1,8 +1,8 @@
 //! Collection+JSON as MIG writes it (specs/mig/api.md §1.2): compact, fixed order, no newline.
 
 use crate::{Problem, go};
-use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 use std::sync::atomic::{AtomicI64, Ordering};
 use time::OffsetDateTime;
@@ -43,7 +43,8 @@ impl Item {
         self
     }
 
-    fn encode(&self) -> Result<String, Problem> {
+    /// Gives the bytes on the wire.
+    pub fn encode(&self) -> Result<String, Problem> {
         let href = text(&self.href)?;
         let mut data = Vec::with_capacity(self.data.len());
         for (name, value) in &self.data {
@@ -86,7 +87,6 @@ impl Collection {
 
     /// Gives the bytes on the wire.
     pub fn encode(&self) -> Result<String, Problem> {
-        let href = text(&self.href)?;
         let items = self.items.iter().map(Item::encode).collect::<Result<Vec<_>, _>>()?;
         let items = member("items", &items);
         let error = match &self.error {
@@ -95,18 +95,35 @@ impl Collection {
             }
             None => String::new(),
         };
-        Ok(format!(
-            "{{\"collection\":{{\"version\":\"1.0\",\"href\":{href}{items},\"template\":{{}},\"error\":{{{error}}}}}}}"
-        ))
+        Ok(format!("{}{items},\"template\":{{}},\"error\":{{{error}}}}}}}", head(&self.href)?))
+    }
+
+    /// Gives the bytes before the first item, for an answer whose items are written one after the other, with commas
+    /// between them; [`Collection::END`] ends it.
+    pub fn begin(href: &str) -> Result<String, Problem> {
+        Ok(format!("{},\"items\":[", head(href)?))
+    }
+
+    /// Ends what [`Collection::begin`] began.
+    pub const END: &str = "],\"template\":{},\"error\":{}}}";
+
+    /// Begins an answer with MIG's headers.
+    pub fn answer(status: StatusCode) -> HttpResponseBuilder {
+        let mut answer = HttpResponse::build(status);
+        answer.insert_header((header::CONTENT_TYPE, "application/json"));
+        answer.insert_header((header::CACHE_CONTROL, "no-cache"));
+        answer
     }
 
     /// Gives the answer with MIG's headers.
     pub fn respond(&self, status: StatusCode) -> Result<HttpResponse, Problem> {
-        Ok(HttpResponse::build(status)
-            .insert_header((header::CONTENT_TYPE, "application/json"))
-            .insert_header((header::CACHE_CONTROL, "no-cache"))
-            .body(self.encode()?))
+        Ok(Self::answer(status).body(self.encode()?))
     }
+}
+
+/// Writes what every answer begins with.
+fn head(href: &str) -> Result<String, Problem> {
+    Ok(format!("{{\"collection\":{{\"version\":\"1.0\",\"href\":{}", text(href)?))
 }
 
 /// Writes a list as a further member, or nothing where it is empty.
@@ -159,6 +176,14 @@ mod tests {
                 r#""template":{},"error":{}}}"#
             )
         );
+    }
+
+    #[test]
+    fn pieces_make_the_same_answer() {
+        let item = Item::new("/a").with("b", &1);
+        let whole = Collection::new("/h").item(item.clone()).item(item.clone()).encode().unwrap();
+        let (begin, item) = (Collection::begin("/h").unwrap(), item.encode().unwrap());
+        assert_eq!(format!("{begin}{item},{item}{}", Collection::END), whole);
     }
 
     #[test]

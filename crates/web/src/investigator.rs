@@ -3,7 +3,7 @@
 use crate::{Problem, Witness};
 use actix_web::dev::Payload;
 use actix_web::http::Method;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use auth::{Caller, Replica};
 use std::future::{Ready, ready};
 use std::ops::Deref;
@@ -63,7 +63,9 @@ fn identify(request: &HttpRequest) -> Result<Caller, Problem> {
             Problem::unauthorized(format!("Authorization verification failed with error '{error}'"))
         })
     });
-    let caller = caller.inspect_err(|problem| Witness::tell(request, problem))?;
+    let caller = caller.inspect_err(|problem| Witness::tell_refused_login(request, problem))?;
+    // for the witness, once it is known how the request ended
+    request.extensions_mut().insert(caller.clone());
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if !reads && !replica.is_fresh(now) {
         let detail = "the investigators' keys may be out of date here, so nothing is changed; \

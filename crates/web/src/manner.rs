@@ -2,7 +2,7 @@
 
 use crate::render::{self, Asked};
 use crate::request_id::HEADER;
-use crate::{Dialect, Origin, Problem, RequestId};
+use crate::{Dialect, Origin, Problem, RequestId, Witness};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -33,6 +33,8 @@ pub(crate) async fn manner(
     let asked = asked(&request);
     let method = request.method().to_string();
     let response = next.call(request).await?.map_into_boxed_body();
+    let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
+    Witness::tell_end(response.request(), response.status(), problem);
     let mut response = match response.response().error() {
         None => response,
         Some(error) => {

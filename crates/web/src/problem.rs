@@ -24,6 +24,9 @@ pub(crate) struct Parts {
 }
 
 impl Problem {
+    /// Is the word for programs when the caller may not do this.
+    pub const PERMISSION_MISSING: &'static str = "permission-missing";
+
     /// Says `detail` with `status`; `code` is a stable word for programs, `title` the kind of problem in a few words.
     pub fn new(
         status: StatusCode,
@@ -70,7 +73,7 @@ impl Problem {
     /// Says that the caller may not do this; 403, and 401 under MIG paths as its clients expect.
     pub fn forbidden() -> Self {
         let detail = "Insufficient permissions to access endpoint";
-        Self::new(StatusCode::FORBIDDEN, "permission-missing", "Not permitted", detail)
+        Self::new(StatusCode::FORBIDDEN, Self::PERMISSION_MISSING, "Not permitted", detail)
     }
 
     /// Hides a fault of ours behind an id (500); the whole chain goes to the log, once.

@@ -1,25 +1,43 @@
-//! Who is told of logins that were refused.
+//! Who is told of what the audit keeps: logins that were refused, and what investigators changed or were refused.
 
 use crate::{Peer, Problem};
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use auth::Caller;
 use std::fmt;
 use std::sync::Arc;
 
-/// Is a login that was refused.
+/// Is something that the audit keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedLogin {
+pub struct Noted {
     /// Where it came from.
     pub from: Peer,
+    /// Who asked; absent when nobody was recognised: the login was refused.
+    pub caller: Option<Caller>,
     /// The method and path that were asked for, without the query.
     pub asked: String,
-    /// Why it was refused; holds no credential.
-    pub reason: String,
+    /// What came of it.
+    pub outcome: Outcome,
 }
 
-/// Is told of every refused login of one service; it must not wait.
+/// Says what came of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done, with this status.
+    Done(StatusCode),
+    /// It was refused.
+    Refused {
+        /// The word for programs, such as `permission-missing`.
+        code: &'static str,
+        /// Why; holds no credential.
+        reason: String,
+    },
+}
+
+/// Is told of everything that the audit keeps of one service's requests; it must not wait.
 #[derive(Clone)]
-pub struct Witness(Arc<dyn Fn(RefusedLogin) + Send + Sync>);
+pub struct Witness(Arc<dyn Fn(Noted) + Send + Sync>);
 
 impl fmt::Debug for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,17 +46,40 @@ impl fmt::Debug for Witness {
 }
 
 impl Witness {
-    /// Calls `tell` for every refused login.
-    pub fn new(tell: impl Fn(RefusedLogin) + Send + Sync + 'static) -> Self {
+    /// Calls `tell` for everything there is to tell.
+    pub fn new(tell: impl Fn(Noted) + Send + Sync + 'static) -> Self {
         Self(Arc::new(tell))
     }
 
-    /// Tells the service's witness, if it has one.
-    pub(crate) fn tell(request: &HttpRequest, problem: &Problem) {
+    /// Tells the service's witness, if it has one, of a login that was refused.
+    pub(crate) fn tell_refused_login(request: &HttpRequest, problem: &Problem) {
+        Self::tell(request, None, refused(problem));
+    }
+
+    /// Tells the service's witness, if it has one, how a request of an investigator ended that would change something,
+    /// or that needed a permission they do not have.
+    pub(crate) fn tell_end(request: &HttpRequest, status: StatusCode, problem: Option<&Problem>) {
+        let Some(caller) = request.extensions().get::<Caller>().cloned() else { return };
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        match problem {
+            Some(problem) if !reads || problem.code() == Problem::PERMISSION_MISSING => {
+                Self::tell(request, Some(caller), refused(problem));
+            }
+            None if !reads && status.is_success() => {
+                Self::tell(request, Some(caller), Outcome::Done(status));
+            }
+            _ => {}
+        }
+    }
+
+    fn tell(request: &HttpRequest, caller: Option<Caller>, outcome: Outcome) {
         let Some(witness) = request.app_data::<web::Data<Self>>() else { return };
         let Ok(from) = Peer::from_request(request, &mut Payload::None).into_inner();
         let asked = format!("{} {}", request.method(), request.path());
-        let reason = problem.parts().detail.clone();
-        (witness.0)(RefusedLogin { from, asked, reason });
+        (witness.0)(Noted { from, caller, asked, outcome });
     }
+}
+
+fn refused(problem: &Problem) -> Outcome {
+    Outcome::Refused { code: problem.code(), reason: problem.parts().detail.clone() }
 }

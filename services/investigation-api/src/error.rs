@@ -1,5 +1,6 @@
 //! Why a use case did not come about.
 
+use auth::AuthError;
 use messaging::Outcome;
 use store::Failure;
 
@@ -22,6 +23,12 @@ pub enum Error {
         /// What is wrong and what would be right.
         detail: String,
     },
+    /// The signatures of an action do not count.
+    #[error("{0}")]
+    Signature(AuthError),
+    /// The caller may not do this to that.
+    #[error("{0}")]
+    Denied(String),
     /// What there is does not allow it.
     #[error("{0}")]
     Conflict(String),

@@ -12,10 +12,12 @@ mod domain;
 mod error;
 mod http;
 mod jobs;
+mod plans;
 mod store;
 
 pub use app::App;
 pub use config::Config;
+pub use plans::{actions_page_as_text, commands_page_as_text, search_as_text};
 
 use auth::{HasReplica, Replica};
 use clap::{ArgMatches, Command};
@@ -31,7 +33,7 @@ use web::Witness;
 /// Is the service: its use cases behind HTTP, messages and timers.
 pub struct InvestigationApi {
     /// What it can do.
-    pub app: App,
+    pub app: Arc<App>,
 }
 
 impl Service for InvestigationApi {
@@ -40,7 +42,7 @@ impl Service for InvestigationApi {
     type Config = Config;
 
     async fn build(parts: Parts, _config: Config) -> anyhow::Result<Self> {
-        Ok(Self { app: App::new(parts) })
+        Ok(Self { app: Arc::new(App::new(parts)) })
     }
 
     fn routes(cfg: &mut ServiceConfig<'_>) {
@@ -57,7 +59,7 @@ impl Service for InvestigationApi {
 
     fn witness(service: &Arc<Self>) -> Option<Witness> {
         let service = Arc::clone(service);
-        Some(Witness::new(move |refused| service.app.note_refused_login(&refused)))
+        Some(Witness::new(move |noted| service.app.note_witnessed(noted)))
     }
 
     fn commands() -> Vec<Command> {

@@ -167,17 +167,6 @@ pub enum Plugin {
     },
 }
 
-/// Holds the arguments of `agents`.
-#[derive(Debug, Args)]
-pub struct Agents {
-    /// May be left out.
-    #[arg(value_parser = ["ls"], hide = true)]
-    pub verb: Option<String>,
-    /// How data is written.
-    #[command(flatten)]
-    pub output: Output,
-}
-
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),

@@ -1,10 +1,18 @@
 //! What can be typed.
 
 mod admin;
+mod install;
+mod people;
 mod run;
+mod search;
 
-pub use admin::{Agents, Bootstrap, ConfigCommand, Enrol, Key, Plugin, Setting};
-pub use run::{Cancel, Follow, Results, Run, Show, Status, Wait};
+pub use admin::{Bootstrap, ConfigCommand, Enrol, Key, Plugin, Setting};
+pub use install::{Loader, Manifest, Set};
+pub use people::{Audit, Change, Investigator};
+pub use run::{
+    ActionCommand, Cancel, Copy, Follow, Results, Run, Show, ShowAction, Status, Steer, Wait,
+};
+pub use search::{Agents, Filter, Search, Subject};
 
 use crate::output::Format;
 use clap::{Args, Parser, Subcommand};
@@ -73,6 +81,12 @@ pub struct Globals {
 pub enum Command {
     /// Make the first administrator; works where the database is, while there is no administrator.
     Bootstrap(Bootstrap),
+    /// Create investigators, keep them out, say what they may do.
+    #[command(subcommand)]
+    Investigator(Investigator),
+    /// Check the record of changes and refusals.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Make, import and show the key that signs.
     #[command(subcommand)]
     Key(Key),
@@ -85,8 +99,19 @@ pub enum Command {
     /// Publish plugins and give them to agents.
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Create loaders, let them in, replace their keys.
+    #[command(subcommand)]
+    Loader(Loader),
+    /// Build, sign and follow what loaders install.
+    #[command(subcommand)]
+    Manifest(Manifest),
     /// List the agents.
     Agents(Agents),
+    /// Find actions, commands, agents, investigators, manifests and loaders.
+    Search(Box<Search>),
+    /// Show an action with everything of it, copy what people wrote of it, pause it or let it go on.
+    #[command(subcommand)]
+    Action(ActionCommand),
     /// Sign an action, send it, follow it, print what came back.
     Run(Box<Run>),
     /// Show how an action is.

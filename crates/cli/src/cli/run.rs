@@ -2,10 +2,10 @@
 
 use super::Output;
 use crate::duration;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use time::Duration;
-use types::ActionId;
+use types::{ActionId, Dispatch, StopWhen, Wave};
 
 /// Says which results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -45,6 +45,9 @@ pub struct Run {
     /// An action to start from (MIG's JSON); its times and signatures are made anew.
     #[arg(short, long, value_name = "ACTION.json")]
     pub file: Option<PathBuf>,
+    /// How its commands are given out.
+    #[command(flatten)]
+    pub pace: Pace,
     /// Send it without asking, however many agents it is for.
     #[arg(short, long)]
     pub yes: bool,
@@ -54,6 +57,48 @@ pub struct Run {
     /// How it is followed.
     #[command(flatten)]
     pub follow: Follow,
+}
+
+/// Says how the commands of an action are given out; without any of it, all at once.
+#[derive(Debug, Clone, Args)]
+pub struct Pace {
+    /// Give out so many commands a second at most.
+    #[arg(long, value_name = "NUMBER")]
+    pub rate: Option<f64>,
+    /// Give them out in waves of so many agents, each when the one before has answered: 1,10,100,all. The last one is
+    /// repeated until no agent is left.
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = wave)]
+    pub waves: Vec<Wave>,
+    /// Pause when such a part of the commands given out has failed: 0.1 is one of ten.
+    #[arg(long, value_name = "PART")]
+    pub stop_when_failed: Option<f64>,
+    /// Pause when so many agents took too long.
+    #[arg(long, value_name = "NUMBER")]
+    pub stop_when_timeouts: Option<i64>,
+}
+
+impl Pace {
+    /// Gives what the server is asked for; nothing for all at once.
+    pub fn dispatch(&self) -> Option<Dispatch> {
+        let stop =
+            StopWhen { failed_ratio: self.stop_when_failed, timeouts: self.stop_when_timeouts };
+        let dispatch = Dispatch {
+            rate_per_second: self.rate,
+            waves: self.waves.clone(),
+            stop_when: (stop != StopWhen::default()).then_some(stop),
+        };
+        (dispatch != Dispatch::default()).then_some(dispatch)
+    }
+}
+
+fn wave(text: &str) -> Result<Wave, String> {
+    match text.trim() {
+        "all" => Ok(Wave::All),
+        number => number
+            .parse()
+            .map(Wave::Of)
+            .map_err(|_cause| "a wave is a number of agents, or all; as in 1,10,100,all".into()),
+    }
 }
 
 /// Says how an action is followed.
@@ -115,6 +160,49 @@ pub struct Cancel {
     /// The action.
     #[arg(value_parser = action)]
     pub id: ActionId,
+}
+
+/// Lists what can be done with the order itself.
+#[derive(Debug, Subcommand)]
+pub enum ActionCommand {
+    /// Print what people wrote of an action, without times and signatures: the start of a new one (`run --file`).
+    Copy(Copy),
+    /// Show an action: how it is, who signed it, what it orders, what came back.
+    Show(ShowAction),
+    /// Give no more of its commands out for now; those that are out go on.
+    Pause(Steer),
+    /// Let it go on, also when it stopped by itself.
+    Resume(Steer),
+}
+
+/// Holds the arguments of `action pause` and `action resume`.
+#[derive(Debug, Args)]
+pub struct Steer {
+    /// The action.
+    #[arg(value_parser = action)]
+    pub id: ActionId,
+}
+
+/// Holds the arguments of `action copy`.
+#[derive(Debug, Args)]
+pub struct Copy {
+    /// The action.
+    #[arg(value_parser = action)]
+    pub id: ActionId,
+}
+
+/// Holds the arguments of `action show`.
+#[derive(Debug, Args)]
+pub struct ShowAction {
+    /// The action.
+    #[arg(value_parser = action)]
+    pub id: ActionId,
+    /// Which results are printed.
+    #[arg(long, value_enum, default_value = "found")]
+    pub show: Show,
+    /// How data is written; JSON has everything.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 fn action(text: &str) -> Result<ActionId, String> {

@@ -1,6 +1,6 @@
-//! `writ status`, `results`, `wait` and `cancel`.
+//! `writ status`, `results`, `wait`, `cancel`, `action pause` and `action resume`.
 
-use crate::cli::{Cancel, Results, Status, Wait};
+use crate::cli::{Cancel, Results, Status, Steer, Wait};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::follow::{Follower, catch_interrupts};
@@ -59,5 +59,18 @@ pub(super) async fn cancel(context: &Context, args: &Cancel) -> Result<Exit, Fai
     let id = args.id.to_string();
     api.send_patiently(&Call::post(&["v1", "actions", &id, "cancel"])).await?;
     context.screen.note(&format!("action {id} is withdrawn\n  next: writ status {id}"));
+    Ok(Exit::Ok)
+}
+
+/// Pauses an action or lets it go on, whichever `order` is; `done` says what it does then.
+pub(super) async fn steer(
+    context: &Context,
+    args: &Steer,
+    order: &str,
+    done: &str,
+) -> Result<Exit, Failure> {
+    let (api, id) = (context.api()?, args.id.to_string());
+    api.send_patiently(&Call::post(&["v1", "actions", &id, order])).await?;
+    context.screen.note(&format!("action {id} {done}\n  next: writ status {id}"));
     Ok(Exit::Ok)
 }

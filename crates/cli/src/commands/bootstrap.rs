@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 /// The program that has the database.
-const PROGRAM: &str = "investigation-api";
+pub(super) const PROGRAM: &str = "investigation-api";
 /// Leaves time to connect; it does little.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -22,7 +22,7 @@ pub(super) async fn run(context: &Context, args: Bootstrap) -> Result<Exit, Fail
         Some(path) => path.clone(),
         None => made.insert(configured_key(context, &args.name).await?).path().to_path_buf(),
     };
-    let program = beside_us().unwrap_or_else(|| PathBuf::from(PROGRAM));
+    let program = program();
     let mut command = Command::new(&program);
     command.args(["bootstrap", "--name", &args.name, "--public-key"]).arg(&public_key);
     if args.apikey {
@@ -59,6 +59,11 @@ async fn configured_key(context: &Context, name: &str) -> Result<tempfile::Named
     write().because(|| "cannot write the public key to a temporary file".into())
 }
 
+/// Names the program: the one beside our own, else whichever the path has.
+pub(super) fn program() -> PathBuf {
+    beside_us().unwrap_or_else(|| PathBuf::from(PROGRAM))
+}
+
 /// Finds the program beside our own.
 fn beside_us() -> Option<PathBuf> {
     let own = std::env::current_exe().ok()?;
@@ -66,7 +71,11 @@ fn beside_us() -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
 
-async fn output(mut command: Command, program: &Path) -> Result<std::process::Output, Failure> {
+/// Runs the program to its end; its standard error is ours.
+pub(super) async fn output(
+    mut command: Command,
+    program: &Path,
+) -> Result<std::process::Output, Failure> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
     let child = command
         .spawn()

@@ -2,12 +2,18 @@
 
 mod action;
 mod agents;
+mod audit;
 mod bootstrap;
 mod config;
+mod document;
 mod enrol;
+mod investigator;
 mod key;
+mod loader;
+mod manifest;
 mod plugin;
 mod run;
+mod search;
 
 use crate::cli::{Cli, Command};
 use crate::context::Context;
@@ -26,11 +32,17 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
     let context = Context::new(cli.globals)?;
     match cli.command {
         Command::Bootstrap(args) => bootstrap::run(&context, args).await,
+        Command::Investigator(args) => investigator::run(&context, args).await,
+        Command::Audit(args) => audit::run(&context, args).await,
         Command::Key(args) => key::run(&context, args).await,
         Command::Config(args) => config::run(&context, args),
         Command::Enrol(args) => enrol::run(&context, args).await,
         Command::Plugin(args) => plugin::run(&context, args).await,
-        Command::Agents(args) => agents::run(&context, args.output).await,
+        Command::Loader(args) => loader::run(&context, args).await,
+        Command::Manifest(args) => manifest::run(&context, args).await,
+        Command::Agents(args) => agents::run(&context, args).await,
+        Command::Search(args) => search::run(&context, &args).await,
+        Command::Action(command) => document::run(&context, &command).await,
         Command::Run(args) => run::run(&context, *args).await,
         Command::Status(args) => action::status(&context, &args).await,
         Command::Results(args) => action::results(&context, &args).await,

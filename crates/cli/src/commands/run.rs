@@ -1,6 +1,6 @@
 //! `writ run`: preview, confirm, sign, send, follow.
 
-use crate::action::{operation, sign, template, timed};
+use crate::action::{operation, put_dispatch, sign, template, timed};
 use crate::cli::Run;
 use crate::config::read;
 use crate::context::Context;
@@ -11,18 +11,26 @@ use crate::output::list::{Item, one};
 use crate::output::{Format, text};
 use std::io::BufRead;
 use std::rc::Rc;
-use types::Action;
 use types::action::MAX_DOCUMENT;
 use types::api::action::{ActionView, Preview, PreviewRequest};
+use types::{Action, Dispatch};
 
 pub(super) async fn run(context: &Context, args: Run) -> Result<Exit, Failure> {
     let signer = context.needed_signer()?;
     let api = context.api()?;
     let action = draft(context, &args)?;
+    let dispatch = args.pace.dispatch();
+    if let Some(Err(fault)) = dispatch.as_ref().map(Dispatch::check) {
+        return Err(Failure::new("the waves, the rate or when to stop cannot be done")
+            .why(format!("{}: {fault}", fault.pointer)));
+    }
     confirm(context, &api, &action, args.yes).await?;
 
     let now = context.clock.now();
-    let document = sign(&timed(action.clone(), now, args.expire), &signer, now).await?;
+    let mut document = sign(&timed(action.clone(), now, args.expire), &signer, now).await?;
+    if let Some(dispatch) = dispatch {
+        put_dispatch(&mut document, &dispatch)?;
+    }
     // from here on ctrl-C must not leave anybody without the action's id
     let mut interrupts = catch_interrupts()?;
     let call = Call::post(&["v1", "actions"]).body(document);

@@ -5,6 +5,9 @@ use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 use types::api::problem::Problem;
 
+/// Is what MIG's routes answer, with 401, to one they know who may not do this.
+const NOT_PERMITTED: &str = "Insufficient permissions to access endpoint";
+
 /// Is a good answer.
 pub struct Reply {
     /// The HTTP status.
@@ -39,20 +42,28 @@ impl Answer {
         }
         let mut failure = match serde_json::from_slice::<Problem>(&self.body) {
             Ok(problem) => of_problem(problem),
-            Err(_) => self.without_problem(),
+            Err(_) => self.of_collection().unwrap_or_else(|| self.without_problem()),
         };
         failure.request_id = failure.request_id.or(self.request_id);
         Err(match self.status.as_u16() {
+            401 if failure.what == NOT_PERMITTED => denied(failure),
             401 => failure.exit(Exit::Denied).next(
                 "writ key show: is this key or API key known to the server, and this machine's clock right?",
             ),
-            403 => failure.exit(Exit::Denied).next("ask an administrator for the permission"),
+            403 => denied(failure),
             429 | 502 | 503 | 504 => failure.kind(Kind::Passing).next("try again in a moment"),
             404 => failure.next("is the id right, and the address that of a Writ server?"),
             400..=499 => failure.next("correct it and run the command again"),
             500.. => failure.next("ask the operators; they find it by the request id"),
             _ => failure,
         })
+    }
+
+    /// Reads an error of MIG's routes.
+    fn of_collection(&self) -> Option<Failure> {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        let message = body.pointer("/collection/error/message")?.as_str()?;
+        Some(Failure::new(message))
     }
 
     fn without_problem(&self) -> Failure {
@@ -64,6 +75,10 @@ impl Answer {
         }
         if text.trim().is_empty() { failure } else { failure.why(text.trim()) }
     }
+}
+
+fn denied(failure: Failure) -> Failure {
+    failure.exit(Exit::Denied).next("ask an administrator for the permission")
 }
 
 fn of_problem(problem: Problem) -> Failure {

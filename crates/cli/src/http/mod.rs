@@ -2,9 +2,12 @@
 
 mod answer;
 mod call;
+mod collection;
+mod events;
 
 pub use answer::Reply;
 pub use call::Call;
+pub use events::{Event, Events};
 
 use crate::exit::{Because, Failure, Kind, chain};
 use crate::keys::Signer;
@@ -24,6 +27,8 @@ use types::api::Page;
 const CONNECT: Duration = Duration::from_secs(5);
 /// Says how long a request may take altogether.
 const REQUEST: Duration = Duration::from_mins(1);
+/// Says how long a stream of events may last.
+const STREAM: Duration = Duration::from_hours(1);
 /// Says how much of an answer is read.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 /// Says how long a token made through gpg is used again: a card must not be asked for each request.
@@ -134,7 +139,46 @@ impl Api {
         }
     }
 
+    /// Opens a stream of events that goes on after the event `last`; gives nothing when the server has none for us,
+    /// for whatever reason.
+    pub async fn events(&self, path: &[&str], last: &str) -> Result<Option<Events>, Failure> {
+        let call = Call::get(path);
+        for fresh in [false, true] {
+            let mut request = self.request(&call, fresh).await?.timeout(STREAM);
+            if !last.is_empty() {
+                request = request.header("last-event-id", last);
+            }
+            let response = tokio::time::timeout(REQUEST, request.send()).await.map_err(|late| {
+                Failure::new(format!("{} does not answer in time", self.base))
+                    .why(late.to_string())
+                    .kind(Kind::Passing)
+            })?;
+            let response = response.map_err(|error| self.unreachable(&error))?;
+            let kind = response.headers().get("content-type");
+            let streams =
+                kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+            if response.status() == StatusCode::OK && streams {
+                return Ok(Some(Events::new(response)));
+            }
+            let unknown = response.status() == StatusCode::UNAUTHORIZED;
+            if !unknown || !matches!(self.credentials, Credentials::Key(_)) {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
     async fn once(&self, call: &Call<'_>, fresh: bool) -> Result<Answer, Failure> {
+        let request = self.request(call, fresh).await?;
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        self.read(response).await
+    }
+
+    async fn request(
+        &self,
+        call: &Call<'_>,
+        fresh: bool,
+    ) -> Result<reqwest::RequestBuilder, Failure> {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(call.path);
@@ -145,10 +189,9 @@ impl Api {
             request = request.query(&call.query);
         }
         if let Some(body) = &call.body {
-            request = request.header("content-type", "application/json").body(body.clone());
+            request = request.header("content-type", &call.content_type).body(body.clone());
         }
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
-        self.read(response).await
+        Ok(request)
     }
 
     async fn read(&self, mut response: reqwest::Response) -> Result<Answer, Failure> {

@@ -98,7 +98,8 @@ pub fn one<T: Rows>(item: &Item<T>, format: Format, screen: Screen) -> Result<()
     list.finish()
 }
 
-fn json(raw: &RawValue, screen: Screen) -> Cow<'_, str> {
+/// Writes a document as the server did, on one line; for a terminal without dangerous characters.
+pub fn json(raw: &RawValue, screen: Screen) -> Cow<'_, str> {
     let line = text::one_line(raw.get());
     if screen.data_is_shown { text::escape_json(&line).into_owned().into() } else { line }
 }

@@ -2,6 +2,8 @@
 
 pub mod csv;
 pub mod elements;
+pub mod found;
+pub mod installs;
 pub mod list;
 pub mod progress;
 pub mod results;

@@ -88,5 +88,15 @@ pub fn describe(action: &ActionView) -> String {
     .collect();
     let parts = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
     let status = text::escape(&action.status);
-    format!("action {} {status}: {} of {} done{parts}", action.id, done(action), counters.targeted)
+    let mut line = format!(
+        "action {} {status}: {} of {} done{parts}",
+        action.id,
+        done(action),
+        counters.targeted
+    );
+    if action.status == "paused" {
+        let reason = text::escape(action.reason.as_deref().unwrap_or_default());
+        line += &format!("; {reason}; next: writ action resume {}", action.id);
+    }
+    line
 }

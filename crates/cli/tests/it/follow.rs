@@ -1,6 +1,6 @@
 //! Following: results as they come, servers that go away, deadlines, ctrl-C.
 
-use crate::support::documents::{Play, action, command, json_of};
+use crate::support::documents::{Play, action, command, count, json_of};
 use crate::support::{Answer, Server, Writ, until};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Read};
@@ -158,4 +158,53 @@ fn a_reader_that_leaves_early_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(output.status.code(), Some(0));
+}
+
+fn event(name: &str, id: &str, data: &impl serde::Serialize) -> String {
+    format!("event: {name}\n{id}data: {}\n\n", json!(data))
+}
+
+#[test]
+fn events_are_followed_and_taken_up_where_a_stream_ended() {
+    let open =
+        vec![command(1, "success", true, json!("x")), command(2, "waiting", false, json!(null))];
+    let all =
+        vec![command(1, "success", true, json!("x")), command(2, "success", true, json!("y"))];
+    let (before, after) = (Play::new(2, vec![("inflight", open.clone())]), Play::over(all.clone()));
+    let over = Arc::new(Mutex::new(false));
+    let (at, inflight) = (Arc::clone(&over), action("inflight", count(&open)));
+    let completed = action("completed", count(&all));
+    let server = Server::start(move |request| {
+        let answer = match (request.line().as_str(), request.header("last-event-id")) {
+            ("GET /v1/actions/7/events", "") => {
+                format!("retry: 1000\n\n:\n\n{}", event("action", "id: 3\r\n", &inflight))
+            }
+            ("GET /v1/actions/7/events", "3") => {
+                *at.lock().unwrap() = true;
+                event("action", "id: 4\n", &completed)
+                    + &event("end", "", &json!({"status": "completed"}))
+            }
+            _ if *at.lock().unwrap() => return after.answer(request),
+            _ => return before.answer(request),
+        };
+        Answer::text(200, answer).header("content-type", "text/event-stream")
+    });
+    let ran = Writ::with_key(&server).run(&["wait", "7", "-o", "jsonl"]).ends(0);
+    assert_eq!(ran.stdout.lines().count(), 2, "{}", ran.stdout);
+    assert!(server.asked("GET /v1/actions/7").is_empty(), "nobody asks who is told");
+    assert_eq!(server.asked("GET /v1/actions/7/events").len(), 2);
+}
+
+#[test]
+fn a_server_whose_events_do_not_come_through_is_asked() {
+    let play = Play::over(vec![command(1, "success", true, json!("x"))]);
+    let server = Server::start(move |request| match request.line().as_str() {
+        "GET /v1/actions/7/events" => {
+            Answer::text(200, "retry: 1000\n\n").header("content-type", "text/event-stream")
+        }
+        _ => play.answer(request),
+    });
+    Writ::with_key(&server).run(&["wait", "7"]).ends(0);
+    assert_eq!(server.asked("GET /v1/actions/7/events").len(), 1);
+    assert_eq!(server.asked("GET /v1/actions/7").len(), 1);
 }

@@ -7,9 +7,15 @@ mod admin;
 #[cfg(test)]
 mod follow;
 #[cfg(test)]
+mod install;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod run;
+#[cfg(test)]
+mod search;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -57,6 +57,45 @@ fn what_is_posted_carries_a_signature_over_what_was_typed() {
 }
 
 #[test]
+fn how_commands_are_given_out_stands_beside_what_is_signed() {
+    let (server, writ) = playing(Play::over(vec![command(1, "success", true, json!("pong"))]));
+    let pace = ["--rate", "2.5", "--waves", "1,10,all", "--stop-when-failed", "0.1"];
+    order(&writ, &[&pace[..], &["--stop-when-timeouts", "3"]].concat()).ends(0);
+    order(&writ, &[]).ends(0);
+    let posted = server.asked("POST /v1/actions");
+    assert_eq!(
+        posted[0].json()["dispatch"],
+        json!({"rate_per_second": 2.5, "waves": [1, 10, "all"], "stop_when": {"failed_ratio": 0.1, "timeouts": 3}})
+    );
+    assert_eq!(posted[1].json().get("dispatch"), None);
+    let action = Action::parse(&posted[0].body).unwrap();
+    let keys: KeySet = [writ.public()].into_iter().collect();
+    let (signature, string) = (&action.pgpsignatures.clone().unwrap()[0], signed_string(&action));
+    let now = crate::support::documents::now();
+    keys.verify(signature, string.as_bytes(), now, &Policy::default()).unwrap();
+
+    let ran = order(&writ, &["--rate", "0"]).ends(1);
+    assert!(ran.stderr.contains("/rate_per_second: 0 is not in"), "{}", ran.stderr);
+    assert_eq!(server.asked("POST /v1/actions").len(), 2, "nothing that cannot be done is sent");
+}
+
+#[test]
+fn an_action_is_paused_and_goes_on() {
+    let server = Server::start(|request| match request.line().as_str() {
+        "POST /v1/actions/7/pause" => json_of(202, &action("inflight", CommandCounters::default())),
+        "POST /v1/actions/7/resume" => json_of(202, &action("paused", CommandCounters::default())),
+        _ => Answer::problem(404, "not-found", "There is no such thing", "action 8 not found"),
+    });
+    let writ = Writ::with_key(&server);
+    writ.run(&["action", "pause", "7"]).ends(0);
+    writ.run(&["action", "resume", "7"]).ends(0);
+    assert_eq!(server.asked("POST /v1/actions/7/pause").len(), 1);
+    assert_eq!(server.asked("POST /v1/actions/7/resume").len(), 1);
+    let ran = writ.run(&["action", "pause", "8"]).ends(1);
+    assert!(ran.stderr.contains("action 8 not found"), "{}", ran.stderr);
+}
+
+#[test]
 fn each_end_has_its_exit_code() {
     let end = |status: &str| command(2, status, false, json!(null));
     for (last, code) in

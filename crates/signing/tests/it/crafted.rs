@@ -345,9 +345,9 @@ fn a_subkey_agrees_over_a_good_hash() {
         let keys: KeySet = [PublicKey::parse(&block).unwrap()].into_iter().collect();
         keys
     };
-    let line = gpg.sign("ann", &[]);
+    let line = gpg.sign("ann", &[], TEXT);
     let verify = |hash, policy| {
-        let verified = bind(hash).verify(&line, crate::gnupg::TEXT, now(), &policy);
+        let verified = bind(hash).verify(&line, TEXT, now(), &policy);
         verified.map(|verified| verified.fingerprint)
     };
     assert_eq!(verify(HashAlgorithm::Sha256, Policy::default()), Ok(primary.clone()));

@@ -1,92 +1,17 @@
 //! Keys and signatures of the real GnuPG.
 
 use crate::secret::now;
-use signing::{KeySet, Policy, PublicKey, VerifyError, armor};
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use signing::{KeySet, Policy, PublicKey, VerifyError};
 use time::{Duration, OffsetDateTime};
 
+// the same file as testkit's: this crate's tests build without databases and brokers
+#[expect(unreachable_pub, reason = "it is public in testkit")]
+#[path = "../../../testkit/src/gpg.rs"]
+mod gpg;
+
+pub(crate) use gpg::Gpg;
+
 pub(crate) const TEXT: &[u8] = b"name=n;target=t;\nvalidfrom=1;\n";
-
-/// Is a GnuPG home of its own, gone with its agent at the end.
-pub(crate) struct Gpg {
-    home: tempfile::TempDir,
-}
-
-impl Drop for Gpg {
-    fn drop(&mut self) {
-        let home = self.home.path();
-        let _ = Command::new("gpgconf").arg("--homedir").arg(home).args(["--kill", "all"]).status();
-    }
-}
-
-impl Gpg {
-    pub(crate) fn new() -> Self {
-        let home = tempfile::Builder::new().prefix("gpg").tempdir_in("/tmp").unwrap();
-        // a passphrase is stretched for a tenth of a second otherwise, many times that in a debug build
-        std::fs::write(home.path().join("gpg-agent.conf"), "s2k-count 65536\n").unwrap();
-        Self { home }
-    }
-
-    /// Makes a key without a passphrase, expiring after `life`; gives its fingerprint.
-    pub(crate) fn make(&self, name: &str, kind: &str, usage: &str, life: &str) -> String {
-        self.run(&["--passphrase", "", "--quick-generate-key", name, kind, usage, life], b"");
-        self.fingerprint(name)
-    }
-
-    pub(crate) fn fingerprint(&self, name: &str) -> String {
-        let list = self.text(&["--with-colons", "--list-keys", name], b"");
-        let line = list.lines().find(|line| line.starts_with("fpr:")).unwrap();
-        line.split(':').nth(9).unwrap().to_owned()
-    }
-
-    pub(crate) fn run(&self, args: &[&str], input: &[u8]) -> Vec<u8> {
-        let output = self.try_run(args, input);
-        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
-    }
-
-    pub(crate) fn try_run(&self, args: &[&str], input: &[u8]) -> Output {
-        let mut child = Command::new("gpg")
-            .arg("--homedir")
-            .arg(self.home.path())
-            .args(["--batch", "--no-tty", "--quiet", "--pinentry-mode", "loopback"])
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input).unwrap();
-        child.wait_with_output().unwrap()
-    }
-
-    pub(crate) fn text(&self, args: &[&str], input: &[u8]) -> String {
-        String::from_utf8(self.run(args, input)).unwrap()
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        self.home.path()
-    }
-
-    pub(crate) fn export(&self, name: &str) -> PublicKey {
-        PublicKey::parse(&self.text(&["--armor", "--export", name], b"")).unwrap()
-    }
-
-    /// Signs [`TEXT`]; gives the one-line form.
-    pub(crate) fn sign(&self, name: &str, options: &[&str]) -> String {
-        let args = [&["--armor", "--local-user", name], options, &["--detach-sign"]].concat();
-        line(&self.text(&args, TEXT))
-    }
-}
-
-/// Joins an armored signature to one line.
-pub(crate) fn line(block: &str) -> String {
-    let (kind, packets) = armor::from_block(block).unwrap();
-    assert_eq!(kind, armor::Block::Signature);
-    armor::to_line(&packets)
-}
 
 fn verify(keys: &KeySet, line: &str, at: OffsetDateTime) -> Result<String, VerifyError> {
     keys.verify(line, TEXT, at, &Policy::default()).map(|verified| verified.fingerprint)
@@ -110,7 +35,7 @@ fn every_kind_of_key_signs() {
             &["--emit-version", "--comment", "made: by hand"],
             &["--no-emit-version", "--no-comments"],
         ] {
-            let line = gpg.sign(kind, options);
+            let line = gpg.sign(kind, options, TEXT);
             assert_eq!(verify(&keys, &line, now()), Ok(fingerprint.clone()), "{kind} {options:?}");
             let policy = Policy::default();
             let tampered = keys.verify(&line, b"name=n;target=T;\nvalidfrom=1;\n", now(), &policy);
@@ -126,8 +51,8 @@ fn text_mode_is_indifferent_to_line_ends_and_binary_is_not() {
     let keys: KeySet = [gpg.export("ann")].into_iter().collect();
     let other = String::from_utf8(TEXT.to_vec()).unwrap().replace('\n', "\r\n");
     let verify = |line: &str| keys.verify(line, other.as_bytes(), now(), &Policy::default());
-    assert!(verify(&gpg.sign("ann", &["--textmode"])).is_ok());
-    assert_eq!(verify(&gpg.sign("ann", &[])), Err(VerifyError::OtherText));
+    assert!(verify(&gpg.sign("ann", &["--textmode"], TEXT)).is_ok());
+    assert_eq!(verify(&gpg.sign("ann", &[], TEXT)), Err(VerifyError::OtherText));
 }
 
 #[test]
@@ -142,7 +67,7 @@ fn a_subkey_signs_for_its_primary_key() {
     let key = PublicKey::parse(&armored).unwrap();
     assert_eq!(key.key_ids().len(), 2, "the encryption subkey is none that signs");
     let keys: KeySet = [key].into_iter().collect();
-    let line = gpg.sign("ann", &[]);
+    let line = gpg.sign("ann", &[], TEXT);
     assert_eq!(verify(&keys, &line, now()), Ok(primary.clone()));
     let later = verify(&keys, &line, now() + Duration::days(31));
     assert!(matches!(later, Err(VerifyError::KeyExpired { key, .. }) if key != primary));
@@ -161,7 +86,7 @@ fn keys_expire_and_are_prolonged() {
     let gpg = Gpg::new();
     let fingerprint = gpg.make("ann", "ed25519", "sign", "1d");
     let mut keys: KeySet = [gpg.export("ann")].into_iter().collect();
-    let line = gpg.sign("ann", &[]);
+    let line = gpg.sign("ann", &[], TEXT);
     let later = now() + Duration::days(2);
     assert_eq!(verify(&keys, &line, now()), Ok(fingerprint.clone()));
     assert!(matches!(verify(&keys, &line, later), Err(VerifyError::KeyExpired { .. })));
@@ -183,7 +108,7 @@ fn signatures_end_and_do_not_come_from_the_future() {
     let gpg = Gpg::new();
     gpg.make("ann", "ed25519", "sign", "never");
     let keys: KeySet = [gpg.export("ann")].into_iter().collect();
-    let line = gpg.sign("ann", &["--default-sig-expire", "1d"]);
+    let line = gpg.sign("ann", &["--default-sig-expire", "1d"], TEXT);
     assert!(verify(&keys, &line, now()).is_ok());
     assert!(verify(&keys, &line, now() - Duration::minutes(9)).is_ok(), "clocks differ");
     let early = verify(&keys, &line, now() - Duration::minutes(11));
@@ -196,7 +121,7 @@ fn signatures_end_and_do_not_come_from_the_future() {
 fn revoked_keys_do_not_count() {
     let gpg = Gpg::new();
     let fingerprint = gpg.make("ann", "ed25519", "sign", "never");
-    let line = gpg.sign("ann", &[]);
+    let line = gpg.sign("ann", &[], TEXT);
     let mut keys: KeySet = [gpg.export("ann")].into_iter().collect();
     assert!(verify(&keys, &line, now()).is_ok());
     let file = gpg.path().join("openpgp-revocs.d").join(format!("{fingerprint}.rev"));
@@ -214,17 +139,17 @@ fn weak_hashes_and_short_keys_are_refused() {
     gpg.make("ann", "rsa2048", "sign", "never");
     gpg.make("old", "rsa1024", "sign", "never");
     let keys: KeySet = [gpg.export("ann"), gpg.export("old")].into_iter().collect();
-    let line = gpg.sign("ann", &["--digest-algo", "SHA1", "--allow-weak-digest-algos"]);
+    let line = gpg.sign("ann", &["--digest-algo", "SHA1", "--allow-weak-digest-algos"], TEXT);
     let refused = keys.verify(&line, TEXT, now(), &Policy::default());
     assert_eq!(refused, Err(VerifyError::WeakHash { hash: "SHA1".into() }));
     let lenient = Policy { allow_sha1: true, ..Policy::default() };
     assert!(keys.verify(&line, TEXT, now(), &lenient).is_ok());
 
-    let line = gpg.sign("ann", &["--digest-algo", "MD5", "--allow-weak-digest-algos"]);
+    let line = gpg.sign("ann", &["--digest-algo", "MD5", "--allow-weak-digest-algos"], TEXT);
     let refused = keys.verify(&line, TEXT, now(), &lenient);
     assert_eq!(refused, Err(VerifyError::WeakHash { hash: "MD5".into() }));
 
-    let line = gpg.sign("old", &[]);
+    let line = gpg.sign("old", &[], TEXT);
     let refused = keys.verify(&line, TEXT, now(), &Policy::default());
     assert_eq!(refused, Err(VerifyError::WeakKey { bits: 1024, least: 2048 }));
     let lenient = Policy { min_rsa_bits: 1024, ..Policy::default() };
@@ -241,7 +166,7 @@ fn what_a_key_says_of_itself_may_be_over_sha1_but_not_over_md5() {
     let keys: KeySet = [gpg.export("bad"), gpg.export("old")].into_iter().collect();
     let bad = gpg.fingerprint("bad");
     let old = gpg.fingerprint("old");
-    let line = gpg.sign("bad", &["--allow-weak-digest-algos"]);
+    let line = gpg.sign("bad", &["--allow-weak-digest-algos"], TEXT);
     assert_eq!(verify(&keys, &line, now()), Err(VerifyError::Unbound { key: bad }));
-    assert_eq!(verify(&keys, &gpg.sign("old", &[]), now()), Ok(old));
+    assert_eq!(verify(&keys, &gpg.sign("old", &[], TEXT), now()), Ok(old));
 }

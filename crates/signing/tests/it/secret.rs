@@ -34,7 +34,8 @@ fn gnupg_takes_a_generated_key_and_its_signatures() {
     let list = gpg.text(&["--with-colons", "--list-secret-keys"], b"");
     assert!(list.contains(&fingerprint) && list.contains("Ann Ex <ann@example.net>"), "{list}");
     let keys: KeySet = [secret.public().clone()].into_iter().collect();
-    let verified = keys.verify(&gpg.sign("ann", &[]), TEXT, now(), &Policy::default()).unwrap();
+    let verified =
+        keys.verify(&gpg.sign("ann", &[], TEXT), TEXT, now(), &Policy::default()).unwrap();
     assert_eq!(verified.fingerprint, fingerprint);
 }
 

@@ -3,79 +3,14 @@
 use crate::fleet::{Fleet, Machine, NOW};
 use serde_json::json;
 use target::{Bind, Columns, parse};
+use testkit::INJECTIONS;
 
-/// Texts that end a statement, a string or a comment somewhere in SQL.
-const PAYLOADS: &[&str] = &[
-    "1=1); SELECT 1; --",
-    "1=1) UNION ALL SELECT 1 --",
-    "1=0) UNION ALL SELECT id, encode(apikey,'hex'), name, 'v',1,now(),now(),now(),now(),'online','m','{}'::json,'{}'::json,'' \
-     FROM investigators WHERE (apikey IS NOT NULL",
-    "1=1); RESET ROLE; UPDATE investigators SET permissions=524287; --",
-    "name='x' OR 1=1--",
-    "name='x' OR ''='' /* */",
-    "name='x'; drop table agent",
-    "name='x' AND pg_sleep(10) IS NULL",
-    "name='x' OR current_setting('is_superuser')='on'",
-    "name='x' OR (select count(*) from agent) > 0",
-    "exists(select 1)",
-    "id IN (select id from investigators)",
-    "id IN (select agentid from commands, json_array_elements(commands.results) as r where actionid=1 or 1=1)",
-    "name=$1",
-    "name=$$x$$",
-    "name=$tag$x$tag$",
-    "name=E'\\''",
-    "name=U&'\\0027'",
-    "name=B'1'",
-    "name=X'41'",
-    "name=N'x'",
-    "name='a' 'b'",
-    "name='a'\n'b'",
-    "name=\"name\"",
-    "\"name\"='x'",
-    "name=`name`",
-    "name='x' || 'y'",
-    "name='x' COLLATE \"C\"",
-    "name OPERATOR(pg_catalog.=) 'x'",
-    "name='x' AND (name, name)=('x','x')",
-    "name=ANY(ARRAY['x'])",
-    "name='x' LIMIT 1",
-    "name='x' ORDER BY 1",
-    "name='x' FOR UPDATE",
-    "name='x' INTO OUTFILE '/tmp/x'",
-    "name::regclass='agent'",
-    "name=CAST('x' AS text)",
-    "pg_read_file('/etc/passwd')='x'",
-    "name='x' AND 1=1\u{0}",
-    "name='x\u{0}'",
-    "name=\u{2019}x\u{2019}",
-    "name\u{a0}=\u{a0}'x'",
-    "name='x\\' OR 1=1 --'",
-    "ｎame='x'",
-    "name='x' \u{ff1b} drop table agent",
-    "@@version='x'",
-    "name='x' # comment",
-    "name='x' -- comment",
-    "--",
-    ";",
-    "'",
-    "')",
-    "*",
-    "%00",
-    "name='x' && 1=1",
-    "name='x' XOR 1=1",
-    "tags @> '{}'",
-    "tags ? 'x'",
-    "0x31=1",
-    "1e1=10",
-    "name=''''''",
-];
-
-/// Of [`PAYLOADS`], those that are good targets after all.
+/// Of [`INJECTIONS`], those that are good targets after all.
 const HARMLESS: &[&str] = &["name=''''''"];
 
 #[test]
 fn as_targets_they_are_refused_at_a_place_inside_of_them() {
-    for payload in PAYLOADS {
+    for payload in INJECTIONS {
         match parse(payload) {
             Ok(_) => assert!(HARMLESS.contains(payload), "{payload}"),
             Err(error) => {
@@ -92,7 +27,7 @@ fn as_targets_they_are_refused_at_a_place_inside_of_them() {
 
 #[test]
 fn as_values_they_are_binds_and_nothing_else() {
-    for payload in PAYLOADS.iter().filter(|payload| !payload.contains('\0')) {
+    for payload in INJECTIONS.iter().filter(|payload| !payload.contains('\0')) {
         let quoted = payload.replace('\'', "''");
         let target = parse(&format!("name = '{quoted}' AND tags->>'{quoted}' = 'x'")).unwrap();
         let sql = target.to_sql(&Columns::agents(), 1);
@@ -125,7 +60,7 @@ fn great_ones_are_refused_at_once() {
 
 #[tokio::test]
 async fn as_values_they_find_themselves_in_postgresql_and_do_no_harm() {
-    let machines: Vec<Machine> = PAYLOADS
+    let machines: Vec<Machine> = INJECTIONS
         .iter()
         .filter(|payload| !payload.contains('\0'))
         .zip(1..)

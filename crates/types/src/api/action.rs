@@ -1,6 +1,6 @@
 //! `/v1/actions`.
 
-use crate::{ActionId, AgentId, AgentStatus, CommandId, OperationResult};
+use crate::{ActionId, AgentId, AgentStatus, CommandId, Dispatch, OperationResult};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -14,9 +14,9 @@ pub struct ActionView {
     pub name: String,
     /// Which agents it is for.
     pub target: String,
-    /// pending, scheduled, preparing, inflight, completed, invalid, cancelled or expired.
+    /// pending, scheduled, preparing, inflight, paused, completed, invalid, cancelled or expired.
     pub status: String,
-    /// Why it is `invalid`, `expired` or `cancelled`.
+    /// Why it is `paused`, `invalid`, `expired` or `cancelled`.
     pub reason: Option<String>,
     /// From when agents may run it.
     #[serde(with = "time::serde::rfc3339")]
@@ -37,13 +37,31 @@ pub struct ActionView {
     pub signers: Vec<String>,
     /// Its commands by state.
     pub counters: CommandCounters,
+    /// How its commands are given out; null when all are at once.
+    #[serde(default)]
+    pub dispatch: Option<DispatchView>,
 }
 
 impl ActionView {
     /// Tells whether nothing more will happen to it but late answers.
     pub fn is_over(&self) -> bool {
-        !matches!(self.status.as_str(), "pending" | "scheduled" | "preparing" | "inflight")
+        !matches!(
+            self.status.as_str(),
+            "pending" | "scheduled" | "preparing" | "inflight" | "paused"
+        )
     }
+}
+
+/// Says how the commands of an action are to be given out, and how far that is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DispatchView {
+    /// What was asked for.
+    #[serde(flatten)]
+    pub asked: Dispatch,
+    /// The wave that is under way, from 1 on; 0 before the first.
+    pub wave: i64,
+    /// How many commands are held back for later; they count as waiting.
+    pub held: i64,
 }
 
 /// Counts commands by state; `targeted` is always the sum of the other seven.

@@ -1,13 +1,13 @@
 //! Actions: accepted and cancelled by investigation-api, run by the scheduler.
 
 use super::Message;
-use crate::{ActionId, InvestigatorId};
+use crate::{ActionId, Dispatch, InvestigatorId};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 /// A signed action was accepted; the scheduler verifies its signatures again before anything runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ActionAccepted {
     /// The number it was given.
     pub id: ActionId,
@@ -18,6 +18,9 @@ pub struct ActionAccepted {
     /// When it was accepted.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
+    /// How its commands are to be given out; absent for all at once.
+    #[serde(default)]
+    pub dispatch: Option<Dispatch>,
 }
 
 impl Message for ActionAccepted {
@@ -39,6 +42,28 @@ pub struct ActionCancelled {
 
 impl Message for ActionCancelled {
     const KIND: &'static str = "action.cancelled.v1";
+
+    fn subject(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+/// An investigator pauses the run of an action, or lets it go on: while it is paused, no more commands are given out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ActionSteered {
+    /// The action.
+    pub id: ActionId,
+    /// Whether it is to be paused; otherwise it goes on.
+    pub paused: bool,
+    /// Who wants it.
+    pub by: InvestigatorId,
+    /// When; of two orders the later one counts.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
+impl Message for ActionSteered {
+    const KIND: &'static str = "action.steered.v1";
 
     fn subject(&self) -> String {
         self.id.to_string()
@@ -75,9 +100,9 @@ impl RunCounters {
 pub struct ActionChanged {
     /// The action.
     pub id: ActionId,
-    /// One of MIG's words: pending, scheduled, preparing, inflight, completed, invalid; and cancelled, expired.
+    /// One of MIG's words: pending, scheduled, preparing, inflight, completed, invalid; and paused, cancelled, expired.
     pub status: String,
-    /// Why it is `invalid`, `expired` or `cancelled`.
+    /// Why it is `paused`, `invalid`, `expired` or `cancelled`.
     #[serde(default)]
     pub reason: Option<String>,
     /// Its commands by state.
@@ -93,6 +118,12 @@ pub struct ActionChanged {
     pub at: OffsetDateTime,
     /// Grows with each change of this run.
     pub version: i64,
+    /// The wave that is under way, from 1 on; 0 before the first, or when all commands are given out at once.
+    #[serde(default)]
+    pub wave: i64,
+    /// How many commands are held back for later.
+    #[serde(default)]
+    pub held: i64,
 }
 
 impl Message for ActionChanged {

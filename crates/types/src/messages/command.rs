@@ -48,6 +48,35 @@ impl Message for CommandIssued {
     }
 }
 
+/// Commands were made that are held back: `command.issued` follows for each when its turn comes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CommandPlanned {
+    /// The action.
+    pub action: ActionId,
+    /// When the commands were made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// At most [`ISSUED_PER_MESSAGE`].
+    pub commands: Vec<PlannedCommand>,
+}
+
+/// Is one command of a [`CommandPlanned`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedCommand {
+    /// The command.
+    pub id: CommandId,
+    /// The agent it is for.
+    pub agent: AgentId,
+}
+
+impl Message for CommandPlanned {
+    const KIND: &'static str = "command.planned.v1";
+
+    fn subject(&self) -> String {
+        self.action.to_string()
+    }
+}
+
 /// Open commands of an action were ended by the house: nobody is to be given them any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CommandWithdrawn {

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 /// A copy is new, emptied or stale and asks its owner to send everything again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReplicaRequested {
-    /// What is wanted: `investigator` or `agent`.
+    /// What is wanted: `investigator`, `agent`, `loader` or `manifest`.
     pub of: String,
     /// The service that asks.
     pub by: String,

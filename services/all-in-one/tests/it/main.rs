@@ -1,4 +1,6 @@
 //! All five services in one process, as `scripts/up` runs them.
 
 #[cfg(test)]
+mod disabled;
+#[cfg(test)]
 mod process;

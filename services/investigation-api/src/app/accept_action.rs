@@ -4,11 +4,11 @@ use super::App;
 use crate::domain::audit::{Actor, Entry};
 use crate::domain::order::{Order, judge};
 use crate::error::Error;
-use crate::store::actions::{action_by_digest, action_insert};
+use crate::store::actions::{ActionRow, action_by_digest, action_insert};
 use crate::store::audit::audit_append;
 use time::OffsetDateTime;
 use types::messages::ActionAccepted;
-use types::{Action, ActionId, InvestigatorId};
+use types::{Action, ActionId, Dispatch, InvestigatorId};
 
 /// Says what came of posting an action.
 pub(crate) struct Accepted {
@@ -36,6 +36,19 @@ impl App {
         posted_by: InvestigatorId,
         actor: &Actor,
         document: &str,
+        dispatch: Option<Dispatch>,
+        reach: Reach,
+    ) -> Result<Accepted, Error> {
+        let accepted = self.judge_and_keep(posted_by, actor, document, dispatch, reach).await;
+        accepted.inspect_err(|error| self.note_refusal(actor, "action.accepted", "", error))
+    }
+
+    async fn judge_and_keep(
+        &self,
+        posted_by: InvestigatorId,
+        actor: &Actor,
+        document: &str,
+        dispatch: Option<Dispatch>,
         reach: Reach,
     ) -> Result<Accepted, Error> {
         let now = self.clock.now();
@@ -46,13 +59,23 @@ impl App {
         let (id, new) = self
             .store
             .tx(async |conn| -> Result<(ActionId, bool), Error> {
-                let Some(row) = action_insert(conn, &order, document, posted_by, now).await? else {
+                let Some(row) =
+                    action_insert(conn, &order, document, dispatch.as_ref(), posted_by, now)
+                        .await?
+                else {
                     let there = action_by_digest(conn, &order.digest).await?;
                     let there = there.ok_or(Error::NotYet("the same action is being accepted"))?;
+                    same_dispatch(&there, dispatch.as_ref())?;
                     return Ok((ActionId(there.id), false));
                 };
                 let id = ActionId(row.id);
-                let event = ActionAccepted { id, document: document.into(), posted_by, at: now };
+                let event = ActionAccepted {
+                    id,
+                    document: document.into(),
+                    posted_by,
+                    at: now,
+                    dispatch: dispatch.clone(),
+                };
                 self.bus.put(conn, now, &event).await?;
                 let entry = Entry::done(
                     now,
@@ -105,4 +128,16 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// Refuses to take an action that is there already as one that is to be given out in another way. Without a dispatch,
+/// the way of the first post stands.
+fn same_dispatch(there: &ActionRow, asked: Option<&Dispatch>) -> Result<(), Error> {
+    if asked.is_none() || asked == there.dispatch().as_ref() {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!(
+        "action {} was posted before with another dispatch, which stands; pause, resume or cancel it",
+        there.id
+    )))
 }

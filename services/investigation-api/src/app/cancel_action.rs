@@ -17,7 +17,8 @@ impl App {
         actor: &Actor,
     ) -> Result<(), Error> {
         let now = self.clock.now();
-        self.store
+        let cancelled = self
+            .store
             .tx(async |conn| -> Result<(), Error> {
                 if actions_find(conn, &[id.0]).await?.is_empty() {
                     return Err(Error::NotFound(format!("action {id}")));
@@ -27,7 +28,10 @@ impl App {
                 audit_append(conn, &[entry]).await?;
                 Ok(())
             })
-            .await?;
+            .await;
+        cancelled.inspect_err(|error| {
+            self.note_refusal(actor, "action.cancelled", &format!("action {id}"), error);
+        })?;
         self.bus.wake();
         tracing::info!(action.id = %id, investigator.id = %by, "withdrawn");
         Ok(())

@@ -14,7 +14,7 @@ use signing::key::PublicKey;
 use store::Failure;
 use time::OffsetDateTime;
 use types::messages::InvestigatorChanged;
-use types::{InvestigatorId, InvestigatorStatus, Permissions};
+use types::{InvestigatorId, InvestigatorStatus, Permission, Permissions};
 
 /// Says how many characters an investigator's name may have.
 pub(super) const LONGEST_NAME: usize = 1024;
@@ -54,16 +54,21 @@ impl App {
         Ok(investigator_find(&mut conn, id).await?)
     }
 
-    /// Creates an active investigator. A key that could never sign is refused.
+    /// Creates an active investigator with permissions that the creator, who `holds` these, may give. A key that could
+    /// never sign is refused.
     pub(crate) async fn create_investigator(
         &self,
         actor: &Actor,
+        holds: Permissions,
         candidate: &Candidate<'_>,
     ) -> Result<InvestigatorChanged, Error> {
         let now = self.clock.now();
-        let made = self.insert_investigator(actor, candidate, now).await;
+        let made = match may_give(holds, candidate.permissions) {
+            Ok(()) => self.insert_investigator(actor, candidate, now).await,
+            Err(error) => Err(error),
+        };
         let made = made.inspect_err(|error| {
-            self.refusals.note(now, actor.clone(), "investigator.created", "", &error.to_string());
+            self.note_refusal(actor, "investigator.created", "", error);
         })?;
         self.replica.learn(std::slice::from_ref(&made));
         self.bus.wake();
@@ -128,27 +133,21 @@ impl App {
         Ok(key)
     }
 
-    /// Changes an investigator. The last administrator who can log in can be neither removed nor disabled. Gives the new
+    /// Changes an investigator, as one may who `holds` these permissions. The last administrator who can log in can be neither removed nor disabled. Gives the new
     /// API key where one was asked for; it is shown this once.
     pub(crate) async fn change_investigator(
         &self,
         actor: &Actor,
+        holds: Permissions,
         id: InvestigatorId,
         change: &Change,
     ) -> Result<Option<String>, Error> {
-        let now = self.clock.now();
         let api_key = (change.api_key == Some(ApiKey::New)).then(new_api_key);
         let hash = api_key.as_deref().map(auth::api_key_hash);
-        let changed = self.update_investigator(actor, id, change, hash, now).await;
+        let changed = self.update_investigator(actor, holds, id, change, hash).await;
         let changed = changed.inspect_err(|error| {
             let subject = format!("investigator {id}");
-            self.refusals.note(
-                now,
-                actor.clone(),
-                "investigator.changed",
-                &subject,
-                &error.to_string(),
-            );
+            self.note_refusal(actor, "investigator.changed", &subject, error);
         })?;
         self.replica.learn(&[changed]);
         self.bus.wake();
@@ -159,11 +158,12 @@ impl App {
     async fn update_investigator(
         &self,
         actor: &Actor,
+        holds: Permissions,
         id: InvestigatorId,
         change: &Change,
         hash: Option<String>,
-        now: OffsetDateTime,
     ) -> Result<InvestigatorChanged, Error> {
+        let now = self.clock.now();
         self.store
             .tx(async |conn| -> Result<InvestigatorChanged, Error> {
                 investigators_lock(conn).await?;
@@ -171,7 +171,10 @@ impl App {
                     return Err(Error::NotFound(format!("Investigator ID '{id}'")));
                 };
                 let administered = administers(&before);
+                let had = if change.api_key == Some(ApiKey::New) { 0 } else { before.permissions };
                 let after = changed(before, change, hash.clone(), now);
+                // whoever has somebody's key has all their permissions
+                may_give(holds, Permissions(after.permissions & !had))?;
                 if administered
                     && !administers(&after)
                     && !other_administrator_exists(conn, id).await?
@@ -189,6 +192,19 @@ impl App {
             })
             .await
     }
+}
+
+/// Refuses to give permissions away that one does not hold; an administrator may give them all.
+fn may_give(holds: Permissions, given: Permissions) -> Result<(), Error> {
+    let more = Permissions(given.0 & !holds.0);
+    if holds.administers() || more.0 == 0 {
+        return Ok(());
+    }
+    let names = Permission::ALL.iter().filter(|permission| more.has(**permission));
+    let names = names.map(|permission| permission.name()).collect::<Vec<_>>().join(", ");
+    Err(Error::Denied(format!(
+        "Insufficient permissions: you do not hold {names}, so you cannot give them; ask an administrator"
+    )))
 }
 
 /// Gives the state after a change.

@@ -4,20 +4,23 @@ use super::App;
 use crate::error::Error;
 use crate::store::actions::{actions_change, actions_lock};
 use crate::store::commands::{
-    commands_deliver, commands_insert, commands_known, commands_return, commands_withdraw,
+    commands_deliver, commands_insert, commands_known, commands_plan, commands_return,
+    commands_withdraw,
 };
 use messaging::inbox;
 use std::collections::{BTreeSet, HashSet};
 use types::Envelope;
 use types::messages::command::ReturnedCommand;
 use types::messages::{
-    ActionChanged, CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn,
+    ActionChanged, CommandDelivered, CommandIssued, CommandPlanned, CommandReturned,
+    CommandWithdrawn,
 };
 use uuid::Uuid;
 
 /// Holds a batch of the stream of runs and commands, by kind, each in the order of arrival.
 #[derive(Default)]
 pub(crate) struct Told {
+    pub(crate) planned: Vec<Envelope<CommandPlanned>>,
     pub(crate) issued: Vec<Envelope<CommandIssued>>,
     pub(crate) delivered: Vec<Envelope<CommandDelivered>>,
     pub(crate) withdrawn: Vec<Envelope<CommandWithdrawn>>,
@@ -27,11 +30,12 @@ pub(crate) struct Told {
 
 impl Told {
     fn ids(&self) -> Vec<Uuid> {
+        let planned = self.planned.iter().map(|event| event.id);
         let issued = self.issued.iter().map(|event| event.id);
         let delivered = self.delivered.iter().map(|event| event.id);
         let withdrawn = self.withdrawn.iter().map(|event| event.id);
         let returned = self.returned.iter().map(|event| event.id);
-        issued.chain(delivered).chain(withdrawn).chain(returned).collect()
+        planned.chain(issued).chain(delivered).chain(withdrawn).chain(returned).collect()
     }
 }
 
@@ -44,6 +48,7 @@ impl App {
         self.store
             .tx(async |conn| -> Result<(), Error> {
                 let new = inbox::admit(conn, "investigation-api.runs", &ids, now).await?;
+                let planned = fresh(&told.planned, &new);
                 let issued = fresh(&told.issued, &new);
                 let delivered = fresh(&told.delivered, &new);
                 let withdrawn = fresh(&told.withdrawn, &new);
@@ -55,8 +60,12 @@ impl App {
                 let changed: Vec<_> = told.changed.iter().map(|event| &event.data).collect();
                 let named = named(&delivered, &withdrawn, &answers);
                 let actions = issued.iter().map(|message| message.action.0);
+                let actions = actions.chain(planned.iter().map(|message| message.action.0));
                 let actions: Vec<_> = actions.chain(changed.iter().map(|c| c.id.0)).collect();
                 actions_lock(conn, &actions, &named).await?;
+                for message in planned {
+                    commands_plan(conn, message).await?;
+                }
                 for message in issued {
                     commands_insert(conn, message).await?;
                 }

@@ -5,23 +5,30 @@ mod api_key;
 mod bootstrap;
 mod cancel_action;
 mod change_investigators;
+mod count_fleet;
 mod keep_commands;
+mod keep_loaders;
 mod preview_target;
 mod refusals;
+mod search;
 mod show_actions;
 mod show_commands;
+mod steer_action;
 mod tell_investigators;
 mod verify_audit;
+mod watch_actions;
 
 pub(crate) use accept_action::Reach;
 pub(crate) use change_investigators::{ApiKey, Candidate, Change};
 pub(crate) use keep_commands::Told;
-pub(crate) use show_commands::Shown;
+pub(crate) use search::Found;
+pub(crate) use steer_action::Steer;
 pub(crate) use verify_audit::Audit;
+pub(crate) use watch_actions::{Event, WatchError, Watched};
 
 use auth::Replica;
-use messaging::Bus;
-use service::Parts;
+use messaging::{Bus, Shutdown};
+use service::{Notes, Parts, Tasks};
 use store::Store;
 use types::Clock;
 
@@ -31,12 +38,16 @@ pub struct App {
     pub(crate) bus: Bus,
     pub(crate) replica: Replica,
     pub(crate) clock: Clock,
-    pub(crate) refusals: refusals::Refusals,
+    pub(crate) notes: Notes,
+    pub(crate) watchers: watch_actions::Watchers,
+    tasks: Tasks,
+    shutdown: Shutdown,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { store, bus, replica, clock, .. } = parts;
-        Self { store, bus, replica, clock, refusals: refusals::Refusals::default() }
+        let Parts { store, bus, replica, clock, tasks, shutdown, .. } = parts;
+        let (notes, watchers) = Default::default();
+        Self { store, bus, replica, clock, notes, watchers, tasks, shutdown }
     }
 }

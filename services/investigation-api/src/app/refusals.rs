@@ -1,195 +1,112 @@
-//! Refusals, counted so that nobody can fill the disk with them: of one caller and one kind, the first of a minute is
-//! written down at once and the others of that minute as one row when it is over; of more callers than there is room for,
-//! all together. A process that dies forgets at most the counts of its last minute.
+//! What was refused here, and what the other services tell the audit.
 
 use super::App;
 use crate::domain::audit::{Actor, Entry, Outcome, clean};
 use crate::error::Error;
 use crate::store::audit::audit_append;
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use messaging::inbox;
 use time::OffsetDateTime;
-use tokio::sync::Notify;
+use types::Envelope;
+use types::messages::AuditNoted;
+use types::messages::audit::AuditEntry;
+use web::Noted;
 
-/// Says how many callers are counted apart in one minute.
-const MOST_CALLERS: usize = 32;
-/// Says how many rows wait while the database is away; the eldest give way.
-const MOST_WAITING: usize = 4096;
-
-/// Holds refusals that are not written down yet.
-#[derive(Debug, Default)]
-pub(crate) struct Refusals {
-    state: Mutex<State>,
-    /// Is called when there is something to write down.
-    pub(crate) noted: Notify,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    minute: i64,
-    more: BTreeMap<(String, Option<i64>, String), Entry>,
-    due: Vec<Entry>,
-}
-
-impl Refusals {
-    /// Notes one refusal of `what`.
-    pub(crate) fn note(
-        &self,
-        at: OffsetDateTime,
-        actor: Actor,
-        what: &str,
-        subject: &str,
-        detail: &str,
-    ) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.turn(at);
-        let mut entry = Entry {
-            at,
-            actor,
-            what: what.into(),
-            subject: clean(subject),
-            outcome: Outcome::Refused,
-            detail: clean(detail),
-            count: 1,
-        };
-        let mut key =
-            (entry.actor.address.clone(), entry.actor.id.map(|id| id.0), entry.what.clone());
-        if !state.more.contains_key(&key) && state.more.len() >= MOST_CALLERS {
-            key = ("many".into(), None, String::new());
-            entry.actor = Actor { id: None, who: String::new(), address: "many".into() };
-        }
-        if let Some(counted) = state.more.get_mut(&key) {
-            counted.count = counted.count.saturating_add(1);
-            return;
-        }
-        state.more.insert(key, Entry { count: 0, ..entry.clone() });
-        state.push(entry);
-        drop(state);
-        self.noted.notify_one();
-    }
-
-    /// Takes what is to be written down.
-    fn take(&self, now: OffsetDateTime) -> Vec<Entry> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.turn(now);
-        std::mem::take(&mut state.due)
-    }
-
-    /// Puts back what could not be written down.
-    fn give_back(&self, mut entries: Vec<Entry>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.append(&mut state.due);
-        for entry in entries {
-            state.push(entry);
-        }
-    }
-}
-
-impl State {
-    /// Begins a new minute; what was counted in the one before is due.
-    fn turn(&mut self, now: OffsetDateTime) {
-        let minute = now.unix_timestamp().div_euclid(60);
-        if minute == self.minute {
-            return;
-        }
-        self.minute = minute;
-        for entry in std::mem::take(&mut self.more).into_values().filter(|entry| entry.count > 0) {
-            self.push(entry);
-        }
-    }
-
-    fn push(&mut self, entry: Entry) {
-        if self.due.len() >= MOST_WAITING {
-            self.due.remove(0);
-        }
-        self.due.push(entry);
-    }
-}
-
-/// Gives the name under which a caller is counted: of IPv6 the network, since a caller has all of it.
-pub(crate) fn source(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let network = Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64));
-            format!("{network}/64")
-        }
-    }
-}
+/// Says how many characters of a name are kept.
+const LONGEST_WORD: usize = 128;
 
 impl App {
-    /// Notes a refused login.
-    pub(crate) fn note_refused_login(&self, refused: &web::RefusedLogin) {
-        let actor = Actor { id: None, who: String::new(), address: source(refused.from.0) };
-        self.refusals.note(self.clock.now(), actor, "login", &refused.asked, &refused.reason);
+    /// Notes a refused login, and a request for which the investigator has no permission. What else is refused or done
+    /// is noted where it is.
+    pub(crate) fn note_witnessed(&self, noted: Noted) {
+        let told = match &noted.outcome {
+            web::Outcome::Done(_) => false,
+            web::Outcome::Refused { code, .. } => {
+                noted.caller.is_none() || *code == web::Problem::PERMISSION_MISSING
+            }
+        };
+        if told {
+            self.notes.note(self.clock.now(), noted);
+        }
     }
 
-    /// Writes refusals down.
-    pub(crate) async fn write_refusals(&self) -> Result<(), Error> {
-        let due = self.refusals.take(self.clock.now());
+    /// Notes a change that was refused; refusals of one minute are counted together.
+    pub(crate) fn note_refusal(&self, actor: &Actor, what: &str, subject: &str, error: &Error) {
+        // what was not judged was not refused
+        if matches!(error, Error::Store(_) | Error::NotYet(_)) {
+            return;
+        }
+        self.notes.add(AuditEntry {
+            at: self.clock.now(),
+            address: actor.address.clone(),
+            investigator: actor.id,
+            who: actor.who.clone(),
+            what: what.into(),
+            subject: subject.into(),
+            outcome: "refused".into(),
+            detail: error.to_string(),
+            count: 1,
+        });
+    }
+
+    /// Writes down what was noted.
+    pub(crate) async fn write_notes(&self) -> Result<(), Error> {
+        let due = self.notes.take(self.clock.now());
         if due.is_empty() {
             return Ok(());
         }
+        let entries: Vec<_> = due.iter().map(|noted| entry(noted, "")).collect();
         let written = self
             .store
-            .tx(async |conn| -> Result<(), Error> { Ok(audit_append(conn, &due).await?) })
+            .tx(async |conn| -> Result<(), Error> { Ok(audit_append(conn, &entries).await?) })
             .await;
         if written.is_err() {
-            self.refusals.give_back(due);
+            self.notes.give_back(due);
         }
         written
     }
+
+    /// Writes down what other services noted, each message once.
+    pub(crate) async fn keep_notes(&self, told: Vec<Envelope<AuditNoted>>) -> Result<(), Error> {
+        let now = self.clock.now();
+        let ids: Vec<_> = told.iter().map(|event| event.id).collect();
+        self.store
+            .tx(async |conn| -> Result<(), Error> {
+                let new = inbox::admit(conn, "investigation-api.audit", &ids, now).await?;
+                let fresh = told.iter().filter(|event| new.contains(&event.id));
+                let entries: Vec<_> = fresh
+                    .flat_map(|event| {
+                        let service = event.source.trim_start_matches('/');
+                        event.data.entries.iter().map(move |noted| entry(noted, service))
+                    })
+                    .collect();
+                if entries.is_empty() { Ok(()) } else { Ok(audit_append(conn, &entries).await?) }
+            })
+            .await
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use time::Duration;
-    use time::macros::datetime;
-
-    fn actor(address: &str) -> Actor {
-        Actor { id: None, who: String::new(), address: address.into() }
+/// Gives the row of something that was noted, by this service or by another.
+fn entry(noted: &AuditEntry, service: &str) -> Entry {
+    let word = |text: &str| clean(text).chars().take(LONGEST_WORD).collect::<String>();
+    let subject = if service.is_empty() {
+        noted.subject.clone()
+    } else {
+        format!("{service} {}", noted.subject)
+    };
+    let actor =
+        Actor { id: noted.investigator, who: clean(&noted.who), address: word(&noted.address) };
+    Entry {
+        at: whole(noted.at),
+        actor,
+        what: word(&noted.what),
+        subject: clean(&subject),
+        outcome: if noted.outcome == "done" { Outcome::Done } else { Outcome::Refused },
+        detail: clean(&noted.detail),
+        count: noted.count.max(1),
     }
+}
 
-    #[test]
-    fn a_flood_of_one_caller_is_two_rows_a_minute() {
-        let refusals = Refusals::default();
-        let now = datetime!(2026-11-21 12:00 UTC);
-        for second in 0..59 {
-            refusals.note(
-                now + Duration::seconds(second),
-                actor("a"),
-                "login",
-                "GET /",
-                "no\0 key",
-            );
-        }
-        let first = refusals.take(now + Duration::seconds(59));
-        assert_eq!(first.iter().map(|entry| entry.count).collect::<Vec<_>>(), [1]);
-        assert_eq!(first[0].detail, "no  key");
-        assert!(refusals.take(now + Duration::seconds(59)).is_empty());
-        let rest = refusals.take(now + Duration::minutes(1));
-        assert_eq!(rest.iter().map(|entry| entry.count).collect::<Vec<_>>(), [58]);
-    }
-
-    #[test]
-    fn many_callers_are_counted_together() {
-        let refusals = Refusals::default();
-        let now = datetime!(2026-11-21 12:00 UTC);
-        for caller in 0..1000 {
-            refusals.note(now, actor(&caller.to_string()), "login", "", "");
-        }
-        let first = refusals.take(now);
-        assert_eq!(first.len(), MOST_CALLERS + 1);
-        let rest = refusals.take(now + Duration::minutes(1));
-        let all: i64 = first.iter().chain(&rest).map(|entry| entry.count).sum();
-        assert_eq!((rest.len(), all), (1, 1000));
-    }
-
-    #[test]
-    fn an_ipv6_caller_is_its_network() {
-        assert_eq!(source("2001:db8:1:2:3:4:5:6".parse().unwrap()), "2001:db8:1:2::/64");
-        assert_eq!(source("192.0.2.1".parse().unwrap()), "192.0.2.1");
-    }
+/// Cuts a time to what the table keeps.
+fn whole(at: OffsetDateTime) -> OffsetDateTime {
+    at.replace_nanosecond(at.microsecond().saturating_mul(1000)).unwrap_or(at)
 }

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use store::Conn;
 use types::action::Counters;
 use types::api::Page;
-use types::api::action::{ActionView, CommandCounters};
+use types::api::action::{ActionView, CommandCounters, DispatchView};
 use types::investigator::Investigator;
+use types::messages::InvestigatorChanged;
 use types::{Action, ActionId, InvestigatorId, instant};
 
 impl App {
@@ -39,12 +40,18 @@ impl App {
         Ok(Page { items: self.views(&mut conn, rows).await?, next })
     }
 
-    async fn views(&self, conn: &mut Conn, rows: Vec<ActionRow>) -> Result<Vec<ActionView>, Error> {
+    pub(super) async fn views(
+        &self,
+        conn: &mut Conn,
+        rows: Vec<ActionRow>,
+    ) -> Result<Vec<ActionView>, Error> {
         let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
         let counts = counts_find(conn, &ids).await?;
         let signers = self.signers(conn, &ids).await?;
         let views = rows.into_iter().map(|row| {
             let counters = counters(counts.get(&row.id).map_or(&[], Vec::as_slice));
+            let dispatch =
+                row.dispatch().map(|asked| DispatchView { asked, wave: row.wave, held: row.held });
             ActionView {
                 id: ActionId(row.id),
                 status: shown_status(&row.status, row.targeted, &counters).into(),
@@ -63,6 +70,7 @@ impl App {
                     })
                     .unwrap_or_default(),
                 counters,
+                dispatch,
             }
         });
         Ok(views.collect())
@@ -100,20 +108,25 @@ impl App {
         let mut signers = BTreeMap::<i64, Vec<_>>::new();
         for row in signers_find(conn, actions).await? {
             if let Some(known) = keyring.get(InvestigatorId(row.investigator_id)) {
-                signers.entry(row.action_id).or_default().push(Investigator {
-                    id: Some(known.id),
-                    name: known.name.clone(),
-                    pgpfingerprint: known.fingerprint.clone().unwrap_or_default(),
-                    publickey: None,
-                    status: known.status.name().into(),
-                    createdat: known.created,
-                    lastmodified: known.modified,
-                    apikey: None,
-                    permissions: types::Permissions(known.permissions),
-                });
+                signers.entry(row.action_id).or_default().push(shown_investigator(known));
             }
         }
         Ok(signers)
+    }
+}
+
+/// Shows an investigator without keys.
+pub(crate) fn shown_investigator(known: &InvestigatorChanged) -> Investigator {
+    Investigator {
+        id: Some(known.id),
+        name: known.name.clone(),
+        pgpfingerprint: known.fingerprint.clone().unwrap_or_default(),
+        publickey: None,
+        status: known.status.name().into(),
+        createdat: known.created,
+        lastmodified: known.modified,
+        apikey: None,
+        permissions: types::Permissions(known.permissions),
     }
 }
 

@@ -3,10 +3,11 @@
 use super::App;
 use crate::domain::state::{STATES, mig_status};
 use crate::error::Error;
-use crate::store::search::{CommandFilter, CommandRow, Order, commands_find};
+use crate::store::command_rows::{CommandPage, CommandRow, commands_find, commands_page};
 use fleet::AgentRow;
 use std::collections::BTreeMap;
 use store::Conn;
+use types::action::Counters;
 use types::api::Page;
 use types::api::action::CommandView;
 use types::command::Command;
@@ -14,7 +15,7 @@ use types::{Action, ActionId, Agent, AgentId, CommandId, Environment, OperationR
 
 /// Says how much of the action and the agent a command is shown with (specs/mig/api.md §3.8 and §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown {
+enum Shown {
     /// As `GET /command` does.
     Single,
     /// As `GET /search` does.
@@ -40,13 +41,8 @@ impl App {
         if crate::store::actions::actions_find(&mut conn, &[action.0]).await?.is_empty() {
             return Err(Error::NotFound(format!("action {action}")));
         }
-        let filter = CommandFilter {
-            action: Some(action.0),
-            states: status.map(|status| vec![status.into()]),
-            above,
-            ..CommandFilter::default()
-        };
-        let rows = commands_find(&mut conn, &filter, Order::ById, limit + 1).await?;
+        let page = CommandPage { action: action.0, status, above, limit: limit + 1 };
+        let rows = commands_page(&mut conn, page).await?;
         let cut = store::page::cut(rows, usize::try_from(limit).unwrap_or_default(), |row| row.id);
         let (rows, next) =
             cut.map_err(|error| Error::invalid("cursor-invalid", "?cursor", error))?;
@@ -66,21 +62,33 @@ impl App {
         Ok(Page { items: items.collect(), next })
     }
 
-    /// Finds commands as MIG's clients read them.
-    pub(crate) async fn mig_commands(
+    /// Shows one command as MIG's clients read it.
+    pub(crate) async fn mig_command(&self, id: CommandId) -> Result<Option<Command>, Error> {
+        let mut conn = self.store.get().await?;
+        let rows = commands_find(&mut conn, &[id.0]).await?;
+        Ok(self.mig_commands(&mut conn, rows, Shown::Single).await?.pop())
+    }
+
+    /// Shows rows as a search does.
+    pub(super) async fn mig_found_commands(
         &self,
-        filter: &CommandFilter,
-        offset: i64,
-        limit: i64,
+        conn: &mut Conn,
+        rows: Vec<CommandRow>,
+    ) -> Result<Vec<Command>, Error> {
+        self.mig_commands(conn, rows, Shown::Found).await
+    }
+
+    async fn mig_commands(
+        &self,
+        conn: &mut Conn,
+        rows: Vec<CommandRow>,
         shown: Shown,
     ) -> Result<Vec<Command>, Error> {
-        let mut conn = self.store.get().await?;
-        let rows = commands_find(&mut conn, filter, Order::Newest { offset }, limit).await?;
-        let agents = agents_of(&mut conn, &rows).await?;
+        let agents = agents_of(conn, &rows).await?;
         let mut ids: Vec<_> = rows.iter().map(|row| row.action_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let actions = self.mig_actions(&mut conn, &ids).await?;
+        let actions = self.mig_actions(conn, &ids).await?;
         let commands = rows.into_iter().map(|row| {
             let action = actions.get(&row.action_id).cloned().unwrap_or_default();
             let agent = agents.get(&row.agent_id).cloned().map(Agent::from);
@@ -90,7 +98,7 @@ impl App {
                 status: mig_status(&row.status).into(),
                 starttime: row.started,
                 finishtime: instant::or_far(row.finished),
-                action: if shown == Shown::Single { bare(action) } else { action },
+                action: ordered(action, shown),
                 agent: brief(AgentId(row.agent_id), agent, shown),
             }
         });
@@ -110,15 +118,16 @@ fn results(row: &CommandRow) -> Option<Vec<OperationResult>> {
     row.results.clone().and_then(|results| serde_json::from_value(results).ok())
 }
 
-/// Leaves of an action what `GET /command` shows: the order, nothing of its run.
-fn bare(action: Action) -> Action {
+/// Leaves of an action what a command shows of it: the order, and in a search who signed it and how its commands stand.
+fn ordered(action: Action, shown: Shown) -> Action {
+    let found = shown == Shown::Found;
     Action {
-        investigators: Vec::new(),
+        investigators: if found { action.investigators } else { Vec::new() },
+        counters: if found { action.counters } else { Counters::default() },
         status: String::new(),
         starttime: instant::NONE,
         finishtime: instant::NONE,
         lastupdatetime: instant::NONE,
-        counters: types::action::Counters::default(),
         ..action
     }
 }

@@ -1,15 +1,18 @@
 //! What investigation-api listens to.
 
+mod audit;
 mod investigators;
+mod loaders;
 mod replicas;
 mod runs;
+mod watchers;
 
 use crate::InvestigationApi;
 use messaging::{Queue, Subscription};
 use types::Message;
 use types::messages::{
-    ActionChanged, CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn,
-    InvestigatorChanged, ReplicaRequested,
+    ActionChanged, AuditNoted, CommandDelivered, CommandIssued, CommandPlanned, CommandReturned,
+    CommandWithdrawn, InvestigatorChanged, LoaderChanged, ManifestChanged, ReplicaRequested,
 };
 
 pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
@@ -19,6 +22,7 @@ pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
             queue: Queue::Stream("runs"),
             kinds: &[
                 ActionChanged::KIND,
+                CommandPlanned::KIND,
                 CommandIssued::KIND,
                 CommandDelivered::KIND,
                 CommandWithdrawn::KIND,
@@ -28,6 +32,18 @@ pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
             connected: None,
         },
         fleet::subscription(),
+        Subscription {
+            queue: Queue::Stream("loaders"),
+            kinds: &[LoaderChanged::KIND, ManifestChanged::KIND],
+            handle: |service, batch| Box::pin(loaders::handle(service, batch)),
+            connected: None,
+        },
+        Subscription {
+            queue: Queue::Stream("audit"),
+            kinds: &[AuditNoted::KIND],
+            handle: |service, batch| Box::pin(audit::handle(service, batch)),
+            connected: None,
+        },
         Subscription {
             queue: Queue::Stream("replicas"),
             kinds: &[ReplicaRequested::KIND],
@@ -40,6 +56,13 @@ pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
             kinds: &[InvestigatorChanged::KIND],
             handle: |service, _batch| Box::pin(investigators::handle(service)),
             connected: Some(|service| Box::pin(investigators::connected(service))),
+        },
+        // every process has callers who watch actions
+        Subscription {
+            queue: Queue::Process("watchers"),
+            kinds: &[ActionChanged::KIND],
+            handle: |service, batch| Box::pin(async { watchers::handle(service, batch) }),
+            connected: Some(|service| Box::pin(async { watchers::connected(service) })),
         },
     ]
 }

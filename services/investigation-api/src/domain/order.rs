@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use auth::Keyring;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use target::Target;
 use time::OffsetDateTime;
@@ -39,16 +40,11 @@ pub(crate) fn judge(
             }
         })?;
     action.check(now).map_err(|fault| Error::invalid("action-invalid", fault.pointer(), fault))?;
-    if action.name.contains('\0') {
-        let detail = "has a NUL character, which no name can have";
-        return Err(Error::invalid("action-invalid", "/name", detail));
-    }
+    without_nul(&action)?;
     let target = fleet::parse_target(&action.target)
         .map_err(|fault| Error::invalid("target-invalid", "/target", format!("target: {fault}")))?;
     well_named_modules(&action)?;
-    let signers = keyring
-        .verify_action(&action, now)
-        .map_err(|fault| Error::invalid("signature-invalid", "/pgpsignatures", fault))?;
+    let signers = keyring.verify_action(&action, now).map_err(Error::Signature)?;
     let mut digest = Sha256::new_with_prefix(signing::action::signed_string(&action));
     let mut signatures: Vec<_> = action.pgpsignatures.iter().flatten().collect();
     signatures.sort();
@@ -57,6 +53,37 @@ pub(crate) fn judge(
         digest.update(signature);
     }
     Ok(Order { action, target, signers, digest: digest.finalize().to_vec() })
+}
+
+/// Refuses a NUL character in what is shown and searched; the database holds none.
+fn without_nul(action: &Action) -> Result<(), Error> {
+    let told = |members: &Map<String, Value>| {
+        members.iter().any(|(name, value)| name.contains('\0') || has_nul(value))
+    };
+    let places = [
+        ("/name", action.name.contains('\0')),
+        ("/description", told(&action.description)),
+        ("/threat", told(&action.threat)),
+    ];
+    match places.into_iter().find(|(_, broken)| *broken) {
+        Some((pointer, _)) => {
+            let detail = format!("{pointer} has a NUL character, which no text here can have");
+            Err(Error::invalid("action-invalid", pointer, detail))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Tells whether any text in `value` has a NUL character; the parser has bounded its depth.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(list) => list.iter().any(has_nul),
+        Value::Object(members) => {
+            members.iter().any(|(name, value)| name.contains('\0') || has_nul(value))
+        }
+        _ => false,
+    }
 }
 
 /// Refuses a module name that no agent can have.

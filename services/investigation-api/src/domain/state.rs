@@ -54,6 +54,7 @@ pub(crate) fn shown_status<'a>(status: &'a str, told: i64, counters: &CommandCou
 pub(crate) fn mig_run_status(status: &str) -> &str {
     match status {
         "cancelled" => "completed",
+        "paused" => "inflight",
         "expired" => "invalid",
         other => other,
     }

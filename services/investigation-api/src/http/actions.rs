@@ -4,6 +4,7 @@ use super::paging::{Paging, limit};
 use crate::InvestigationApi;
 use crate::app::Reach;
 use crate::domain::audit::Actor;
+use crate::domain::dispatch;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, http::StatusCode, post};
 use serde::Deserialize;
@@ -15,11 +16,15 @@ use web::{Body, Investigator, Peer, Problem, Query};
 
 /// Accepts a signed action: the MIG action JSON as body.
 ///
+/// The member `dispatch` beside those of the document says how the commands are given out:
+/// `{"rate_per_second": 50, "waves": [1, 10, 100, "all"], "stop_when": {"failed_ratio": 0.1, "timeouts": 5}}`. It is part
+/// of the request and not of what is signed; without it all are given out at once.
+///
 /// One that would reach no agent now, or needs a module that no agent has, is refused. The same document posted again within its validity answers 200 with the action there is, and runs once.
 #[utoipa::path(tag = "actions", request_body = Object, responses(
     (status = 202, body = ActionView), (status = 200, body = ActionView),
     (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-    (status = 403, body = ProblemBody), (status = 413, body = ProblemBody),
+    (status = 403, body = ProblemBody), (status = 409, body = ProblemBody), (status = 413, body = ProblemBody),
     (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[post("/v1/actions")]
 pub(super) async fn create(
@@ -33,9 +38,10 @@ pub(super) async fn create(
         let at = error.valid_up_to();
         Problem::malformed("action-not-utf8", format!("the body is not UTF-8 from byte {at} on"))
     })?;
+    let dispatch = dispatch::read(document)?;
     let accepted = service
         .app
-        .accept_action(caller.id, &Actor::caller(&caller, peer.0), document, Reach::Must)
+        .accept_action(caller.id, &Actor::caller(&caller, peer.0), document, dispatch, Reach::Must)
         .await?;
     let view = service.app.show_action(accepted.id).await?;
     let status = if accepted.new { StatusCode::ACCEPTED } else { StatusCode::OK };

@@ -1,14 +1,14 @@
 //! `/api/v1/action`, as MIG's clients know it (specs/mig/api.md §3.6, §3.7).
 
-use super::mig_number;
 use crate::InvestigationApi;
 use crate::app::Reach;
 use crate::domain::audit::Actor;
+use crate::error::Error;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use types::{Action, ActionId, Permission, instant};
-use web::{Collection, Form, Investigator, Item, Origin, Peer, Problem, QueryValues};
+use web::{Collection, Form, Investigator, Item, Origin, Peer, Problem, QueryValues, mig_number};
 
 /// Accepts a signed action; form field `action`.
 #[utoipa::path(tag = "mig", request_body(content = Object, content_type = "application/x-www-form-urlencoded"),
@@ -26,8 +26,12 @@ pub(super) async fn create(
     let document = form.first("action").unwrap_or_default();
     let accepted = service
         .app
-        .accept_action(caller.id, &Actor::caller(&caller, peer.0), document, Reach::May)
-        .await?;
+        .accept_action(caller.id, &Actor::caller(&caller, peer.0), document, None, Reach::May)
+        .await
+        .map_err(|error| match error {
+            Error::Signature(fault) => Problem::malformed("signature-invalid", fault.mig_text()),
+            error => error.into(),
+        })?;
     let action = Action {
         id: accepted.id,
         status: "pending".into(),

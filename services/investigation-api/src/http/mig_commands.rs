@@ -1,14 +1,12 @@
 //! `/api/v1/command`, as MIG's clients know it (specs/mig/api.md §3.8).
 
-use super::{mig_actions, mig_number};
+use super::mig_actions;
 use crate::InvestigationApi;
-use crate::app::Shown;
-use crate::store::search::CommandFilter;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use types::{CommandId, Permission};
-use web::{Collection, Investigator, Item, Origin, Problem, QueryValues};
+use web::{Collection, Investigator, Item, Origin, Problem, QueryValues, mig_number};
 
 /// Shows one command with its results.
 #[utoipa::path(tag = "mig", params(("commandid" = f64, Query)),
@@ -24,8 +22,7 @@ pub(super) async fn show(
     caller.require(Permission::Command)?;
     let asked = query.first("commandid");
     let id = mig_number::id("commandid", "Command", asked)?;
-    let filter = CommandFilter { command: Some(id), ..CommandFilter::default() };
-    let found = service.app.mig_commands(&filter, 0, 1, Shown::Single).await?.pop();
+    let found = service.app.mig_command(CommandId(id)).await?;
     let command =
         found.ok_or_else(|| mig_number::not_found("Command", asked.unwrap_or_default()))?;
     let item = Item::new(href(&origin, command.id))

@@ -1,6 +1,5 @@
 //! `/api/v1/investigator`, as MIG's clients know it (specs/mig/api.md §3.10–3.12).
 
-use super::mig_number;
 use crate::InvestigationApi;
 use crate::app::{ApiKey, Candidate, Change};
 use crate::domain::audit::Actor;
@@ -12,7 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use types::investigator::Investigator as Document;
 use types::messages::InvestigatorChanged;
 use types::{InvestigatorId, InvestigatorStatus, Permission, Permissions, instant};
-use web::{Collection, Form, Investigator, Item, Multipart, Origin, Peer, Problem, QueryValues};
+use web::{
+    Collection, Form, Investigator, Item, Multipart, Origin, Peer, Problem, QueryValues, mig_number,
+};
 
 /// Shows one investigator with key and permissions.
 #[utoipa::path(tag = "mig", params(("investigatorid" = f64, Query)),
@@ -59,7 +60,7 @@ pub(super) async fn create(
     let key = form.file("publickey").map(String::from_utf8_lossy);
     let candidate = Candidate { name: &name, permissions, public_key: key.as_deref() };
     let actor = Actor::caller(&caller, peer.0);
-    let made = service.app.create_investigator(&actor, &candidate).await?;
+    let made = service.app.create_investigator(&actor, caller.permissions, &candidate).await?;
     let echo = Document {
         status: String::new(),
         createdat: instant::NONE,
@@ -96,7 +97,7 @@ pub(super) async fn update(
         return Err(invalid("No updates to the investigator were specified"));
     }
     let actor = Actor::caller(&caller, peer.0);
-    let new_key = service.app.change_investigator(&actor, id, &change).await?;
+    let new_key = service.app.change_investigator(&actor, caller.permissions, id, &change).await?;
     // only what was posted is repeated
     let echo = Document {
         id: Some(id),
@@ -124,7 +125,7 @@ fn answer(
 }
 
 /// Gives the address of an investigator.
-fn href(origin: &Origin, id: InvestigatorId) -> String {
+pub(super) fn href(origin: &Origin, id: InvestigatorId) -> String {
     origin.link(&format!("/api/v1/investigator?investigatorid={id}"))
 }
 

@@ -1,30 +1,35 @@
-//! `/api/v1/search`, as MIG's clients know it (specs/mig/api.md §4): commands.
+//! `/api/v1/search`, as MIG's clients know it (specs/mig/api.md §4).
 
-use super::{mig_commands, mig_number};
+use super::{mig_actions, mig_agents, mig_commands, mig_investigators};
 use crate::InvestigationApi;
-use crate::app::Shown;
-use crate::store::search::CommandFilter;
+use crate::app::Found;
+use crate::domain::search::Search;
+use crate::error::Error;
 use actix_web::http::StatusCode;
-use actix_web::web::Data;
+use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-use types::Permission;
-use web::{Collection, Investigator, Item, Origin, Problem, QueryValues, Values};
+use futures_util::stream;
+use types::{InvestigatorId, Permission};
+use web::{Collection, Investigator, Item, Origin, Problem, QueryValues};
 
-/// Says how far a search may leave rows out; further pages are reached through `/v1/actions/{id}/commands`.
-const MAX_OFFSET: f64 = 1_000_000.0;
-/// Says how many rows one answer holds at most, as `mig` asks for.
-const MAX_ROWS: f64 = 1_000_000.0;
+/// Says how many rows are read and written at once; an answer of more goes out piece by piece.
+const PIECE: usize = 250;
 
-/// Finds commands by action, command, agent, status, time, and whether something was found.
-#[utoipa::path(tag = "mig", params(("type" = String, Query), ("actionid" = Option<f64>, Query),
-        ("commandid" = Option<f64>, Query), ("agentid" = Option<f64>, Query), ("status" = Option<String>, Query),
-        ("foundanything" = Option<bool>, Query), ("after" = Option<String>, Query), ("before" = Option<String>, Query),
+/// Finds actions, agents, commands, investigators, loaders or manifests.
+#[utoipa::path(tag = "mig", params(
+        ("type" = Option<String>, Query, description = "action (default), agent, command, investigator, loader, manifest"),
+        ("actionid" = Option<f64>, Query), ("agentid" = Option<f64>, Query), ("commandid" = Option<f64>, Query),
+        ("investigatorid" = Option<f64>, Query), ("loaderid" = Option<f64>, Query), ("manifestid" = Option<f64>, Query),
+        ("actionname" = Option<String>, Query), ("agentname" = Option<String>, Query),
+        ("agentversion" = Option<String>, Query), ("investigatorname" = Option<String>, Query),
+        ("loadername" = Option<String>, Query), ("manifestname" = Option<String>, Query),
+        ("threatfamily" = Option<String>, Query), ("status" = Option<String>, Query),
+        ("foundanything" = Option<bool>, Query), ("target" = Option<String>, Query),
+        ("after" = Option<String>, Query), ("before" = Option<String>, Query),
         ("limit" = Option<f64>, Query), ("offset" = Option<f64>, Query)),
     responses((status = 200), (status = 400), (status = 401), (status = 404)))]
 #[get("/api/v1/search")]
-pub(super) async fn search(
+pub(super) async fn find(
     service: Data<InvestigationApi>,
     origin: Data<Origin>,
     caller: Investigator,
@@ -32,82 +37,104 @@ pub(super) async fn search(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     caller.require(Permission::Search)?;
-    match query.first("type") {
-        Some("command") => {}
-        other => {
-            let detail = format!(
-                "type={} cannot be searched here; use type=command",
-                other.unwrap_or("action")
-            );
-            return Err(Problem::malformed("search-type", detail));
-        }
-    }
-    let filter = filter(&query)?;
-    let limit = bounded("limit", query.first("limit"), 100.0, MAX_ROWS)?;
-    let offset = bounded("offset", query.first("offset"), 0.0, MAX_OFFSET)?;
-    let found = match filter {
-        Some(filter) if limit > 0 => {
-            service.app.mig_commands(&filter, offset, limit, Shown::Found).await?
-        }
-        _ => Vec::new(),
+    let href = origin.href(&request);
+    let (search, fault) = Search::read(|name| query.first(name), service.app.clock.now());
+    let refuse = |status, message: String| {
+        Collection::new(href.as_str())
+            .item(parameters(&href, &search))
+            .error(message)
+            .respond(status)
     };
-    if found.is_empty() {
-        return Err(Problem::not_found("no results found"));
+    if let Some(fault) = fault {
+        return refuse(StatusCode::BAD_REQUEST, fault);
     }
-    let mut collection = Collection::new(origin.href(&request));
-    for command in &found {
-        let item = Item::new(mig_commands::href(&origin, command.id)).with("command", command);
-        collection = collection.item(item);
+    let ids = match service.app.search(&search).await {
+        Ok(ids) => ids,
+        Err(Error::Invalid { pointer, detail, .. }) => {
+            return refuse(StatusCode::BAD_REQUEST, format!("{pointer}: {detail}"));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if ids.is_empty() {
+        return refuse(StatusCode::NOT_FOUND, "no results found".into());
     }
-    collection.respond(StatusCode::OK)
+    let mut answer = Answer { service, origin, href, search, ids, written: 0 };
+    let first = answer.next().await?;
+    if answer.is_over() {
+        return Ok(Collection::answer(StatusCode::OK).body(first));
+    }
+    let first = stream::once(async move { Ok(Bytes::from(first)) });
+    let rest = stream::try_unfold(answer, async |mut answer: Answer| {
+        if answer.is_over() {
+            return Ok(None);
+        }
+        let piece = answer.next().await?;
+        Ok::<_, Problem>(Some((Bytes::from(piece), answer)))
+    });
+    let pieces = stream::StreamExt::chain(first, rest);
+    Ok(Collection::answer(StatusCode::OK).streaming(pieces))
 }
 
-/// Reads the filter; nothing when no row can match.
-fn filter(query: &Values) -> Result<Option<CommandFilter>, Problem> {
-    let mut filter = CommandFilter::default();
-    let slots = [
-        ("actionid", &mut filter.action),
-        ("commandid", &mut filter.command),
-        ("agentid", &mut filter.agent),
-    ];
-    for (name, slot) in slots {
-        if let Some(number) = mig_number::optional(name, query.first(name))? {
-            match mig_number::whole(number) {
-                Some(number) => *slot = Some(number),
-                None => return Ok(None),
+/// Is an answer that is written piece by piece, so that its size needs no memory.
+struct Answer {
+    service: Data<InvestigationApi>,
+    origin: Data<Origin>,
+    href: String,
+    search: Search,
+    ids: Vec<i64>,
+    written: usize,
+}
+
+impl Answer {
+    fn is_over(&self) -> bool {
+        self.written >= self.ids.len()
+    }
+
+    /// Writes the next rows, with what goes before and after them.
+    async fn next(&mut self) -> Result<String, Problem> {
+        let ids = self.ids.get(self.written..).unwrap_or_default();
+        let ids = ids.get(..PIECE).unwrap_or(ids);
+        let found = self.service.app.show_found(&self.search, ids).await?;
+        let mut text = String::new();
+        if self.written == 0 {
+            text += &Collection::begin(&self.href)?;
+        }
+        for found in &found {
+            // the last item is of another kind, so each of these has one after it
+            text += &item(&self.origin, found).encode()?;
+            text.push(',');
+        }
+        self.written += ids.len();
+        if self.is_over() {
+            if let Some(pagination) = self.search.pagination(|path| self.origin.link(path)) {
+                text += &Item::new(self.href.as_str()).with("pagination", &pagination).encode()?;
+                text.push(',');
             }
+            text += &parameters(&self.href, &self.search).encode()?;
+            text += Collection::END;
+        }
+        Ok(text)
+    }
+}
+
+fn parameters(href: &str, search: &Search) -> Item {
+    Item::new(href).with("search parameters", search)
+}
+
+fn item(origin: &Origin, found: &Found) -> Item {
+    match found {
+        Found::Action(row) => Item::new(mig_actions::href(origin, row.id)).with("action", row),
+        Found::Command(row) => Item::new(mig_commands::href(origin, row.id)).with("command", row),
+        Found::Agent(row) => Item::new(mig_agents::href(origin, row.id)).with("agent", row),
+        Found::Investigator(row) => {
+            let id = row.id.unwrap_or(InvestigatorId(0));
+            Item::new(mig_investigators::href(origin, id)).with("investigator", row)
+        }
+        // the original links a loader to the base of its paths
+        Found::Loader(row) => Item::new(origin.link("/api/v1")).with("loader", row),
+        Found::Manifest(row) => {
+            Item::new(origin.link(&format!("/api/v1/manifest?manifestid={}", row.id)))
+                .with("manifest", row)
         }
     }
-    filter.states = match query.first("status").map(str::to_lowercase).as_deref() {
-        None | Some("" | "%") => None,
-        Some("sent") => Some(vec!["waiting".into(), "delivered".into()]),
-        Some(status) => Some(vec![status.into()]),
-    };
-    filter.found = match query.first("foundanything").map(str::to_lowercase).as_deref() {
-        None | Some("") => None,
-        Some("true") => Some(true),
-        Some("false") => Some(false),
-        Some(other) => {
-            let detail = format!("foundanything is '{other}'; it must be true or false");
-            return Err(Problem::malformed("foundanything-invalid", detail));
-        }
-    };
-    filter.after = instant("after", query.first("after"))?;
-    filter.before = instant("before", query.first("before"))?;
-    Ok(Some(filter))
-}
-
-fn instant(name: &str, value: Option<&str>) -> Result<Option<OffsetDateTime>, Problem> {
-    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(None) };
-    OffsetDateTime::parse(value, &Rfc3339).map(Some).map_err(|error| {
-        Problem::malformed("time-invalid", format!("{name} is not an RFC 3339 time: {error}"))
-    })
-}
-
-fn bounded(name: &str, value: Option<&str>, default: f64, most: f64) -> Result<i64, Problem> {
-    let number = mig_number::optional(name, value)?.unwrap_or(default);
-    let fits = (0.0..=most).contains(&number);
-    fits.then(|| mig_number::whole(number.trunc())).flatten().ok_or_else(|| {
-        Problem::malformed("number-invalid", format!("{name} must be between 0 and {most:.0}"))
-    })
 }

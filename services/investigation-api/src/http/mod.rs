@@ -1,10 +1,12 @@
 //! What investigation-api answers: MIG's routes and `/v1/actions`.
 
+mod action_events;
+mod action_steering;
 mod actions;
 mod mig_actions;
+mod mig_agents;
 mod mig_commands;
 mod mig_investigators;
-mod mig_number;
 mod mig_open;
 mod mig_search;
 mod paging;
@@ -23,11 +25,16 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(mig_actions::create)
         .service(mig_actions::show)
         .service(mig_commands::show)
-        .service(mig_search::search)
+        .service(mig_agents::show)
+        .service(mig_agents::dashboard)
+        .service(mig_search::find)
         .service(preview::preview)
         .service(actions::create)
         .service(actions::list)
         .service(actions::show)
+        .service(action_events::events)
         .service(actions::commands)
-        .service(actions::cancel);
+        .service(actions::cancel)
+        .service(action_steering::pause)
+        .service(action_steering::resume);
 }

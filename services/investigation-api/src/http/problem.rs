@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use ::store::Failure;
+use actix_web::http::StatusCode;
 use web::Problem;
 
 impl From<Error> for Problem {
@@ -11,6 +12,14 @@ impl From<Error> for Problem {
             Error::Malformed(detail) => Self::malformed("action-not-json", detail),
             Error::Invalid { code, pointer, detail } => {
                 Self::invalid(code, detail.as_str()).fault(pointer, detail)
+            }
+            Error::Signature(_) => {
+                let detail = error.to_string();
+                Self::invalid("signature-invalid", detail.as_str()).fault("/pgpsignatures", detail)
+            }
+            Error::Denied(detail) => {
+                let status = StatusCode::FORBIDDEN;
+                Self::new(status, "permission-missing", "Not permitted", detail)
             }
             Error::Conflict(detail) => Self::conflict("conflict", detail),
             Error::NotYet(what) => {

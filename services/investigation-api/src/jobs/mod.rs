@@ -10,13 +10,19 @@ pub(crate) fn jobs() -> Vec<Job<InvestigationApi>> {
             Box::pin(async move { Ok(service.app.tell_digest().await?) })
         }),
         Job::woken(
-            "write_refusals",
+            "write_notes",
             Duration::from_secs(5),
-            |service| &service.app.refusals.noted,
-            |service| Box::pin(async move { Ok(service.app.write_refusals().await?) }),
+            |service| &service.app.notes.due,
+            |service| Box::pin(async move { Ok(service.app.write_notes().await?) }),
         ),
+        Job::every("count_fleet", Duration::from_secs(5), |service| {
+            Box::pin(async move { Ok(service.app.count_fleet().await?) })
+        }),
         Job::every("ask_for_agents", Duration::from_secs(15), |service| {
             Box::pin(async move { Ok(fleet::ask_while_empty(service).await?) })
+        }),
+        Job::every("ask_for_loaders", Duration::from_mins(1), |service| {
+            Box::pin(async move { Ok(service.app.ask_for_loaders().await?) })
         }),
     ]
 }

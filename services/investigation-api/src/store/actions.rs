@@ -4,16 +4,16 @@ use crate::domain::order::Order;
 use diesel::sql_types::{Array, BigInt, Bytea, Jsonb, Nullable, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
-use serde_json::json;
+use serde_json::{Value as JsonValue, json};
 use std::collections::BTreeMap;
 use store::{Conn, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use types::messages::ActionChanged;
-use types::{ActionId, InvestigatorId};
+use types::{ActionId, Dispatch, InvestigatorId};
 
 const COLUMNS: &str = "id, document, name, target, valid_from, expire_after, created, status, reason, started, \
-     finished, updated, targeted";
+     finished, updated, targeted, run_version, dispatch, wave, held";
 
 #[derive(Debug, Clone, QueryableByName)]
 pub(crate) struct ActionRow {
@@ -43,6 +43,22 @@ pub(crate) struct ActionRow {
     pub(crate) updated: OffsetDateTime,
     #[diesel(sql_type = BigInt)]
     pub(crate) targeted: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) run_version: i64,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    dispatch: Option<serde_json::Value>,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) wave: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) held: i64,
+}
+
+impl ActionRow {
+    /// Gives how its commands are to be given out; nothing for all at once.
+    pub(crate) fn dispatch(&self) -> Option<Dispatch> {
+        // it was read before it was stored, so it can be read again
+        self.dispatch.clone().map(|asked| serde_json::from_value(asked).unwrap_or_default())
+    }
 }
 
 /// Inserts an order once; gives nothing when it was there.
@@ -50,13 +66,14 @@ pub(crate) async fn action_insert(
     conn: &mut Conn,
     order: &Order,
     document: &str,
+    dispatch: Option<&Dispatch>,
     posted_by: InvestigatorId,
     now: OffsetDateTime,
 ) -> QueryResult<Option<ActionRow>> {
     let row: Option<ActionRow> = store::sql(format!(
         "insert into action (document, digest, name, target, valid_from, expire_after, posted_by, created,
-             status, updated)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $8)
+             status, updated, threat_family, dispatch)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $8, $9, $10)
          on conflict (digest) do nothing returning {COLUMNS}"
     ))
     .bind::<Text, _>(document)
@@ -67,6 +84,8 @@ pub(crate) async fn action_insert(
     .bind::<Timestamptz, _>(order.action.expireafter)
     .bind::<BigInt, _>(posted_by.0)
     .bind::<Timestamptz, _>(now)
+    .bind::<Text, _>(threat_family(order))
+    .bind::<Nullable<Jsonb>, _>(dispatch.and_then(|asked| serde_json::to_value(asked).ok()))
     .get_result(conn)
     .await
     .optional()?;
@@ -84,6 +103,12 @@ pub(crate) async fn action_insert(
     .execute(conn)
     .await?;
     Ok(Some(row))
+}
+
+/// Gives the family of the threat, which searches go by; no text of the database can hold NUL.
+fn threat_family(order: &Order) -> String {
+    let family = order.action.threat.get("family").and_then(JsonValue::as_str);
+    family.unwrap_or_default().replace('\0', "")
 }
 
 /// Finds the action with this digest.
@@ -106,16 +131,20 @@ pub(crate) async fn actions_find(conn: &mut Conn, ids: &[i64]) -> QueryResult<Ve
         .await
 }
 
-/// Gives a page of actions, the newest first; `before` is the id after which the page starts.
+/// Writes a page of actions, the newest first; `before` is the id after which the page starts.
+pub(crate) fn page(before: Option<i64>, limit: i64) -> (String, Vec<Value>) {
+    let text = format!("select {COLUMNS} from action where id < $1 order by id desc limit $2");
+    (text, vec![Value::Int(before.unwrap_or(i64::MAX)), Value::Int(limit)])
+}
+
+/// Gives a page of actions, as [`page`] writes it.
 pub(crate) async fn actions_page(
     conn: &mut Conn,
     before: Option<i64>,
     limit: i64,
 ) -> QueryResult<Vec<ActionRow>> {
-    let text = format!("select {COLUMNS} from action where id < $1 order by id desc limit $2");
-    store::bind(text, vec![Value::Int(before.unwrap_or(i64::MAX)), Value::Int(limit)])
-        .get_results(conn)
-        .await
+    let (text, binds) = page(before, limit);
+    store::bind(text, binds).get_results(conn).await
 }
 
 #[derive(Debug, Clone, QueryableByName)]
@@ -170,13 +199,16 @@ pub(crate) async fn actions_change(
     let rows: Vec<_> = newest.values().map(|change| {
         json!({"id": change.id, "status": change.status, "reason": change.reason, "at": written(change.at),
             "started": change.started.map(written), "finished": change.finished.map(written),
-            "targeted": change.counters.targeted, "version": change.version})
+            "targeted": change.counters.targeted, "version": change.version, "wave": change.wave, "held": change.held})
     }).collect();
     store::sql(
-        "update action set status = new.status, reason = new.reason, started = new.started,
-             finished = new.finished, updated = new.at, targeted = new.targeted, run_version = new.version
+        "update action set status = new.status, reason = new.reason,
+             started = coalesce(new.started, action.started),
+             finished = new.finished, updated = new.at, targeted = new.targeted, run_version = new.version,
+             wave = new.wave, held = new.held
          from (select * from jsonb_to_recordset($1) as new(id bigint, status text, reason text, at timestamptz,
-             started timestamptz, finished timestamptz, targeted bigint, version bigint) order by id) as new
+             started timestamptz, finished timestamptz, targeted bigint, version bigint,
+             wave bigint, held bigint) order by id) as new
          where action.id = new.id and action.run_version < new.version",
     )
     .bind::<Jsonb, _>(json!(rows))

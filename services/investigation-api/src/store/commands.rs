@@ -4,18 +4,36 @@ use super::counts::{COUNT_MOVED, Moved};
 use diesel::sql_types::{Array, BigInt, Json, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
-use serde_json::json;
+use serde_json::{Value, json};
 use store::Conn;
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use types::messages::command::ReturnedCommand;
-use types::messages::{CommandDelivered, CommandIssued, CommandWithdrawn};
-use types::{OperationResult, messages::command::IssuedCommand};
+use types::messages::{CommandDelivered, CommandIssued, CommandPlanned, CommandWithdrawn};
+use types::{ActionId, OperationResult, messages::command::IssuedCommand};
 
-/// Inserts commands as they are made; those that could not be given out have failed, with the reason as result.
+/// Inserts commands as they are made; those that could not be given out have failed, with the reason as result. That
+/// moment is when their action started, whether or not the scheduler has told so.
 pub(crate) async fn commands_insert(conn: &mut Conn, issued: &CommandIssued) -> QueryResult<i64> {
-    let rows: Vec<_> = issued.commands.iter().map(|command| {
-        json!({"id": command.id, "agent": command.agent, "results": failure(command)})
-    }).collect();
+    let rows = issued.commands.iter().map(
+        |command| json!({"id": command.id, "agent": command.agent, "results": failure(command)}),
+    );
+    insert(conn, issued.action, rows.collect(), issued.at).await
+}
+
+/// Inserts commands that are held back; they wait until they are given out.
+pub(crate) async fn commands_plan(conn: &mut Conn, planned: &CommandPlanned) -> QueryResult<i64> {
+    let rows =
+        planned.commands.iter().map(|command| json!({"id": command.id, "agent": command.agent}));
+    insert(conn, planned.action, rows.collect(), planned.at).await
+}
+
+async fn insert(
+    conn: &mut Conn,
+    action: ActionId,
+    rows: Vec<Value>,
+    at: OffsetDateTime,
+) -> QueryResult<i64> {
     let moved: Moved = store::sql(format!(
         "with moved as (insert into command (id, action_id, agent_id, status, results, started, finished)
              select id, $2, agent, case when results is null then 'waiting' else 'failed' end, results, $3,
@@ -23,11 +41,12 @@ pub(crate) async fn commands_insert(conn: &mut Conn, issued: &CommandIssued) -> 
              from json_to_recordset($1) as new(id bigint, agent bigint, results json) order by id
              on conflict (id) do nothing
              returning action_id, null::text as before, status as after),
+         begun as (update action set started = $3 where id = $2 and started is null returning 1),
          {COUNT_MOVED}"
     ))
-    .bind::<Json, _>(json!(rows))
-    .bind::<BigInt, _>(issued.action.0)
-    .bind::<Timestamptz, _>(issued.at)
+    .bind::<Json, _>(Value::from(rows))
+    .bind::<BigInt, _>(action.0)
+    .bind::<Timestamptz, _>(at)
     .get_result(conn)
     .await?;
     Ok(moved.count)

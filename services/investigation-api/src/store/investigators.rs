@@ -1,6 +1,6 @@
 //! The table `investigator`.
 
-use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use store::Conn;
@@ -57,6 +57,19 @@ impl From<InvestigatorRow> for InvestigatorChanged {
 pub(crate) async fn investigators_all(conn: &mut Conn) -> QueryResult<Vec<InvestigatorChanged>> {
     let rows: Vec<InvestigatorRow> =
         store::sql(format!("select {COLUMNS} from investigator order by id"))
+            .get_results(conn)
+            .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Finds the investigators with these numbers, in no order; those that do not exist are left out.
+pub(crate) async fn investigators_find(
+    conn: &mut Conn,
+    ids: &[i64],
+) -> QueryResult<Vec<InvestigatorChanged>> {
+    let rows: Vec<InvestigatorRow> =
+        store::sql(format!("select {COLUMNS} from investigator where id = any($1)"))
+            .bind::<Array<BigInt>, _>(ids)
             .get_results(conn)
             .await?;
     Ok(rows.into_iter().map(Into::into).collect())

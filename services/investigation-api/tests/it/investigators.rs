@@ -3,6 +3,7 @@
 use crate::house::{ADMIN, house, send, start};
 use testkit::{Tap, keys, until};
 use time::OffsetDateTime;
+use types::Permission;
 use types::messages::InvestigatorChanged;
 
 const SIX: &str = r#"{"search":true,"action":true,"action_create":true,"command":true,"agent":true,"dashboard":true}"#;
@@ -147,6 +148,97 @@ async fn the_last_administrator_is_one_who_can_log_in() {
     house.update(&format!("id={id}&apikey=active")).await.expect(200);
     house.update("id=1&status=disabled").await.expect(200);
     house.get("/api/v1/investigator?investigatorid=1").await.expect(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_administrators_who_remove_each_other_one_stays() {
+    let house = house(&[]).await;
+    let other = start(house.database.url(), &house.vhost, &house.clock, &[]).await;
+    let rights = Permission::Investigator.mask() | Permission::InvestigatorUpdate.mask();
+    for (round, change) in ["status=disabled", "permissions=%7B%7D"].into_iter().enumerate() {
+        let (name, key) = (format!("second-{round}"), format!("key-{round}"));
+        house.add(&name, rights, &key).await;
+        other.parts.replica.refresh(&other.parts.store, house.clock.now()).await.unwrap();
+        let ids = house
+            .texts(&format!("select id::text as text from investigator where name = '{name}'"))
+            .await;
+        let update = async |url: String, key: &str, id: &str| {
+            let request = house.client.post(format!("{url}/api/v1/investigator/update/"));
+            let request = request.header("content-type", "application/x-www-form-urlencoded");
+            send(request.header("x-migapikey", key).body(format!("id={id}&{change}"))).await
+        };
+        let (first, second) = tokio::join!(
+            update(house.running.url(), ADMIN, &ids[0]),
+            update(other.url(), &key, "1")
+        );
+        let won = [first.status, second.status].iter().filter(|status| **status == 200).count();
+        assert_eq!(won, 1, "{first:?} {second:?}");
+        let left =
+            format!("investigator where status = 'active' and permissions & {rights} = {rights}");
+        assert_eq!(house.count(&left).await, 1);
+        if first.status != 200 {
+            // the next round begins with both again
+            house.execute(&format!("update investigator set status = 'disabled', permissions = 0, version = version + 1 where name = '{name}'")).await;
+            house.execute(&format!("update investigator set status = 'active', permissions = {}, version = version + 1 where id = 1", types::Permissions::all().0)).await;
+            house.execute("update auth.investigator a set status = i.status, permissions = i.permissions, version = i.version from investigator i where i.id = a.id").await;
+            for process in [&house.running, &other] {
+                process
+                    .parts
+                    .replica
+                    .refresh(&process.parts.store, house.clock.now())
+                    .await
+                    .unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gives_away_what_they_do_not_hold() {
+    let house = house(&[]).await;
+    let admin = Permission::Investigator.mask() | Permission::InvestigatorUpdate.mask();
+    house
+        .add("maker", Permission::InvestigatorCreate.mask() | Permission::Search.mask(), "maker")
+        .await;
+    house
+        .add(
+            "changer",
+            Permission::InvestigatorUpdate.mask() | Permission::Search.mask(),
+            "changer",
+        )
+        .await;
+    house.add("chief", admin | Permission::InvestigatorCreate.mask(), "chief").await;
+    let create = async |key: &str, permissions: &str| {
+        let body = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nX\r\n--b\r\n\
+             Content-Disposition: form-data; name=\"permissions\"\r\n\r\n{permissions}\r\n--b--\r\n"
+        );
+        let request =
+            house.client.post(format!("{}/api/v1/investigator/create/", house.running.url()));
+        let request = request.header("content-type", "multipart/form-data; boundary=b");
+        send(request.header("x-migapikey", key).body(body)).await
+    };
+    let update = async |key: &str, body: &str| {
+        let request =
+            house.client.post(format!("{}/api/v1/investigator/update/", house.running.url()));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        send(request.header("x-migapikey", key).body(body.to_owned())).await
+    };
+    create("maker", r#"{"search":true}"#).await.expect(201);
+    let refused = create("maker", r#"{"search":true,"action_create":true}"#).await.expect(401);
+    assert!(refused.error().contains("you do not hold action_create"), "{refused:?}");
+    create("chief", SIX).await.expect(201);
+
+    let search = "permissions=%7B%22search%22%3Atrue%7D";
+    let more = "permissions=%7B%22search%22%3Atrue%2C%22investigator%22%3Atrue%2C%22investigator_update%22%3Atrue%7D";
+    update("changer", &format!("id=3&{more}")).await.expect(401); // themselves
+    update("changer", &format!("id=2&{more}")).await.expect(401);
+    update("changer", "id=1&apikey=active").await.expect(401); // an administrator's key
+    update("changer", "id=6&apikey=active").await.expect(401);
+    update("changer", &format!("id=6&{search}")).await.expect(200); // less than they had
+    update("changer", "id=6&apikey=active").await.expect(200);
+    update("chief", &format!("id=6&{more}&apikey=active")).await.expect(200);
+    assert_eq!(house.count("investigator where version > 1").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,13 +9,35 @@ mod access;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod dashboard;
+#[cfg(test)]
+mod dispatch;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod investigators;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod loaders;
+#[cfg(test)]
 mod permissions;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod refuse;
+#[cfg(test)]
+mod rows;
+#[cfg(test)]
+mod search;
+#[cfg(test)]
+mod search_bad;
+#[cfg(test)]
+mod search_rows;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

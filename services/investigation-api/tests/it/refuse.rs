@@ -208,7 +208,14 @@ async fn migs_clients_are_told_in_their_envelope() {
         (String::new(), "not valid JSON"),
         ("{}".into(), "action name is empty"),
         (process.sign(action, &["alice"]), "target: position 10"),
-        (process.sign(process.action(), &["mallory"]), "signature 1"),
+        (
+            process.sign(process.action(), &["mallory"]),
+            "VerifySignatures() -> openpgp: signature made by unknown entity",
+        ),
+        (
+            process.sign(process.action(), &["alice"]).replace("\"look\"", "\"loot\""),
+            "VerifySignatures() -> openpgp: invalid signature: hash tag doesn't match",
+        ),
     ] {
         let (status, answer) = process.post_form(&document).await;
         assert_eq!(status, 400, "{answer}");

@@ -20,8 +20,7 @@ impl App {
                 let Some(mut run) = run_lock(conn, event.data.id).await? else {
                     return Err(Error::NotYet("the cancelled action has not arrived"));
                 };
-                let open = [RunStatus::Pending.name(), RunStatus::Inflight.name()];
-                if !open.contains(&run.status.as_str()) {
+                if !run.is_open() {
                     return Ok(());
                 }
                 run.reason = Some(format!("withdrawn by investigator {}", event.data.by));

@@ -4,7 +4,7 @@ use super::App;
 use crate::domain::run::RunStatus;
 use crate::error::Error;
 use crate::store::commands::commands_withdraw;
-use crate::store::runs::{RunRow, run_claim_over, run_update};
+use crate::store::runs::{RunRow, Tell, run_claim_over, run_update};
 use store::Conn;
 use time::OffsetDateTime;
 use types::messages::CommandWithdrawn;
@@ -19,7 +19,7 @@ impl App {
             .store
             .tx(async |conn| -> Result<bool, Error> {
                 let Some(mut run) = run_claim_over(conn, now).await? else { return Ok(false) };
-                if run.status == RunStatus::Pending.name() {
+                if run.started.is_none() {
                     run.reason = Some("its time passed before it could start".into());
                     self.end_run(conn, run, RunStatus::Expired, CommandStatus::Expired, now)
                         .await?;
@@ -47,12 +47,15 @@ impl App {
         let ended = commands_withdraw(conn, action, commands, now).await?;
         let count = i64::try_from(ended.len()).unwrap_or(i64::MAX);
         match commands {
-            CommandStatus::Cancelled => run.cancelled += count,
-            _ => run.expired += count,
+            CommandStatus::Cancelled => run.counters.cancelled += count,
+            _ => run.counters.expired += count,
         }
         run.status = status.name().into();
         run.finished = Some(now);
-        let run = run_update(conn, &run, now).await?;
+        run.dispatch.held = 0;
+        run.dispatch.wave_left = 0;
+        run.dispatch.look = None;
+        let run = run_update(conn, &run, Tell::Now, now).await?;
         let withdrawn: Vec<_> = ended
             .chunks(ISSUED_PER_MESSAGE)
             .map(|ended| CommandWithdrawn {

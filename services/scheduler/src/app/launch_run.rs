@@ -4,12 +4,12 @@ use super::App;
 use crate::domain::run::{RunStatus, after_launch};
 use crate::error::Error;
 use crate::store::commands::{MadeRow, commands_make};
-use crate::store::runs::{RunRow, run_claim_due, run_lock, run_update};
+use crate::store::runs::{RunRow, Tell, run_claim_due, run_lock, run_update};
 use store::{Conn, Failure};
 use time::OffsetDateTime;
-use types::messages::CommandIssued;
-use types::messages::command::{ISSUED_PER_MESSAGE, IssuedCommand};
-use types::{ActionId, AgentId, CommandId};
+use types::messages::CommandPlanned;
+use types::messages::command::{ISSUED_PER_MESSAGE, IssuedCommand, PlannedCommand};
+use types::{Action, ActionId, AgentId, CommandId};
 
 impl App {
     /// Launches the run that is due for the longest time; tells whether there was one.
@@ -49,6 +49,9 @@ impl App {
                 .finish(conn, run, RunStatus::Expired, "its time passed before it could start", now)
                 .await;
         }
+        if let Err(reason) = self.still_signed(&run, now) {
+            return self.finish(conn, run, RunStatus::Invalid, &reason, now).await;
+        }
         let target = match fleet::parse_target(&run.target) {
             Ok(target) => target,
             Err(error) => {
@@ -61,20 +64,80 @@ impl App {
             let reason = "no agent that is online or idle matches the target";
             return self.finish(conn, run, RunStatus::Invalid, reason, now).await;
         }
-        let failed = made.iter().filter(|command| command.missing.is_some()).count();
-        run.targeted = i64::try_from(made.len()).unwrap_or(i64::MAX);
-        run.failed = i64::try_from(failed).unwrap_or(i64::MAX);
-        let status = after_launch(run.targeted, run.failed);
+        let unfit = made.iter().filter(|command| command.missing.is_some()).count();
+        run.counters.targeted = i64::try_from(made.len()).unwrap_or(i64::MAX);
+        run.counters.failed = i64::try_from(unfit).unwrap_or(i64::MAX);
+        let counters = run.counters();
+        let status = after_launch(counters.targeted, counters.failed);
         run.status = status.name().into();
         run.started = Some(now);
         run.finished = (status == RunStatus::Completed).then_some(now);
-        let run = run_update(conn, &run, now).await?;
-        let issued: Vec<_> =
-            made.chunks(ISSUED_PER_MESSAGE).map(|made| issue(&run, made, now)).collect();
-        self.bus.put_all(conn, now, &issued).await?;
+        if run.dispatch.dispatch.is_some() {
+            self.hold_back(conn, &mut run, &made, now).await?;
+        } else {
+            self.issue_all(conn, &run, made.iter(), now).await?;
+        }
+        let run = run_update(conn, &run, Tell::Now, now).await?;
         self.bus.put(conn, now, &run.changed(now)).await?;
-        tracing::info!(action.id = run.action_id, agents = run.targeted, "launched");
+        tracing::info!(action.id = run.action_id, agents = counters.targeted, "launched");
         Ok(())
+    }
+
+    /// Gives out the first commands and holds the others back; those that failed from the start are told at once.
+    async fn hold_back(
+        &self,
+        conn: &mut Conn,
+        run: &mut RunRow,
+        made: &[MadeRow],
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let (fit, unfit): (Vec<_>, Vec<_>) =
+            made.iter().partition(|command| command.missing.is_none());
+        let planned: Vec<_> = fit
+            .chunks(ISSUED_PER_MESSAGE)
+            .map(|fit| CommandPlanned {
+                action: ActionId(run.action_id),
+                at: now,
+                commands: fit
+                    .iter()
+                    .map(|made| PlannedCommand {
+                        id: CommandId(made.id),
+                        agent: AgentId(made.agent_id),
+                    })
+                    .collect(),
+            })
+            .collect();
+        self.bus.put_all(conn, now, &planned).await?;
+        self.issue_all(conn, run, unfit.into_iter(), now).await?;
+        run.dispatch.held = i64::try_from(fit.len()).unwrap_or(i64::MAX);
+        run.dispatch.paced = Some(now);
+        let counters = run.counters();
+        run.dispatch.forgive(&counters);
+        self.look(conn, run, now).await?;
+        Ok(())
+    }
+
+    async fn issue_all(
+        &self,
+        conn: &mut Conn,
+        run: &RunRow,
+        made: impl Iterator<Item = &MadeRow>,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let commands: Vec<_> = made.map(command).collect();
+        let issued: Vec<_> = commands
+            .chunks(ISSUED_PER_MESSAGE)
+            .map(|commands| run.issued(commands.to_vec(), now))
+            .collect();
+        self.bus.put_all(conn, now, &issued).await?;
+        Ok(())
+    }
+
+    /// Verifies the signatures once more: whoever signed may have been disabled while the run waited for its time.
+    pub(super) fn still_signed(&self, run: &RunRow, now: OffsetDateTime) -> Result<(), String> {
+        let action = Action::parse(run.document.as_bytes()).map_err(|error| error.to_string())?;
+        let signers = self.replica.current().verify_action(&action, now);
+        signers.map(drop).map_err(|error| format!("signature: {error}"))
     }
 
     async fn finish(
@@ -88,7 +151,7 @@ impl App {
         run.status = status.name().into();
         run.reason = Some(reason.into());
         run.finished = Some(now);
-        let run = run_update(conn, &run, now).await?;
+        let run = run_update(conn, &run, Tell::Now, now).await?;
         self.bus.put(conn, now, &run.changed(now)).await?;
         tracing::info!(
             action.id = run.action_id,
@@ -104,7 +167,7 @@ impl App {
         self.store
             .tx(async |conn| -> Result<(), Error> {
                 match run_lock(conn, action).await? {
-                    Some(run) if run.status == RunStatus::Pending.name() => {
+                    Some(run) if run.is(RunStatus::Pending) => {
                         self.finish(conn, run, RunStatus::Invalid, reason, now).await
                     }
                     _ => Ok(()),
@@ -127,20 +190,11 @@ fn hopeless(failure: &Failure) -> Option<&'static str> {
     }
 }
 
-fn issue(run: &RunRow, made: &[MadeRow], now: OffsetDateTime) -> CommandIssued {
-    let commands = made.iter().map(|command| IssuedCommand {
-        id: CommandId(command.id),
-        agent: AgentId(command.agent_id),
-        failed: command
-            .missing
-            .as_ref()
-            .map(|module| format!("module '{module}' is not available on this agent")),
-    });
-    CommandIssued {
-        action: ActionId(run.action_id),
-        document: run.document.clone(),
-        at: now,
-        expire_after: run.expire_after,
-        commands: commands.collect(),
+fn command(made: &MadeRow) -> IssuedCommand {
+    let failed = made.missing.as_ref();
+    IssuedCommand {
+        id: CommandId(made.id),
+        agent: AgentId(made.agent_id),
+        failed: failed.map(|module| format!("module '{module}' is not available on this agent")),
     }
 }

@@ -2,11 +2,21 @@
 
 use super::App;
 use crate::error::Error;
-use crate::store::commands::commands_close;
+use crate::store::commands::{commands_close, commands_foreign};
 use crate::store::runs::runs_lock;
 use messaging::inbox;
+use opentelemetry::global;
+use opentelemetry::metrics::Counter;
+use std::sync::LazyLock;
 use types::Envelope;
 use types::messages::CommandReturned;
+
+static REFUSED: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    global::meter("scheduler")
+        .u64_counter("results.refused")
+        .with_description("Answers to commands that were never given to that agent")
+        .build()
+});
 
 impl App {
     /// Closes the commands that `returned` answers, and tells the runs that changed.
@@ -16,8 +26,9 @@ impl App {
     ) -> Result<(), Error> {
         let now = self.clock.now();
         let ids: Vec<_> = returned.iter().map(|event| event.id).collect();
-        self.store
-            .tx(async |conn| -> Result<(), Error> {
+        let held = self
+            .store
+            .tx(async |conn| -> Result<bool, Error> {
                 let new = inbox::admit(conn, "scheduler.commands", &ids, now).await?;
                 let fresh = returned.iter().filter(|event| new.contains(&event.id));
                 let answers: Vec<_> = fresh
@@ -26,17 +37,30 @@ impl App {
                     .cloned()
                     .collect();
                 if answers.is_empty() {
-                    return Ok(());
+                    return Ok(false);
                 }
                 let commands: Vec<_> = answers.iter().map(|answer| answer.id.0).collect();
                 runs_lock(conn, &commands).await?;
                 let runs = commands_close(conn, &answers, now).await?;
-                let changed: Vec<_> = runs.iter().map(|run| run.changed(now)).collect();
+                let told = runs.iter().filter(|run| !run.unpublished);
+                let changed: Vec<_> = told.map(|run| run.changed(now)).collect();
                 self.bus.put_all(conn, now, &changed).await?;
-                Ok(())
+                refuse(commands_foreign(conn, &answers).await?);
+                Ok(runs.iter().any(|run| run.dispatch.look.is_some()))
             })
             .await?;
         self.bus.wake();
+        if held {
+            self.held.notify_one();
+        }
         Ok(())
+    }
+}
+
+/// Counts answers that change nothing because the command was never given to that agent.
+fn refuse(foreign: i64) {
+    if let Ok(count @ 1..) = u64::try_from(foreign) {
+        REFUSED.add(count, &[]);
+        tracing::warn!(answers = count, "refused answers of agents that were not asked");
     }
 }

@@ -8,7 +8,7 @@ use messaging::inbox;
 use std::collections::HashSet;
 use time::OffsetDateTime;
 use types::messages::ActionAccepted;
-use types::{Action, Envelope};
+use types::{Action, Dispatch, Envelope};
 use uuid::Uuid;
 
 /// Is the name under which this consumer notes what it has taken.
@@ -84,8 +84,11 @@ impl App {
         if let Err(error) = fleet::parse_target(&action.target) {
             return Verdict::Refuse(format!("target: {error}"));
         }
+        if let Some(Err(fault)) = event.data.dispatch.as_ref().map(Dispatch::check) {
+            return Verdict::Refuse(format!("dispatch{}: {fault}", fault.pointer));
+        }
         match self.replica.current().verify_action(&action, now) {
-            Ok(_) => Verdict::Run(Order::of(&action)),
+            Ok(_) => Verdict::Run(Order::of(&action, event.data.dispatch.clone())),
             Err(error) if accepted.first && error.is_unknown_signer() => Verdict::Wait,
             Err(error) => Verdict::Refuse(format!("signature: {error}")),
         }
@@ -99,5 +102,6 @@ fn nothing(event: &Envelope<ActionAccepted>) -> Order {
         modules: Vec::new(),
         valid_from: event.data.at,
         expire_after: event.data.at,
+        dispatch: None,
     }
 }

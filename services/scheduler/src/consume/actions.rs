@@ -4,7 +4,7 @@ use crate::Scheduler;
 use crate::app::Accepted;
 use messaging::{Delivery, Outcome};
 use types::Message;
-use types::messages::{ActionAccepted, ActionCancelled};
+use types::messages::{ActionAccepted, ActionCancelled, ActionSteered};
 
 pub(super) async fn handle(service: &Scheduler, batch: &[Delivery]) -> Outcome {
     match take(service, batch).await {
@@ -15,18 +15,22 @@ pub(super) async fn handle(service: &Scheduler, batch: &[Delivery]) -> Outcome {
 
 async fn take(service: &Scheduler, batch: &[Delivery]) -> Result<(), Outcome> {
     let mut accepted = Vec::new();
-    let mut cancelled = Vec::new();
+    let (mut steered, mut cancelled) = (Vec::new(), Vec::new());
     for delivery in batch {
         match delivery.kind.as_str() {
             ActionAccepted::KIND => {
                 let event = delivery.decode::<ActionAccepted>()?;
                 accepted.push(Accepted { event, first: delivery.attempt <= 1 });
             }
+            ActionSteered::KIND => steered.push(delivery.decode::<ActionSteered>()?),
             _ => cancelled.push(delivery.decode::<ActionCancelled>()?),
         }
     }
     if !accepted.is_empty() {
         service.app.take_actions(&accepted).await?;
+    }
+    for event in &steered {
+        service.app.steer_run(event).await?;
     }
     for event in &cancelled {
         service.app.cancel_run(event).await?;

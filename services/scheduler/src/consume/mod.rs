@@ -6,13 +6,13 @@ mod commands;
 use crate::Scheduler;
 use messaging::{Queue, Subscription};
 use types::Message;
-use types::messages::{ActionAccepted, ActionCancelled, CommandReturned};
+use types::messages::{ActionAccepted, ActionCancelled, ActionSteered, CommandReturned};
 
 pub(crate) fn subscriptions() -> Vec<Subscription<Scheduler>> {
     vec![
         Subscription {
             queue: Queue::Stream("actions"),
-            kinds: &[ActionAccepted::KIND, ActionCancelled::KIND],
+            kinds: &[ActionAccepted::KIND, ActionCancelled::KIND, ActionSteered::KIND],
             handle: |service, batch| Box::pin(actions::handle(service, batch)),
             connected: None,
         },

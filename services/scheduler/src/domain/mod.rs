@@ -1,4 +1,5 @@
-//! The rules: what an order says, and when a run is over.
+//! The rules: what an order says, when its commands are given out, and when a run is over.
 
+pub(crate) mod dispatch;
 pub(crate) mod order;
 pub(crate) mod run;

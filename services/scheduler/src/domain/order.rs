@@ -1,10 +1,10 @@
 //! Reads a signed document into what the scheduler needs of it.
 
 use time::OffsetDateTime;
-use types::Action;
+use types::{Action, Dispatch};
 
 /// Is an action that may run: its form, its target and its signatures hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Order {
     /// The target, as the investigator wrote it.
     pub(crate) target: String,
@@ -14,11 +14,13 @@ pub(crate) struct Order {
     pub(crate) valid_from: OffsetDateTime,
     /// When it ends.
     pub(crate) expire_after: OffsetDateTime,
+    /// How its commands are given out; nothing for all at once.
+    pub(crate) dispatch: Option<Dispatch>,
 }
 
 impl Order {
     /// Takes from `action` what is needed to run it.
-    pub(crate) fn of(action: &Action) -> Self {
+    pub(crate) fn of(action: &Action, dispatch: Option<Dispatch>) -> Self {
         let mut modules: Vec<_> =
             action.operations.iter().flatten().map(|operation| operation.module.clone()).collect();
         modules.sort();
@@ -28,6 +30,7 @@ impl Order {
             modules,
             valid_from: action.validfrom,
             expire_after: action.expireafter,
+            dispatch,
         }
     }
 }
@@ -41,6 +44,6 @@ mod tests {
         let action = Action::parse(
             br#"{"operations":[{"module":"file"},{"module":"ping"},{"module":"file"}]}"#,
         );
-        assert_eq!(Order::of(&action.unwrap()).modules, ["file", "ping"]);
+        assert_eq!(Order::of(&action.unwrap(), None).modules, ["file", "ping"]);
     }
 }

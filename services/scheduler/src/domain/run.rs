@@ -7,6 +7,8 @@ pub(crate) enum RunStatus {
     Pending,
     /// Has commands that did not end.
     Inflight,
+    /// Gives nothing out for now: an investigator wants it so, or too much went wrong; the reason says which.
+    Paused,
     /// Has only commands that ended.
     Completed,
     /// Could not run at all; the reason says why.
@@ -18,16 +20,37 @@ pub(crate) enum RunStatus {
 }
 
 impl RunStatus {
+    const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Inflight,
+        Self::Paused,
+        Self::Completed,
+        Self::Invalid,
+        Self::Cancelled,
+        Self::Expired,
+    ];
+
     /// Gives the word in the database and on the wire.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Inflight => "inflight",
+            Self::Paused => "paused",
             Self::Completed => "completed",
             Self::Invalid => "invalid",
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",
         }
+    }
+
+    /// Reads the word back.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// Tells whether commands may still end, or be made.
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Inflight | Self::Paused)
     }
 }
 
@@ -49,5 +72,13 @@ mod tests {
         assert_eq!(after_launch(0, 0), RunStatus::Invalid);
         assert_eq!(after_launch(2, 1), RunStatus::Inflight);
         assert_eq!(after_launch(2, 2), RunStatus::Completed);
+    }
+
+    #[test]
+    fn a_status_is_read_as_it_is_written() {
+        for status in RunStatus::ALL {
+            assert_eq!(RunStatus::parse(status.name()), Some(status));
+        }
+        assert_eq!(RunStatus::parse("done"), None);
     }
 }

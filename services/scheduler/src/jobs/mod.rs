@@ -17,6 +17,18 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
                 })
             },
         ),
+        // a rate is kept in steps of this length
+        Job::woken(
+            "dispatch",
+            Duration::from_millis(100),
+            |service| &service.app.held,
+            |service| {
+                Box::pin(async move {
+                    while service.app.dispatch_run().await? {}
+                    Ok(())
+                })
+            },
+        ),
         Job::every("expire", Duration::from_secs(1), |service| {
             Box::pin(async move {
                 while service.app.expire_run().await? {}

@@ -1,7 +1,7 @@
 //! The table `command`.
 
 use super::runs::{PUBLISH_EVERY, RunRow};
-use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use fleet::Aim;
@@ -11,6 +11,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use types::messages::command::ReturnedCommand;
 use types::{ActionId, CommandStatus};
+
+const SENT: &str = "sent";
+/// Is the state of a command that is held back; to all others it is waiting.
+const HELD: &str = "held";
 
 #[derive(Debug, QueryableByName)]
 pub(crate) struct MadeRow {
@@ -33,6 +37,8 @@ pub(crate) async fn commands_make(
     let modules = aim.bind(Value::Texts(run.modules.clone()));
     let action = aim.bind(Value::Int(run.action_id));
     let at = aim.bind(Value::Time(now));
+    let first =
+        aim.bind(Value::Text(if run.dispatch.dispatch.is_some() { HELD } else { SENT }.into()));
     let reached = aim.reached("agent.id, agent.environment->'modules' as modules");
     let text = format!(
         "with reached as ({reached}),
@@ -40,7 +46,7 @@ pub(crate) async fn commands_make(
                  where jsonb_typeof(modules) = 'array' and not jsonb_exists(modules, needed) limit 1) as missing
              from reached),
          made as (insert into command (action_id, agent_id, status, started, finished)
-             select {action}, id, case when missing is null then 'sent' else 'failed' end, {at},
+             select {action}, id, case when missing is null then {first} else 'failed' end, {at},
                  case when missing is not null then {at} end
              from chosen order by id returning id, agent_id)
          select made.id, made.agent_id, chosen.missing from made join chosen on chosen.id = made.agent_id
@@ -55,6 +61,76 @@ pub(crate) struct IdRow {
     pub(crate) id: i64,
 }
 
+#[derive(Debug, QueryableByName)]
+pub(crate) struct NextRow {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) id: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) agent_id: i64,
+}
+
+/// Takes the next `count` commands of an action that are held back, as given out.
+pub(crate) async fn commands_issue(
+    conn: &mut Conn,
+    action: i64,
+    count: i64,
+) -> QueryResult<Vec<NextRow>> {
+    store::sql(
+        "with next as (select id from command where action_id = $1 and status = 'held' order by id limit $2 for update),
+         issued as (update command set status = 'sent' from next where command.id = next.id
+             returning command.id, command.agent_id)
+         select id, agent_id from issued order by id",
+    )
+    .bind::<BigInt, _>(action)
+    .bind::<BigInt, _>(count)
+    .get_results(conn)
+    .await
+}
+
+/// Tells whether no agent that is still there owes an answer to what was given out.
+pub(crate) async fn commands_silent(conn: &mut Conn, action: i64) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Silent {
+        #[diesel(sql_type = Bool)]
+        silent: bool,
+    }
+    let found: Silent = store::sql(
+        "select not exists (select from command join agent on agent.id = command.agent_id
+             where command.action_id = $1 and command.status = 'sent' and agent.status in ('online', 'idle')) as silent",
+    )
+    .bind::<BigInt, _>(action)
+    .get_result(conn)
+    .await?;
+    Ok(found.silent)
+}
+
+/// Counts those of `answers` whose command was never given to that agent for that action.
+pub(crate) async fn commands_foreign(
+    conn: &mut Conn,
+    answers: &[ReturnedCommand],
+) -> QueryResult<i64> {
+    let ids: Vec<_> = answers.iter().map(|answer| answer.id.0).collect();
+    let agents: Vec<_> = answers.iter().map(|answer| answer.agent.0).collect();
+    let actions: Vec<_> = answers.iter().map(|answer| answer.action.0).collect();
+    let found: CountRow = store::sql(
+        "select count(*) as count from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as answer(id, agent, action)
+         where not exists (select from command where command.id = answer.id
+             and command.agent_id = answer.agent and command.action_id = answer.action and status <> 'held')",
+    )
+    .bind::<Array<BigInt>, _>(ids)
+    .bind::<Array<BigInt>, _>(agents)
+    .bind::<Array<BigInt>, _>(actions)
+    .get_result(conn)
+    .await?;
+    Ok(found.count)
+}
+
+#[derive(QueryableByName)]
+struct CountRow {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
 /// Ends every open command of an action.
 pub(crate) async fn commands_withdraw(
     conn: &mut Conn,
@@ -63,7 +139,8 @@ pub(crate) async fn commands_withdraw(
     now: OffsetDateTime,
 ) -> QueryResult<Vec<IdRow>> {
     store::sql(
-        "update command set status = $2, finished = $3 where action_id = $1 and status = 'sent' returning id",
+        "update command set status = $2, finished = $3 where action_id = $1 and status in ('held', 'sent')
+         returning id",
     )
     .bind::<BigInt, _>(action.0)
     .bind::<Text, _>(status.name())
@@ -72,7 +149,8 @@ pub(crate) async fn commands_withdraw(
     .await
 }
 
-/// Closes commands with what their agents answered, counts them into their runs, and gives the runs to be told now.
+/// Closes commands with what their agents answered, counts them into their runs, and gives those runs; one that says
+/// that it is unpublished is told later.
 ///
 /// An answer counts once, from the command's own agent only. It also replaces `expired` and `cancelled`: what ran, ran
 /// (specs/mig/scheduler-agent.md §6, late success). The caller holds the runs ([`super::runs::runs_lock`]).
@@ -85,21 +163,24 @@ pub(crate) async fn commands_close(
         .iter()
         .map(|answer| {
             let found: Vec<_> = answer.results.iter().map(|result| result.foundanything).collect();
-            json!({"id": answer.id, "agent": answer.agent, "status": answer.status, "found": found,
+            json!({"id": answer.id, "agent": answer.agent, "action": answer.action, "status": answer.status, "found": found,
                 "at": answer.at.format(&Rfc3339).unwrap_or_default()})
         })
         .collect();
     store::sql(
-        "with answer as (select distinct on (id, agent) id, agent, status, found, at
-             from jsonb_to_recordset($1) as answer(id bigint, agent bigint, status text, found jsonb, at timestamptz)
-             order by id, agent, at),
+        "with answer as (select distinct on (id, agent, action) id, agent, action, status, found, at
+             from jsonb_to_recordset($1)
+                 as answer(id bigint, agent bigint, action bigint, status text, found jsonb, at timestamptz)
+             order by id, agent, action, at),
          old as (select command.id, command.agent_id, command.action_id, command.status from command
              join answer on answer.id = command.id and answer.agent = command.agent_id
+                 and answer.action = command.action_id
              where command.status in ('sent', 'expired', 'cancelled')
              order by command.id for update of command),
          closed as (update command set status = answer.status, finished = answer.at,
                  found = array(select jsonb_array_elements_text(answer.found)::boolean)
              from answer join old on old.id = answer.id and old.agent_id = answer.agent
+                 and old.action_id = answer.action
              where command.id = old.id
              returning old.action_id, old.status as before, command.status as after),
          change as (select action_id,
@@ -121,9 +202,10 @@ pub(crate) async fn commands_close(
                  unpublished = not (due or over),
                  published = case when due or over then $2 else run.published end,
                  status = case when over then 'completed' else run.status end,
+                 look = case when run.held > 0 and run.status = 'inflight' then least(run.look, $2) end,
                  finished = case when over then $2 else run.finished end
              from tally where run.action_id = tally.action_id returning run.*)
-         select * from counted where not unpublished",
+         select * from counted",
     )
     .bind::<Jsonb, _>(json!(rows))
     .bind::<Timestamptz, _>(now)

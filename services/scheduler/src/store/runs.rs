@@ -1,21 +1,24 @@
 //! The table `run`.
 
+use crate::domain::dispatch::{Course, Forgiven};
 use crate::domain::order::Order;
 use crate::domain::run::RunStatus;
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
+use serde_json::Value;
 use store::Conn;
 use time::{Duration, OffsetDateTime};
-use types::ActionId;
 use types::messages::ActionChanged;
 use types::messages::action::RunCounters;
+use types::{ActionId, Dispatch};
 
 /// Says how long a change of a run may wait to be told, so that a busy run tells at most four a second.
 pub(crate) const PUBLISH_EVERY: Duration = Duration::milliseconds(250);
 
-const COLUMNS: &str = "action_id, document, target, modules, valid_from, expire_after, status, reason, targeted, \
-     success, failed, timeout, expired, cancelled, started, finished, version";
+pub(crate) const COLUMNS: &str = "action_id, document, target, modules, valid_from, expire_after, status, reason, targeted, \
+     success, failed, timeout, expired, cancelled, started, finished, version, unpublished, dispatch, held, wave, \
+     wave_left, paced, look, steered, forgiven_done, forgiven_failed, forgiven_timeout";
 
 #[derive(Debug, Clone, QueryableByName)]
 pub(crate) struct RunRow {
@@ -33,6 +36,24 @@ pub(crate) struct RunRow {
     pub(crate) status: String,
     #[diesel(sql_type = Nullable<Text>)]
     pub(crate) reason: Option<String>,
+    #[diesel(embed)]
+    pub(crate) counters: CountersRow,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(crate) started: Option<OffsetDateTime>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(crate) finished: Option<OffsetDateTime>,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) version: i64,
+    /// Whether the last change is still to be told.
+    #[diesel(sql_type = Bool)]
+    pub(crate) unpublished: bool,
+    #[diesel(embed)]
+    pub(crate) dispatch: DispatchRow,
+}
+
+/// Is how the commands of a run stand.
+#[derive(Debug, Clone, QueryableByName)]
+pub(crate) struct CountersRow {
     #[diesel(sql_type = BigInt)]
     pub(crate) targeted: i64,
     #[diesel(sql_type = BigInt)]
@@ -45,32 +66,99 @@ pub(crate) struct RunRow {
     pub(crate) expired: i64,
     #[diesel(sql_type = BigInt)]
     pub(crate) cancelled: i64,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    pub(crate) started: Option<OffsetDateTime>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    pub(crate) finished: Option<OffsetDateTime>,
+}
+
+/// Is how far a run is given out, and what it asked for.
+#[derive(Debug, Clone, QueryableByName)]
+pub(crate) struct DispatchRow {
+    /// What was asked for; nothing when all commands are given out at once.
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    pub(crate) dispatch: Option<Value>,
     #[diesel(sql_type = BigInt)]
-    pub(crate) version: i64,
+    pub(crate) held: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) wave: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) wave_left: i64,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(crate) paced: Option<OffsetDateTime>,
+    /// When it is to be looked at again.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(crate) look: Option<OffsetDateTime>,
+    /// When an investigator last paused it or let it go on.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(crate) steered: Option<OffsetDateTime>,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) forgiven_done: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) forgiven_failed: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) forgiven_timeout: i64,
+}
+
+impl DispatchRow {
+    /// Gives what was asked for; nothing when all commands are given out at once.
+    pub(crate) fn plan(&self) -> Option<Dispatch> {
+        let asked = self.dispatch.clone()?;
+        // it was read before it was stored; one that cannot be read any more is given out at once
+        Some(serde_json::from_value(asked).unwrap_or_default())
+    }
+
+    pub(crate) fn course(&self, now: OffsetDateTime) -> Course {
+        let paced = self.paced.unwrap_or(now);
+        Course { held: self.held, wave: self.wave, left: self.wave_left, paced }
+    }
+
+    pub(crate) fn take(&mut self, course: Course) {
+        self.held = course.held;
+        self.wave = course.wave;
+        self.wave_left = course.left;
+        self.paced = Some(course.paced);
+    }
+
+    pub(crate) fn forgiven(&self) -> Forgiven {
+        Forgiven {
+            done: self.forgiven_done,
+            failed: self.forgiven_failed,
+            timeout: self.forgiven_timeout,
+        }
+    }
+
+    /// Takes how the commands stand now as what no longer counts against the run.
+    pub(crate) fn forgive(&mut self, counters: &RunCounters) {
+        self.forgiven_done = counters.done();
+        self.forgiven_failed = counters.failed;
+        self.forgiven_timeout = counters.timeout;
+    }
 }
 
 impl RunRow {
+    pub(crate) fn is(&self, status: RunStatus) -> bool {
+        self.status == status.name()
+    }
+
+    /// Tells whether commands may still end, or be made.
+    pub(crate) fn is_open(&self) -> bool {
+        RunStatus::parse(&self.status).is_some_and(RunStatus::is_open)
+    }
+
+    pub(crate) fn counters(&self) -> RunCounters {
+        let CountersRow { targeted, success, failed, timeout, expired, cancelled } = self.counters;
+        RunCounters { targeted, success, failed, timeout, expired, cancelled }
+    }
+
     pub(crate) fn changed(&self, at: OffsetDateTime) -> ActionChanged {
         ActionChanged {
             id: ActionId(self.action_id),
             status: self.status.clone(),
             reason: self.reason.clone(),
-            counters: RunCounters {
-                targeted: self.targeted,
-                success: self.success,
-                failed: self.failed,
-                timeout: self.timeout,
-                expired: self.expired,
-                cancelled: self.cancelled,
-            },
+            counters: self.counters(),
             started: self.started,
             finished: self.finished,
             at,
             version: self.version,
+            wave: self.dispatch.wave,
+            held: self.dispatch.held,
         }
     }
 }
@@ -85,10 +173,11 @@ pub(crate) async fn run_insert(
     now: OffsetDateTime,
 ) -> QueryResult<Option<RunRow>> {
     let status = if refused.is_some() { RunStatus::Invalid } else { RunStatus::Pending };
+    let dispatch = order.dispatch.as_ref().and_then(|asked| serde_json::to_value(asked).ok());
     store::sql(format!(
         "insert into run (action_id, document, target, modules, valid_from, expire_after, status, reason, created,
-             finished, published)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $7 = 'invalid' then $9 end, $9)
+             finished, published, dispatch)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $7 = 'invalid' then $9 end, $9, $10)
          on conflict (action_id) do nothing returning {COLUMNS}"
     ))
     .bind::<BigInt, _>(id.0)
@@ -100,6 +189,7 @@ pub(crate) async fn run_insert(
     .bind::<Text, _>(status.name())
     .bind::<Nullable<Text>, _>(refused)
     .bind::<Timestamptz, _>(now)
+    .bind::<Nullable<Jsonb>, _>(dispatch)
     .get_result(conn)
     .await
     .optional()
@@ -110,14 +200,16 @@ pub(crate) async fn run_claim_due(
     conn: &mut Conn,
     now: OffsetDateTime,
 ) -> QueryResult<Option<RunRow>> {
-    store::sql(format!(
-        "select {COLUMNS} from run where status = 'pending' and valid_from <= $1
-         order by valid_from limit 1 for update skip locked"
-    ))
-    .bind::<Timestamptz, _>(now)
-    .get_result(conn)
-    .await
-    .optional()
+    claim(conn, "status = 'pending' and valid_from <= $1 order by valid_from", now).await
+}
+
+/// Locks the run that is to be looked at for the longest time, for more commands to be given out, and that nobody else
+/// holds.
+pub(crate) async fn run_claim_held(
+    conn: &mut Conn,
+    now: OffsetDateTime,
+) -> QueryResult<Option<RunRow>> {
+    claim(conn, "look is not null and look <= $1 order by look", now).await
 }
 
 /// Locks a run whose time is over and that is still open.
@@ -125,14 +217,17 @@ pub(crate) async fn run_claim_over(
     conn: &mut Conn,
     now: OffsetDateTime,
 ) -> QueryResult<Option<RunRow>> {
-    store::sql(format!(
-        "select {COLUMNS} from run where status in ('pending', 'inflight') and expire_after < $1
-         order by expire_after limit 1 for update skip locked"
-    ))
-    .bind::<Timestamptz, _>(now)
-    .get_result(conn)
-    .await
-    .optional()
+    let over =
+        "status in ('pending', 'inflight', 'paused') and expire_after < $1 order by expire_after";
+    claim(conn, over, now).await
+}
+
+async fn claim(conn: &mut Conn, which: &str, now: OffsetDateTime) -> QueryResult<Option<RunRow>> {
+    store::sql(format!("select {COLUMNS} from run where {which} limit 1 for update skip locked"))
+        .bind::<Timestamptz, _>(now)
+        .get_result(conn)
+        .await
+        .optional()
 }
 
 /// Locks one run.
@@ -155,32 +250,70 @@ pub(crate) async fn runs_lock(conn: &mut Conn, commands: &[i64]) -> QueryResult<
     .await
 }
 
-/// Writes where a run is now, with its counters, and takes it as told.
+/// Says how soon a change is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tell {
+    /// In this transaction.
+    Now,
+    /// Unless another change was told a moment ago; then by [`run_take_unpublished`].
+    Soon,
+}
+
+/// Writes where a run is now, with its counters; it is to be told now unless it says that it is unpublished.
 pub(crate) async fn run_update(
     conn: &mut Conn,
     run: &RunRow,
+    tell: Tell,
     now: OffsetDateTime,
 ) -> QueryResult<RunRow> {
+    let (counters, dispatch) = (run.counters(), &run.dispatch);
     store::sql(format!(
         "update run set status = $2, reason = $3, targeted = $4, success = $5, failed = $6, timeout = $7,
              expired = $8, cancelled = $9, started = $10, finished = $11, version = version + 1,
-             published = $12, unpublished = false
+             published = case when $23 or published <= $13 then $12 else published end,
+             unpublished = not $23 and published > $13,
+             held = $14, wave = $15, wave_left = $16, paced = $17, look = $18, steered = $19, forgiven_done = $20,
+             forgiven_failed = $21, forgiven_timeout = $22
          where action_id = $1 returning {COLUMNS}"
     ))
     .bind::<BigInt, _>(run.action_id)
     .bind::<Text, _>(&run.status)
     .bind::<Nullable<Text>, _>(&run.reason)
-    .bind::<BigInt, _>(run.targeted)
-    .bind::<BigInt, _>(run.success)
-    .bind::<BigInt, _>(run.failed)
-    .bind::<BigInt, _>(run.timeout)
-    .bind::<BigInt, _>(run.expired)
-    .bind::<BigInt, _>(run.cancelled)
+    .bind::<BigInt, _>(counters.targeted)
+    .bind::<BigInt, _>(counters.success)
+    .bind::<BigInt, _>(counters.failed)
+    .bind::<BigInt, _>(counters.timeout)
+    .bind::<BigInt, _>(counters.expired)
+    .bind::<BigInt, _>(counters.cancelled)
     .bind::<Nullable<Timestamptz>, _>(run.started)
     .bind::<Nullable<Timestamptz>, _>(run.finished)
     .bind::<Timestamptz, _>(now)
+    .bind::<Timestamptz, _>(now - PUBLISH_EVERY)
+    .bind::<BigInt, _>(dispatch.held)
+    .bind::<BigInt, _>(dispatch.wave)
+    .bind::<BigInt, _>(dispatch.wave_left)
+    .bind::<Nullable<Timestamptz>, _>(dispatch.paced)
+    .bind::<Nullable<Timestamptz>, _>(dispatch.look)
+    .bind::<Nullable<Timestamptz>, _>(dispatch.steered)
+    .bind::<BigInt, _>(dispatch.forgiven_done)
+    .bind::<BigInt, _>(dispatch.forgiven_failed)
+    .bind::<BigInt, _>(dispatch.forgiven_timeout)
+    .bind::<Bool, _>(tell == Tell::Now)
     .get_result(conn)
     .await
+}
+
+/// Notes when a run is to be looked at again.
+pub(crate) async fn run_look(
+    conn: &mut Conn,
+    id: i64,
+    at: Option<OffsetDateTime>,
+) -> QueryResult<usize> {
+    store::sql("update run set look = $2 where action_id = $1")
+        .bind::<BigInt, _>(id)
+        .bind::<Nullable<Timestamptz>, _>(at)
+        .execute(conn)
+        .await
 }
 
 /// Takes the runs whose last changes were not told yet and may be told now.

@@ -1,6 +1,6 @@
 //! Whatever happens, in whatever order: every command is in one state, and the counters say so.
 
-use crate::support::{Command, Process, Run, action, agents, answer, delivery};
+use crate::support::{Command, Process, Run, accepted, action, agents, answer, delivery, signed};
 use messaging::Outcome;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -8,8 +8,8 @@ use rand::{Rng, SeedableRng};
 use std::collections::BTreeMap;
 use time::Duration;
 use types::messages::command::ReturnedCommand;
-use types::messages::{ActionChanged, CommandReturned};
-use types::{Action, CommandStatus};
+use types::messages::{ActionAccepted, ActionChanged, ActionSteered, CommandReturned};
+use types::{Action, ActionId, CommandStatus, Dispatch, InvestigatorId, StopWhen, Wave};
 
 const AGENTS: i64 = 6;
 const ANSWERS: [CommandStatus; 3] =
@@ -36,13 +36,23 @@ async fn check(process: &Process, id: i64, history: &[String]) {
     let context = || format!("action {id}: {run:?} after {history:#?}");
     assert_eq!(run.counters()[1..], states, "{}", context());
     assert_eq!(run.targeted, all, "{}", context());
-    assert_eq!(states.iter().sum::<i64>() + of("sent"), all, "{}", context());
+    let open = of("sent") + of("held");
+    assert_eq!(states.iter().sum::<i64>() + open, all, "{}", context());
+    assert_eq!(run.held, of("held"), "{}", context());
     for command in &commands {
-        assert_eq!(command.open, command.status == "sent", "{}", context());
+        assert_eq!(
+            command.open,
+            command.status == "sent" || command.status == "held",
+            "{}",
+            context()
+        );
     }
-    let open = of("sent");
     match run.status.as_str() {
         "pending" => assert!(all == 0 && !run.is_finished, "{}", context()),
+        "paused" => {
+            assert!((all == 0 || of("held") > 0) && !run.is_finished, "{}", context());
+            assert!(run.reason.is_some(), "{}", context());
+        }
         "inflight" => assert!(open > 0 && !run.is_finished, "{}", context()),
         "completed" => assert!(all > 0 && open == 0 && run.is_finished, "{}", context()),
         "cancelled" | "expired" => assert!(open == 0 && run.is_finished, "{}", context()),
@@ -78,9 +88,22 @@ async fn step(process: &Process, random: &mut StdRng, id: i64) -> String {
             process.job("publish_runs").await;
             "told".into()
         }
-        4 | 5 => {
+        4 => {
             process.job("expire").await;
             "looked for expired ones".into()
+        }
+        5 | 6 => {
+            process.job("dispatch").await;
+            "looked for held ones".into()
+        }
+        7 | 8 => {
+            // often older than one before
+            let at = process.clock.now() + Duration::milliseconds(random.random_range(-500..500));
+            let (paused, by) = (random.random_bool(0.5), InvestigatorId(2));
+            let message = delivery(ActionSteered { id: ActionId(id), paused, by, at });
+            let batch = vec![message; random.random_range(1..=2)];
+            assert_eq!(process.hand("actions", &batch).await, Outcome::Done);
+            format!("paused: {paused}, {at}")
         }
         _ => {
             let answers = random_answers(random, id, &process.commands(id).await);
@@ -96,22 +119,37 @@ async fn step(process: &Process, random: &mut StdRng, id: i64) -> String {
     }
 }
 
+fn random_dispatch(random: &mut StdRng) -> Option<Dispatch> {
+    let mut some = |part: f64| random.random_bool(part);
+    if some(0.25) {
+        return None;
+    }
+    let rate_per_second = some(0.4).then_some(3.0);
+    let waves = if some(0.7) { vec![Wave::Of(1), Wave::Of(2)] } else { vec![] };
+    let failed_ratio = some(0.4).then_some(0.4);
+    let stop_when = Some(StopWhen { failed_ratio, timeouts: some(0.3).then_some(2) });
+    Some(Dispatch { rate_per_second, waves, stop_when })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_counters_are_always_the_sum_of_the_states() {
     let mut process = Process::new().await;
     process.agents(&agents(AGENTS)).await;
     let seed: u64 = rand::random();
     let mut random = StdRng::seed_from_u64(seed);
-    let runs = 8;
+    let runs = 12;
     for id in 1..=runs {
         let now = process.clock.now();
         let starts = now + Duration::minutes(if id % 3 == 0 { 2 } else { 0 });
         let order =
             Action { validfrom: starts, expireafter: now + Duration::minutes(15), ..action("a") };
         process.confirm().await;
-        process.accept(id, order).await;
-        let mut history = vec![format!("seed {seed}")];
-        for _ in 0..25 {
+        let document = signed(order, &["alice"]);
+        let dispatch = random_dispatch(&mut random);
+        let mut history = vec![format!("seed {seed}, {dispatch:?}")];
+        let message = ActionAccepted { dispatch, at: now, ..accepted(id, &document) };
+        process.take("actions", message).await;
+        for _ in 0..35 {
             history.push(step(&process, &mut random, id).await);
             check(&process, id, &history).await;
         }

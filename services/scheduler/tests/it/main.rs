@@ -13,6 +13,8 @@ mod expire;
 #[cfg(test)]
 mod histories;
 #[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod launch;
 #[cfg(test)]
 mod plans;
@@ -22,3 +24,5 @@ mod support;
 mod told;
 #[cfg(test)]
 mod verify;
+#[cfg(test)]
+mod waves;

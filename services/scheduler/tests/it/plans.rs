@@ -1,10 +1,11 @@
 //! No statement of the walk reads a whole table: each has its index.
 
-use crate::support::{Process, Servers, action, agents};
+use crate::support::{Process, Servers, accepted, action, agents, signed};
 use std::sync::Arc;
 use testkit::Scans;
 use time::Duration;
-use types::{Action, CommandStatus};
+use types::messages::ActionAccepted;
+use types::{Action, CommandStatus, Dispatch, Wave};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_statement_has_its_index() {
@@ -31,6 +32,17 @@ async fn every_statement_has_its_index() {
     process.confirm().await;
     process.accept(4, Action { target: target.into(), expireafter, ..action("b") }).await;
     process.until(4, "inflight").await;
+    // in waves
+    let dispatch = Some(Dispatch { waves: vec![Wave::Of(1)], ..Dispatch::default() });
+    let document = signed(Action { expireafter, ..action("c") }, &["alice"]);
+    let message = ActionAccepted { dispatch, at: process.clock.now(), ..accepted(5, &document) };
+    process.take("actions", message).await;
+    process.until(5, "inflight").await;
+    process.answer(5, &[1], CommandStatus::Success).await;
+    process.wait(Duration::seconds(6));
+    process.job("dispatch").await;
+    process.wait(Duration::seconds(6));
+    process.job("dispatch").await;
     process.running.stop().await.unwrap();
     drop(process.store);
     scans
@@ -41,6 +53,8 @@ async fn every_statement_has_its_index() {
                 "run_pending_idx",
                 "run_open_idx",
                 "run_unpublished_idx",
+                "run_look_idx",
+                "command_held_idx",
                 "command_pkey",
                 "command_open_idx",
                 "command_action_id_agent_id_key",

@@ -147,7 +147,7 @@ impl Process {
     pub(crate) async fn until(&self, id: i64, status: &str) -> Run {
         until(PATIENCE, async || {
             let run = self.run(id).await;
-            let over = !matches!(run.status.as_str(), "pending" | "inflight");
+            let over = !matches!(run.status.as_str(), "pending" | "inflight" | "paused");
             assert!(run.status == status || !over, "{run:?} will never be {status}");
             run.status == status
         })
@@ -238,7 +238,7 @@ pub(crate) async fn job(service: &Scheduler, name: &str) {
 }
 
 const RUN: &str = "status, reason, targeted, success, failed, timeout, expired, cancelled, version, \
-     started is not null as was_started, finished is not null as is_finished, unpublished";
+     started is not null as was_started, finished is not null as is_finished, unpublished, held";
 
 /// Is a run as the database has it.
 #[derive(Debug, Clone, PartialEq, QueryableByName)]
@@ -267,6 +267,8 @@ pub(crate) struct Run {
     pub(crate) is_finished: bool,
     #[diesel(sql_type = Bool)]
     pub(crate) unpublished: bool,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) held: i64,
 }
 
 impl Run {
@@ -304,7 +306,13 @@ pub(crate) fn delivery<M: Message>(message: M) -> Delivery {
 
 pub(crate) fn accepted(id: i64, document: &str) -> ActionAccepted {
     let posted_by = InvestigatorId(1);
-    ActionAccepted { id: ActionId(id), document: document.into(), posted_by, at: NOW }
+    ActionAccepted {
+        id: ActionId(id),
+        document: document.into(),
+        posted_by,
+        at: NOW,
+        dispatch: None,
+    }
 }
 
 /// Gives an action over all agents, from a minute ago until in ten minutes.

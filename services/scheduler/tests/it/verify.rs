@@ -145,6 +145,29 @@ async fn who_is_disabled_signs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_waits_for_its_time_does_not_start_when_a_signer_is_disabled_before() {
+    let mut process = Process::new().await;
+    process.agents(&agents(1)).await;
+    process.know(investigator(3, "carol")).await;
+    let later = Action { validfrom: NOW + Duration::minutes(5), ..action("a") };
+    for (id, signers) in [(1, vec!["alice", "carol"]), (2, vec!["alice"])] {
+        let document = signed(later.clone(), &signers);
+        process.take("actions", accepted(id, &document)).await;
+        assert_eq!(process.run(id).await.status, "pending");
+    }
+    let disabled = InvestigatorStatus::Disabled;
+    let carol = InvestigatorChanged { status: disabled, version: 2, ..investigator(3, "carol") };
+    process.know(carol).await;
+    process.wait(Duration::minutes(6));
+    process.job("launch").await;
+    let run = process.until(1, "invalid").await;
+    let reason = run.reason();
+    assert!(reason.starts_with("signature: signature 2 does not count"), "{reason}");
+    assert_eq!(process.commands(1).await, []);
+    process.until(2, "inflight").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_who_signed_are_verified() {
     let mut process = Process::new().await;
     process.agents(&agents(1)).await;

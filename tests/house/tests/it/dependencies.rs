@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("testkit", &["types", "signing", "store", "messaging", "auth", "web", "telemetry", "service"]),
     ("all-in-one", &["service", SERVICE]),
     ("house", &[]),
+    ("compat", &[]),
 ];
 
 /// Stands for any of the five services.

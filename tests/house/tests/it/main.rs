@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod dependencies;
 #[cfg(test)]
+mod fleet;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod investigator;

@@ -27,6 +27,7 @@ pub(crate) fn action(status: &str, counters: CommandCounters) -> ActionView {
         finished: None,
         signers: vec![],
         counters,
+        dispatch: None,
     }
 }
 

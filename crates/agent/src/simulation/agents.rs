@@ -1,0 +1,294 @@
+//! The agents at work: each has its turns, and what it does in them is its nature.
+
+use super::config::Cli;
+use super::dialect::{Answer, Dialect, Given, Verdict};
+use super::nature::{Nature, dice, ending};
+use super::record::{Record, Truth};
+use super::{config::Parts, say};
+use rand::Rng;
+use serde_json::json;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use types::{CommandStatus, OperationResult, RunId};
+use uuid::Uuid;
+
+/// How many agents enrol at a time.
+const ENROLLING: u32 = 32;
+/// How often an agent tries to enrol.
+const ATTEMPTS: u32 = 5;
+/// How long a slow agent takes at most, and a crashed one stays away.
+const SLOW: f64 = 5.0;
+/// How long an agent waits until it tries again what did not work.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Is a fleet that the server knows.
+pub(super) struct Fleet<D: Dialect> {
+    worker: Arc<Worker<D>>,
+    agents: Vec<Agent<D::Identity>>,
+    slots: usize,
+}
+
+struct Agent<I> {
+    number: u32,
+    nature: Nature,
+    identity: I,
+}
+
+struct Worker<D> {
+    dialect: Arc<D>,
+    record: Arc<Record>,
+    seed: u64,
+    every: Duration,
+    wait: Duration,
+    bytes: usize,
+    parts: Parts,
+}
+
+/// Says what an agent does at its turn.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    Poll,
+    Answer(Given, Doubt),
+}
+
+/// Says whether an answer may have arrived before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    None,
+    Sent,
+}
+
+/// Gives the name of an agent.
+pub(super) fn name(label: &str, number: u32) -> String {
+    format!("{label}-{number}")
+}
+
+impl<D: Dialect> Fleet<D> {
+    /// Makes all agents known to the server, some at a time.
+    pub(super) async fn enrol(
+        dialect: Arc<D>,
+        cli: &Cli,
+        record: Arc<Record>,
+    ) -> anyhow::Result<Self> {
+        let next = Arc::new(AtomicU32::new(1));
+        let mut tasks = JoinSet::new();
+        for _ in 0..ENROLLING.min(cli.agents) {
+            let (dialect, next) = (Arc::clone(&dialect), Arc::clone(&next));
+            let (seed, parts, label, last) = (cli.seed, cli.parts, cli.label.clone(), cli.agents);
+            tasks.spawn(async move {
+                let mut agents = Vec::new();
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number > last {
+                        return Ok::<_, anyhow::Error>(agents);
+                    }
+                    let identity = patiently(&*dialect, &name(&label, number)).await?;
+                    agents.push(Agent {
+                        number,
+                        nature: Nature::of(number, seed, &parts),
+                        identity,
+                    });
+                    if number.is_multiple_of(5_000) {
+                        say(&format!("{number} of {last} agents are enrolled"));
+                    }
+                }
+            });
+        }
+        let mut agents = Vec::new();
+        while let Some(done) = tasks.join_next().await {
+            agents.extend(done??);
+        }
+        agents.sort_by_key(|agent| agent.number);
+        let slots = if cli.wait > 0 { cli.agents } else { cli.connections.min(cli.agents) };
+        let worker = Worker {
+            dialect,
+            record,
+            seed: cli.seed,
+            every: Duration::from_secs_f64(cli.every),
+            wait: Duration::from_secs(cli.wait),
+            bytes: usize::try_from(cli.result_bytes)?,
+            parts: cli.parts,
+        };
+        Ok(Self { worker: Arc::new(worker), agents, slots: usize::try_from(slots)? })
+    }
+
+    /// Lets them work; never ends by itself.
+    pub(super) async fn work(self) {
+        let mut shares: Vec<Vec<Agent<D::Identity>>> = Vec::new();
+        shares.resize_with(self.slots, Vec::new);
+        let present = self.agents.into_iter().filter(|agent| agent.nature != Nature::Offline);
+        for (at, agent) in present.enumerate() {
+            if let Some(share) = shares.get_mut(at % self.slots) {
+                share.push(agent);
+            }
+        }
+        let mut tasks = JoinSet::new();
+        for share in shares.into_iter().filter(|share| !share.is_empty()) {
+            let worker = Arc::clone(&self.worker);
+            tasks.spawn(async move { worker.work(share).await });
+        }
+        while tasks.join_next().await.is_some() {}
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Enrols an agent; a server that is busy is asked again.
+async fn patiently<D: Dialect>(dialect: &D, name: &str) -> anyhow::Result<D::Identity> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match dialect.enrol(name).await {
+            Ok(identity) => return Ok(identity),
+            Err(error) if tries >= ATTEMPTS => return Err(error.context(format!("agent {name}"))),
+            Err(_) => tokio::time::sleep(AGAIN * tries).await,
+        }
+    }
+}
+
+impl<D: Dialect> Worker<D> {
+    /// Gives each agent of a share its turns, one after the other.
+    async fn work(&self, agents: Vec<Agent<D::Identity>>) {
+        let start = Instant::now();
+        let mut turns = BinaryHeap::new();
+        let mut order = 0_u64;
+        for (at, agent) in agents.iter().enumerate() {
+            let part: f64 = dice(agent.number, self.seed, u64::MAX).random();
+            let first = if self.wait.is_zero() { self.every } else { Duration::from_secs(1) };
+            turns.push(Reverse((start + first.mul_f64(part), order, at, Planned(Turn::Poll))));
+            order += 1;
+        }
+        while let Some(Reverse((due, _, at, Planned(turn)))) = turns.pop() {
+            tokio::time::sleep_until(due.into()).await;
+            let Some(agent) = agents.get(at) else { continue };
+            self.record.late(due.elapsed());
+            let planned = match turn {
+                Turn::Poll => self.poll(agent, due).await,
+                Turn::Answer(given, doubt) => self.answer(agent, given, doubt).await,
+            };
+            for (due, turn) in planned {
+                turns.push(Reverse((due, order, at, Planned(turn))));
+                order += 1;
+            }
+        }
+    }
+
+    /// Asks for work; gives the turns that follow from it.
+    async fn poll(&self, agent: &Agent<D::Identity>, due: Instant) -> Vec<(Instant, Turn)> {
+        let began = Instant::now();
+        let mut dice = dice(agent.number, self.seed, RunId(Uuid::now_v7()).0.as_u64_pair().1);
+        let given = match self.dialect.poll(&agent.identity, self.wait).await {
+            Ok(given) => given,
+            Err(error) => {
+                self.record.failed(&error);
+                return vec![(Instant::now() + AGAIN, Turn::Poll)];
+            }
+        };
+        self.record.polled(agent.number, &given, began);
+        let now = Instant::now();
+        let next = if self.wait.is_zero() { now.max(due + self.every) } else { now };
+        if agent.nature == Nature::Crashing && !given.is_empty() && dice.random_bool(0.5) {
+            self.record.crashed();
+            return vec![(now + Duration::from_secs_f64(SLOW), Turn::Poll)];
+        }
+        let mut turns = vec![(next, Turn::Poll)];
+        for work in given {
+            let later = match agent.nature {
+                Nature::Slow => Duration::from_secs_f64(dice.random_range(0.5..SLOW)),
+                _ => Duration::ZERO,
+            };
+            turns.push((now + later, Turn::Answer(work, Doubt::None)));
+        }
+        turns
+    }
+
+    /// Answers, once or as its nature is; gives the turns that follow from it.
+    async fn answer(
+        &self,
+        agent: &Agent<D::Identity>,
+        given: Given,
+        doubt: Doubt,
+    ) -> Vec<(Instant, Turn)> {
+        if agent.nature == Nature::Lying {
+            self.lie(agent, given).await;
+        }
+        let times = match agent.nature {
+            // one dies after the first and cannot know what became of it
+            Nature::Duplicate | Nature::Crashing => 2,
+            _ => 1,
+        };
+        let status = ending(agent.number, self.seed, given.action.0, &self.parts);
+        for _ in 0..times {
+            let began = Instant::now();
+            let answer = self.truth(agent.number, given, status);
+            match self.dialect.answer(&agent.identity, std::slice::from_ref(&answer)).await {
+                Ok(verdicts) => {
+                    self.record.sent(began);
+                    for verdict in verdicts {
+                        // one that may have arrived before is no duplicate of ours
+                        let verdict = match (doubt, verdict) {
+                            (Doubt::Sent, Verdict::Duplicate) => Verdict::Accepted,
+                            (_, verdict) => verdict,
+                        };
+                        let asked = Truth::Asked(given.action);
+                        self.record.answered(agent.number, given.run, status, asked, verdict);
+                    }
+                }
+                Err(error) => {
+                    self.record.failed(&error);
+                    return vec![(Instant::now() + AGAIN, Turn::Answer(given, Doubt::Sent))];
+                }
+            }
+        }
+        vec![]
+    }
+
+    /// Answers what it was never asked: something that nobody was asked, and something that another was.
+    async fn lie(&self, agent: &Agent<D::Identity>, given: Given) {
+        let invented = Some(RunId(Uuid::now_v7()));
+        for run in [invented, self.record.run_of_another(agent.number)].into_iter().flatten() {
+            let answer = self.truth(agent.number, Given { run, ..given }, CommandStatus::Success);
+            match self.dialect.answer(&agent.identity, &[answer]).await {
+                Ok(verdicts) => {
+                    for verdict in verdicts {
+                        let status = CommandStatus::Success;
+                        self.record.answered(agent.number, run, status, Truth::Lie, verdict);
+                    }
+                }
+                Err(error) => self.record.failed(&error),
+            }
+        }
+    }
+
+    /// Writes what this agent answers to this run, so that it can be recognised wherever it is shown.
+    fn truth(&self, agent: u32, given: Given, status: CommandStatus) -> Answer {
+        let success = status == CommandStatus::Success;
+        let elements = json!({"agent": agent, "run": given.run, "fill": "x".repeat(self.bytes)});
+        let result = OperationResult {
+            foundanything: success,
+            success,
+            elements,
+            ..OperationResult::default()
+        };
+        Answer { run: given.run, status, results: vec![result; given.operations] }
+    }
+}
+
+/// Is a turn in a queue that is ordered by time alone.
+#[derive(Debug, PartialEq, Eq)]
+struct Planned(Turn);
+
+impl PartialOrd for Planned {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Planned {
+    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
+        std::cmp::Ordering::Equal
+    }
+}

@@ -1,0 +1,98 @@
+//! The command line of `writ-fleet`.
+
+use clap::{Parser, ValueEnum};
+use reqwest::Url;
+use std::path::PathBuf;
+
+/// Simulates a fleet of agents and checks what the server makes of it; prints one JSON line at its end.
+#[derive(Debug, Parser)]
+#[command(version, name = "writ-fleet")]
+pub(super) struct Cli {
+    /// The server's public origin.
+    #[arg(long, env = "WRIT_URL", value_name = "URL")]
+    pub(super) server: Url,
+    /// The file with the API key of an investigator who may admit agents and read actions.
+    #[arg(long, env = "WRIT_APIKEY_FILE", value_name = "FILE")]
+    pub(super) apikey_file: PathBuf,
+    /// Which language the agents speak.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) kind: Kind,
+    /// How many agents.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) agents: u32,
+    /// What decides what each agent is and does: the same seed, the same fleet.
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Seconds between two polls of an agent.
+    #[arg(long, default_value_t = 10.0, value_parser = positive)]
+    pub(super) every: f64,
+    /// Seconds that each poll waits for work; then every agent has a connection of its own. 0 asks and goes.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=60))]
+    pub(super) wait: u64,
+    /// How many polls and answers may be under way at a time, when polls do not wait.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) connections: u32,
+    /// About how many bytes of JSON each result has.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(0..=4_000_000))]
+    pub(super) result_bytes: u32,
+    /// The label `fleet` of every agent, by which targets find them.
+    #[arg(long, default_value = "fleet")]
+    pub(super) label: String,
+    /// Ends after so many seconds of work.
+    #[arg(long)]
+    pub(super) seconds: Option<u64>,
+    /// Ends when so many actions that were posted since its start are over.
+    #[arg(long)]
+    pub(super) actions: Option<usize>,
+    /// What the agents are.
+    #[command(flatten)]
+    pub(super) parts: Parts,
+}
+
+/// Says which language agents speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Kind {
+    /// Writ's own agents, over HTTP.
+    #[default]
+    Writ,
+}
+
+/// Says which part of the fleet is not as it should be, from 0 to 1.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Parts {
+    /// Enrols and is never heard again.
+    #[arg(long, default_value_t = 0.02, value_parser = part)]
+    pub(super) offline: f64,
+    /// Answers seconds later.
+    #[arg(long, default_value_t = 0.02, value_parser = part)]
+    pub(super) slow: f64,
+    /// Answers twice.
+    #[arg(long, default_value_t = 0.02, value_parser = part)]
+    pub(super) duplicate: f64,
+    /// Answers also what it was never asked.
+    #[arg(long, default_value_t = 0.02, value_parser = part)]
+    pub(super) lying: f64,
+    /// Dies with the work, or right after its answer.
+    #[arg(long, default_value_t = 0.02, value_parser = part)]
+    pub(super) crashing: f64,
+    /// Of the answers: those that failed.
+    #[arg(long, default_value_t = 0.02, value_parser = part)]
+    pub(super) failing: f64,
+    /// Of the answers: those that ran too long.
+    #[arg(long, default_value_t = 0.01, value_parser = part)]
+    pub(super) timing_out: f64,
+}
+
+fn part(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(part) if (0.0..=1.0).contains(&part) => Ok(part),
+        _ => Err("a part is a number from 0 to 1".into()),
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.01..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("is not a number of seconds from 0.01 to 86400".into()),
+    }
+}

@@ -1,0 +1,236 @@
+//! What happened, and what may never happen.
+
+use super::dialect::{Given, Verdict};
+use super::rounded;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use types::{ActionId, CommandStatus, RunId};
+
+/// How many violations are told in words.
+const TOLD: usize = 20;
+
+/// Remembers the fleet's life.
+#[derive(Debug, Default)]
+pub(super) struct Record(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    runs: HashMap<RunId, Run>,
+    /// The accepted answers by action and agent.
+    answers: HashMap<(ActionId, u32), (RunId, CommandStatus)>,
+    /// A run that some other agent was given, for liars.
+    latest: Option<(RunId, u32)>,
+    counts: Counts,
+    waits: HashMap<&'static str, Vec<Duration>>,
+    violations: Vec<String>,
+    violated: usize,
+    last_error: Option<String>,
+}
+
+#[derive(Debug)]
+struct Run {
+    agent: u32,
+    action: ActionId,
+    accepted: bool,
+}
+
+/// Counts what the fleet did.
+#[derive(Debug, Default, Clone, Copy)]
+struct Counts {
+    polls: u64,
+    given: u64,
+    given_again: u64,
+    answers: u64,
+    accepted: u64,
+    duplicates: u64,
+    refused: u64,
+    crashed: u64,
+    errors: u64,
+}
+
+/// Says what an agent may expect of an answer that it gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Truth {
+    /// It was asked.
+    Asked(ActionId),
+    /// It was never asked.
+    Lie,
+}
+
+impl Record {
+    /// Notes a poll and what it brought.
+    pub(super) fn polled(&self, agent: u32, given: &[Given], began: Instant) {
+        let mut inner = self.lock();
+        inner.counts.polls += 1;
+        inner.wait("poll", began.elapsed());
+        for work in given {
+            inner.give(agent, work);
+        }
+    }
+
+    /// Notes what the server made of an answer.
+    pub(super) fn answered(
+        &self,
+        agent: u32,
+        run: RunId,
+        status: CommandStatus,
+        truth: Truth,
+        verdict: Verdict,
+    ) {
+        let mut inner = self.lock();
+        inner.counts.answers += 1;
+        match verdict {
+            Verdict::Accepted => inner.counts.accepted += 1,
+            Verdict::Duplicate => inner.counts.duplicates += 1,
+            Verdict::Refused => inner.counts.refused += 1,
+        }
+        match (truth, verdict) {
+            (Truth::Lie, Verdict::Refused) => {}
+            (Truth::Lie, _) => inner.violate(format!("agent {agent}: a lie about {run} was taken")),
+            (Truth::Asked(action), Verdict::Accepted) => inner.accept(agent, action, run, status),
+            (Truth::Asked(_), Verdict::Duplicate) => {
+                if inner.runs.get(&run).is_none_or(|run| !run.accepted) {
+                    inner.violate(format!(
+                        "agent {agent}: the first answer to {run} is a duplicate"
+                    ));
+                }
+            }
+            (Truth::Asked(_), Verdict::Refused) => {
+                inner.violate(format!("agent {agent}: the answer to {run} was refused"));
+            }
+        }
+    }
+
+    /// Notes how long answering took.
+    pub(super) fn sent(&self, began: Instant) {
+        self.lock().wait("answer", began.elapsed());
+    }
+
+    /// Notes how much later than planned an agent came to its turn.
+    pub(super) fn late(&self, by: Duration) {
+        self.lock().wait("late", by);
+    }
+
+    /// Notes a call that failed; such calls are tried again, so they violate nothing.
+    pub(super) fn failed(&self, error: &anyhow::Error) {
+        let mut inner = self.lock();
+        inner.counts.errors += 1;
+        inner.last_error = Some(format!("{error:#}"));
+    }
+
+    /// Notes that an agent died with its work.
+    pub(super) fn crashed(&self) {
+        self.lock().counts.crashed += 1;
+    }
+
+    /// Notes what may never happen.
+    pub(super) fn violate(&self, what: String) {
+        self.lock().violate(what);
+    }
+
+    /// Gives a run that another agent was given.
+    pub(super) fn run_of_another(&self, agent: u32) -> Option<RunId> {
+        self.lock().latest.filter(|(_, owner)| *owner != agent).map(|(run, _)| run)
+    }
+
+    /// Gives the accepted answers to an action by agent.
+    pub(super) fn answers_to(&self, action: ActionId) -> HashMap<u32, (RunId, CommandStatus)> {
+        let inner = self.lock();
+        let of = inner.answers.iter().filter(|((of, _), _)| *of == action);
+        of.map(|((_, agent), answer)| (*agent, *answer)).collect()
+    }
+
+    /// Tells whether nothing happened that may not happen.
+    pub(super) fn is_sound(&self) -> bool {
+        self.lock().violated == 0
+    }
+
+    /// Tells all of it.
+    pub(super) fn report(&self, seconds: f64) -> Value {
+        let mut inner = self.lock();
+        let counts = inner.counts;
+        let polls = f64::from(u32::try_from(counts.polls).unwrap_or(u32::MAX));
+        let mut waits = serde_json::Map::new();
+        for (what, times) in &mut inner.waits {
+            times.sort_unstable();
+            let at = |part: usize| {
+                let place = times.len().saturating_sub(1) * part / 100;
+                times.get(place).map(|time| rounded(time.as_secs_f64() * 1000.0))
+            };
+            let quantiles = json!({"p50_ms": at(50), "p99_ms": at(99), "max_ms": at(100)});
+            waits.insert((*what).into(), quantiles);
+        }
+        json!({
+            "seconds": rounded(seconds),
+            "polls": counts.polls,
+            "polls_per_second": rounded(polls / seconds.max(0.001)),
+            "given": counts.given,
+            "given_again": counts.given_again,
+            "answers": counts.answers,
+            "accepted": counts.accepted,
+            "duplicates": counts.duplicates,
+            "refused": counts.refused,
+            "crashed": counts.crashed,
+            "errors": counts.errors,
+            "last_error": inner.last_error,
+            "times": waits,
+            "violations": inner.violated,
+            "violated": inner.violations,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn give(&mut self, agent: u32, work: &Given) {
+        self.counts.given += 1;
+        let run = Run { agent, action: work.action, accepted: false };
+        let known = self.runs.entry(work.run).or_insert(run);
+        let (owner, action, accepted) = (known.agent, known.action, known.accepted);
+        if owner != agent || action != work.action {
+            self.violate(format!("{} was given to agents {owner} and {agent}", work.run));
+        }
+        if accepted {
+            self.violate(format!("agent {agent}: {} was given after its answer", work.run));
+        }
+        if self.latest.is_some_and(|(run, _)| run == work.run) {
+            self.counts.given_again += 1;
+        }
+        self.latest = Some((work.run, agent));
+    }
+
+    fn accept(&mut self, agent: u32, action: ActionId, run: RunId, status: CommandStatus) {
+        let twice = match self.runs.get_mut(&run) {
+            Some(known) => std::mem::replace(&mut known.accepted, true),
+            None => false,
+        };
+        if twice {
+            self.violate(format!("agent {agent}: {run} was accepted twice"));
+        }
+        if let Some((other, _)) = self.answers.insert((action, agent), (run, status))
+            && other != run
+        {
+            self.violate(format!("agent {agent}: action {action} was two commands"));
+        }
+    }
+
+    fn wait(&mut self, what: &'static str, time: Duration) {
+        let times = self.waits.entry(what).or_default();
+        // enough for the quantiles of any run that fits into memory
+        if times.len() < 4_000_000 {
+            times.push(time);
+        }
+    }
+
+    fn violate(&mut self, what: String) {
+        self.violated += 1;
+        if self.violations.len() < TOLD {
+            self.violations.push(what);
+        }
+    }
+}

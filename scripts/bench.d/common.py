@@ -1,0 +1,124 @@
+"""What the benchmarks share: signed actions, the house's HTTP and databases, and yardsticks."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.parse
+
+PATIENCE = 120
+
+
+def signed(name, target, minutes=15, **more):
+    now = int(time.time())
+    action = {
+        "name": name,
+        "target": target,
+        "validfrom": stamp(now - 60),
+        "expireafter": stamp(now + 60 * minutes),
+        "operations": [{"module": "file", "parameters": {"searches": {"s1": {"names": ["^hosts$"], "paths": ["/etc/hosts"]}}}}],
+        "syntaxversion": 2,
+    }
+    # the string that MIG signs, its slip of formatting included
+    operations = json.dumps(action["operations"], separators=(",", ":"))
+    text = f"name={name};target={target};validfrom={now - 60};expireafter=%!s(int64={now + 60 * minutes});operations={operations};"
+    action["pgpsignatures"] = [sign(text)]
+    return json.dumps(action | more)
+
+
+def stamp(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def sign(text):
+    gpg = ["gpg", "--homedir", os.environ["WRIT_ADMIN_GNUPGHOME"], "--batch", "--quiet", "--armor", "--detach-sign"]
+    armored = subprocess.run(gpg, input=text.encode(), stdout=subprocess.PIPE, check=True).stdout.decode()
+    # one line: the base64 of the body, then the checksum
+    return "".join(armored.partition("\n\n")[2].partition("-----END")[0].split())
+
+
+class House:
+    def __init__(self):
+        url = urllib.parse.urlsplit(os.environ["WRIT_URL"])
+        self.connection = http.client.HTTPConnection(url.hostname, url.port, timeout=PATIENCE)
+        self.headers = {"authorization": f"Bearer {os.environ['WRIT_ADMIN_APIKEY']}", "content-type": "application/json"}
+
+    def ask(self, method, path, body=None):
+        self.connection.request(method, path, body, self.headers)
+        answer = self.connection.getresponse()
+        text = answer.read()
+        if answer.status not in (200, 202):
+            sys.exit(f"{method} {path}: {answer.status} {text[:500]!r}")
+        return json.loads(text)
+
+
+class Database:
+    """A database of the house, over one psql that stays: a question costs no new process."""
+
+    def __init__(self, service):
+        url = os.environ[f"WRIT_{service}_DATABASE_URL"]
+        command = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", url]
+        self.psql = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, statement):
+        """Runs a statement and gives its lines."""
+        self.psql.stdin.write(f"{statement};\n\\echo ===\n")
+        self.psql.stdin.flush()
+        lines = []
+        for line in self.psql.stdout:
+            if line == "===\n":
+                return lines
+            lines.append(line.rstrip("\n"))
+        sys.exit(f"psql ended at: {statement[:200]}")
+
+    def number(self, statement):
+        return int(self.ask(statement)[0])
+
+
+def until(what, condition, patience=PATIENCE, pause=0.005):
+    """Waits until a condition holds; gives when that was."""
+    end = time.perf_counter() + patience
+    while not condition():
+        if time.perf_counter() > end:
+            sys.exit(f"waited {patience} s in vain: {what}")
+        time.sleep(pause)
+    return time.perf_counter()
+
+
+def raw_copy(database, columns, row, count):
+    """Seconds that COPY takes to put `count` rows into a table with a primary key: what PostgreSQL alone needs."""
+    database.ask(f"drop table if exists bench_copy; create table bench_copy ({columns})")
+    url = os.environ["WRIT_SCHEDULER_DATABASE_URL"]
+    text = "".join(row(number) for number in range(1, count + 1))
+    began = time.perf_counter()
+    copy = ["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--command", "\\copy bench_copy from stdin", url]
+    subprocess.run(copy, input=text.encode(), check=True)
+    seconds = time.perf_counter() - began
+    database.ask("drop table bench_copy")
+    return seconds
+
+
+def raw_broker(count, size):
+    """Seconds that the broker takes to keep and give `count` messages of `size` bytes."""
+    program = os.environ["ROUND_TRIP"]
+    line = subprocess.run([program, os.environ["AMQP_URL"], str(count), str(size)], stdout=subprocess.PIPE, check=True).stdout
+    return json.loads(line)["seconds"]
+
+
+def quantile(values, part):
+    return round(values[min(int(part * len(values)), len(values) - 1)], 1)
+
+
+def rss():
+    """Megabytes of memory of the services' processes."""
+    names = ["AGENT_GATEWAY", "INVESTIGATION_API", "MANUAL_INTERACTION", "LOADER_MANIFEST", "SCHEDULER"]
+    pids = {os.environ[f"WRIT_{name}_PID"] for name in names}
+    pages = sum(int(open(f"/proc/{pid}/statm").read().split()[1]) for pid in pids)
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+
+
+def show(result):
+    machine = {"cpus": os.cpu_count(), "load": round(os.getloadavg()[0], 1), "profile": os.environ.get("WRIT_PROFILE", "release")}
+    print(json.dumps(result | machine))

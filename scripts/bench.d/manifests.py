@@ -1,0 +1,170 @@
+"""Measures loaders that ask for their manifest, and one large file. manifests.py COUNT, with a house's env.sh in the environment
+and WRIT the program."""
+
+import base64
+import concurrent.futures
+import gzip
+import hashlib
+import http.client
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+
+SPREAD = 10.0
+THREADS = 64
+LARGE = 50_000_000
+AT_ONCE = 8
+
+URL = urllib.parse.urlsplit(os.environ["WRIT_URL"])
+
+
+def connect():
+    return http.client.HTTPConnection(URL.hostname, URL.port, timeout=120)
+
+
+def admin(connection, method, path, body=None):
+    headers = {"authorization": f"Bearer {os.environ['WRIT_ADMIN_APIKEY']}", "content-type": "application/json"}
+    connection.request(method, path, body if body is None else json.dumps(body), headers)
+    answer = connection.getresponse()
+    text = answer.read()
+    if answer.status not in (200, 201):
+        raise RuntimeError(f"{method} {path}: {answer.status} {text[:500]!r}")
+    return json.loads(text)
+
+
+def parameters(number, object=""):
+    agent = {
+        "name": f"host{number}",
+        "queueloc": f"linux.bench{number}",
+        "environment": {"os": "linux", "arch": "amd64", "isproxied": False, "aws": {}},
+        "tags": {"role": "bench"},
+    }
+    return urllib.parse.urlencode({"parameters": json.dumps({"agent": agent, "object": object})})
+
+
+def ask(connection, key, path, body):
+    headers = {"x-loaderkey": key, "content-type": "application/x-www-form-urlencoded"}
+    connection.request("POST", path, body, headers)
+    return connection.getresponse()
+
+
+def writ(*words):
+    config = os.path.join(os.environ["WORK"], "writ")
+    run = subprocess.run([os.environ["WRIT"], "--config-dir", config, *words], stdout=subprocess.PIPE, check=True)
+    return run.stdout.decode()
+
+
+def publish():
+    """Builds and signs a manifest with a file of 50 MB that hardly gets smaller."""
+    with tempfile.TemporaryDirectory() as directory:
+        with open(os.path.join(directory, "mig-agent"), "wb") as file:
+            file.write(os.urandom(LARGE))
+        with open(os.path.join(directory, "configuration"), "wb") as file:
+            file.write(b"[agent]\n")
+        built = json.loads(writ("manifest", "build", directory, "--name", "bench", "--target", "TRUE", "-o", "json"))
+    built = built[0] if isinstance(built, list) else built
+    writ("manifest", "sign", str(built["id"]))
+    return {file["name"]: file["sha256"] for file in built["files"]}
+
+
+def loaders(count):
+    local, run = threading.local(), time.time_ns()
+
+    def make(number):
+        if not hasattr(local, "connection"):
+            local.connection = connect()
+        made = admin(local.connection, "POST", "/v1/loaders", {"name": f"bench-{run}-{number}"})
+        admin(local.connection, "PATCH", f"/v1/loaders/{made['loader']['id']}", {"enabled": True})
+        return made["key"]
+
+    with concurrent.futures.ThreadPoolExecutor(16) as makers:
+        return list(makers.map(make, range(count)))
+
+
+def storm(keys):
+    """Every loader asks once, evenly over ten seconds; a time is counted from when it should have asked."""
+    times, failures, due = [], [], queue.SimpleQueue()
+    began = time.perf_counter() + 0.5
+    for number, key in enumerate(keys):
+        due.put((began + SPREAD * number / len(keys), number, key))
+
+    def work():
+        connection = connect()
+        while True:
+            try:
+                at, number, key = due.get_nowait()
+            except queue.Empty:
+                return
+            time.sleep(max(0, at - time.perf_counter()))
+            answer = ask(connection, key, "/api/v1/manifest/agent/", parameters(number))
+            answer.read()
+            times.append((time.perf_counter() - at) * 1000)
+            if answer.status != 200:
+                failures.append(answer.status)
+
+    threads = [threading.Thread(target=work) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        sys.exit(f"{len(failures)} loaders were not served: {failures[:5]}")
+    return sorted(times), time.perf_counter() - began
+
+
+def resident():
+    with open(f"/proc/{os.environ['WRIT_LOADER_MANIFEST_PID']}/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+
+def fetch(key, number, wanted, seen):
+    answer = ask(connect(), key, "/api/v1/manifest/fetch/", parameters(number, "mig-agent"))
+    text = bytearray()
+    while piece := answer.read(1 << 20):
+        text += piece
+        seen.append(resident())
+    data = json.loads(text)["collection"]["items"][0]["data"][0]["value"]["data"]
+    if hashlib.sha256(gzip.decompress(base64.b64decode(data))).hexdigest() != wanted:
+        sys.exit("the large file came out wrong")
+
+
+def large(keys, wanted):
+    before, seen, began = resident(), [], time.perf_counter()
+    threads = [threading.Thread(target=fetch, args=(key, number, wanted, seen)) for number, key in enumerate(keys[:AT_ONCE])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {
+        "large_file_mb": LARGE // 1_000_000,
+        "large_at_once": len(threads),
+        "large_s": round(time.perf_counter() - began, 1),
+        "large_memory_mb": round((max(seen) - before) / 1024, 1),
+    }
+
+
+def main():
+    count = int(sys.argv[1])
+    hashes = publish()
+    keys = loaders(count)
+    first, spent = storm(keys)
+    again, _ = storm(keys)
+    result = {"loaders": count, "within_s": round(spent, 1)}
+    result |= {"first_median_ms": quantile(first, 0.5), "first_p99_ms": quantile(first, 0.99)}
+    result |= {"again_median_ms": quantile(again, 0.5), "again_p99_ms": quantile(again, 0.99)}
+    result |= large(keys, hashes["mig-agent"])
+    load = os.getloadavg()[0]
+    print(json.dumps(result | {"cpus": os.cpu_count(), "load": round(load, 1), "profile": os.environ.get("WRIT_PROFILE", "release")}))
+
+
+def quantile(values, part):
+    return round(values[min(int(part * len(values)), len(values) - 1)], 1)
+
+
+main()

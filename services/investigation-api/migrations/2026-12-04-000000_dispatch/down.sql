@@ -1,0 +1,4 @@
+alter table action
+    drop column dispatch,
+    drop column wave,
+    drop column held;

@@ -1,0 +1,54 @@
+//! `/v1/actions/{id}/pause` and `/resume`.
+
+use crate::InvestigationApi;
+use crate::app::Steer;
+use crate::domain::audit::Actor;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, post};
+use types::api::action::ActionView;
+use types::api::problem::Problem as ProblemBody;
+use types::{ActionId, Permission};
+use web::{Investigator, Peer, Problem};
+
+/// Pauses an action: none of its commands are given out any more until it is resumed; what was given out goes on.
+///
+/// One whose commands are all given out cannot be paused; cancel it.
+#[utoipa::path(tag = "actions", params(("id" = i64, Path, description = "the action's number")), responses(
+    (status = 202, body = ActionView), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody),
+    (status = 409, body = ProblemBody)))]
+#[post("/v1/actions/{id}/pause")]
+pub(super) async fn pause(
+    service: Data<InvestigationApi>,
+    caller: Investigator,
+    peer: Peer,
+    id: Path<i64>,
+) -> Result<HttpResponse, Problem> {
+    steer(&service, &caller, peer, ActionId(*id), Steer::Pause).await
+}
+
+/// Lets a paused action go on, one that was stopped by its own rule too: what failed until now no longer counts against
+/// it.
+#[utoipa::path(tag = "actions", params(("id" = i64, Path, description = "the action's number")), responses(
+    (status = 202, body = ActionView), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody),
+    (status = 409, body = ProblemBody)))]
+#[post("/v1/actions/{id}/resume")]
+pub(super) async fn resume(
+    service: Data<InvestigationApi>,
+    caller: Investigator,
+    peer: Peer,
+    id: Path<i64>,
+) -> Result<HttpResponse, Problem> {
+    steer(&service, &caller, peer, ActionId(*id), Steer::Resume).await
+}
+
+async fn steer(
+    service: &InvestigationApi,
+    caller: &Investigator,
+    peer: Peer,
+    id: ActionId,
+    wanted: Steer,
+) -> Result<HttpResponse, Problem> {
+    caller.require(Permission::ActionCreate)?;
+    service.app.steer_action(id, wanted, caller.id, &Actor::caller(caller, peer.0)).await?;
+    Ok(HttpResponse::Accepted().json(service.app.show_action(id).await?))
+}

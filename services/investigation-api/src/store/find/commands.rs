@@ -1,0 +1,86 @@
+//! The search for commands, the largest table: every shape of it goes along an index and ends after its page.
+//!
+//! The commands of an action are made in one moment, and `action.started` is that moment. So the order by time is, inside
+//! one action, the order by number; and a search by what an action is goes from action to action, the newest first.
+
+use super::{Bound, Statement, all_of, union};
+use crate::domain::search::Search;
+use store::Value;
+
+const ROWS: &str = "select c.id, c.action_id, c.started from command c";
+const BY_TIME: &str = "started desc, id desc";
+const BY_ACTION: &str = "action_id desc, id desc";
+
+pub(super) fn write(search: &Search) -> Bound {
+    let mut all = Statement::default();
+    let by_action = all.apart(|of| {
+        of.action_names("a", search);
+        of.signers("a.id", search);
+    });
+    let by_agent = all.apart(|of| of.agent_names("c.agent_id", search));
+    // few enough to be looked at one by one
+    let few = search.commandid.wanted().is_some() || search.agentid.wanted().is_some();
+    all.id("c.id", search.commandid.wanted());
+    all.id("c.agent_id", search.agentid.wanted());
+    all.window("c.started", "c.started", search);
+    let one = search.actionid.wanted().map(|id| all.bind(Value::Int(id)));
+    let whole = all.bind(Value::Int(search.limit().saturating_add(search.offset())));
+    let (limit, offset) = all.page_binds(search);
+    let page = format!("limit {limit} offset {offset}");
+    if one.is_none() && !few && !by_action.is_empty() {
+        let mut actions = all.apart(|of| of.window("a.started", "a.started", search));
+        actions.extend(by_action);
+        all.clauses.extend(by_agent);
+        let rows = union(ROWS, &all.clauses, &branches(search, Some("a.id")), BY_ACTION, &whole);
+        let text = format!(
+            "select c.id from (select a.id, a.started from action a where a.started is not null and {}) a
+             cross join lateral ({rows}) c order by a.started desc, a.id desc, c.id desc {page}",
+            all_of(&actions)
+        );
+        return (text, all.binds);
+    }
+    // where most rows are passed over, it counts how many there are, which only `=` lets the planner know
+    let along = one.as_deref().filter(|_| !few && by_agent.is_empty());
+    if let (Some(one), None) = (&one, along) {
+        all.clauses.push(format!("c.action_id = {one}"));
+    }
+    if !by_action.is_empty() {
+        let by_action = all_of(&by_action);
+        all.clauses.push(format!("c.action_id in (select a.id from action a where {by_action})"));
+    }
+    all.clauses.extend(by_agent);
+    let order = if one.is_some() { BY_ACTION } else { BY_TIME };
+    let rows = union(ROWS, &all.clauses, &branches(search, along), order, &whole);
+    (format!("select c.id from ({rows}) c order by {order} {page}"), all.binds)
+}
+
+/// Gives what each branch wants beside everything else: one branch for each state, since an index keeps the order within
+/// one state only. `action` is the action to go along.
+fn branches(search: &Search, action: Option<&str>) -> Vec<String> {
+    let states = search.statuses(&["sent", "success", "cancelled", "expired", "failed", "timeout"]);
+    let Some(found) = search.found else {
+        let Some(states) = states else { return vec![along(action, None)] };
+        let of = |state: &&'static str| match *state {
+            "sent" => vec!["waiting", "delivered"],
+            state => vec![state],
+        };
+        return states.iter().flat_map(of).map(|state| along(action, Some(state))).collect();
+    };
+    if states.is_some_and(|states| !states.contains(&"success")) {
+        return Vec::new();
+    }
+    // these very words are the condition of the indexes over what was found
+    let found = format!("c.status = 'success' and {found} = any (c.found)");
+    vec![format!("{found} and {}", along(action, None))]
+}
+
+/// Wants the rows of one action, or of all, in one state or any. Without a state, the action is wanted as a range of one:
+/// a constant the planner would leave out of the order, and then it might walk through other actions by number.
+fn along(action: Option<&str>, state: Option<&str>) -> String {
+    match (action, state) {
+        (None, None) => "true".into(),
+        (None, Some(state)) => format!("c.status = '{state}'"),
+        (Some(action), None) => format!("c.action_id >= {action} and c.action_id <= {action}"),
+        (Some(action), Some(state)) => format!("c.action_id = {action} and c.status = '{state}'"),
+    }
+}

@@ -1,0 +1,129 @@
+//! `/v1/loaders`: plain JSON.
+
+use super::paging;
+use crate::LoaderManifest;
+use crate::store::loaders::LoaderRow;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, get, patch, post};
+use serde::Deserialize;
+use types::api::Page;
+use types::api::loader::{KeyedLoader, LoaderPatch, LoaderView, NewLoader};
+use types::api::problem::Problem as ProblemBody;
+use types::{LoaderId, ManifestId, Permission};
+use web::{Investigator, Json, Problem, Query};
+
+/// Says which page of a list is wanted.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Paging {
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+/// Lists loaders by number.
+#[utoipa::path(tag = "loaders", params(
+    ("limit" = Option<i64>, Query, description = "1–500; 100 when absent"),
+    ("cursor" = Option<String>, Query, description = "the `next` of the page before")), responses(
+    (status = 200, body = Page<LoaderView>), (status = 401, body = ProblemBody), (status = 422, body = ProblemBody)))]
+#[get("/v1/loaders")]
+pub(super) async fn list(
+    service: Data<LoaderManifest>,
+    caller: Investigator,
+    paging: Query<Paging>,
+) -> Result<HttpResponse, Problem> {
+    caller.require(Permission::Loader)?;
+    let limit = paging::limit(paging.limit)?;
+    let after = paging::after(paging.cursor.as_deref())?.unwrap_or_default();
+    let rows = service.app.list_loaders(after, limit + 1).await?;
+    let Page { items, next } = paging::cut(rows, limit, |row| row.id)?;
+    let items: Vec<LoaderView> = items.into_iter().map(view).collect();
+    Ok(HttpResponse::Ok().json(Page { items, next }))
+}
+
+/// Creates a disabled loader; its key is shown this once.
+#[utoipa::path(tag = "loaders", request_body = NewLoader, responses(
+    (status = 201, body = KeyedLoader), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+    (status = 403, body = ProblemBody), (status = 409, body = ProblemBody), (status = 422, body = ProblemBody)))]
+#[post("/v1/loaders")]
+pub(super) async fn create(
+    service: Data<LoaderManifest>,
+    caller: Investigator,
+    new: Json<NewLoader>,
+) -> Result<HttpResponse, Problem> {
+    caller.require(Permission::LoaderNew)?;
+    let (row, secret) = service.app.create_loader(caller.id, &new.name, &new.expect_env).await?;
+    Ok(HttpResponse::Created().json(keyed(row, &secret)))
+}
+
+/// Shows a loader.
+#[utoipa::path(tag = "loaders", params(("id" = i64, Path, description = "the loader's number")), responses(
+    (status = 200, body = LoaderView), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody)))]
+#[get("/v1/loaders/{id}")]
+pub(super) async fn show(
+    service: Data<LoaderManifest>,
+    caller: Investigator,
+    id: Path<i64>,
+) -> Result<HttpResponse, Problem> {
+    caller.require(Permission::Loader)?;
+    Ok(HttpResponse::Ok().json(view(service.app.show_loader(LoaderId(*id)).await?)))
+}
+
+/// Enables or disables a loader, or says what its host must be like; counts from its next request on.
+#[utoipa::path(tag = "loaders", params(("id" = i64, Path, description = "the loader's number")), request_body = LoaderPatch,
+    responses((status = 200, body = LoaderView), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+    (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
+#[patch("/v1/loaders/{id}")]
+pub(super) async fn change(
+    service: Data<LoaderManifest>,
+    caller: Investigator,
+    id: Path<i64>,
+    patch: Json<LoaderPatch>,
+) -> Result<HttpResponse, Problem> {
+    let id = LoaderId(*id);
+    if patch.enabled.is_some() {
+        caller.require(Permission::LoaderStatus)?;
+    }
+    if patch.expect_env.is_some() {
+        caller.require(Permission::LoaderExpect)?;
+    }
+    let row = service.app.change_loader(&caller, id, &patch).await?;
+    Ok(HttpResponse::Ok().json(view(row)))
+}
+
+/// Replaces a loader's key, but for its prefix; the new one is shown this once.
+#[utoipa::path(tag = "loaders", params(("id" = i64, Path, description = "the loader's number")), responses(
+    (status = 200, body = KeyedLoader), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
+    (status = 404, body = ProblemBody)))]
+#[post("/v1/loaders/{id}/key")]
+pub(super) async fn replace_key(
+    service: Data<LoaderManifest>,
+    caller: Investigator,
+    id: Path<i64>,
+) -> Result<HttpResponse, Problem> {
+    caller.require(Permission::LoaderKey)?;
+    let (row, secret) = service.app.rekey_loader(caller.id, LoaderId(*id)).await?;
+    Ok(HttpResponse::Ok().json(keyed(row, &secret)))
+}
+
+fn keyed(row: LoaderRow, secret: &str) -> KeyedLoader {
+    let key = format!("{}{secret}", row.key_prefix);
+    KeyedLoader { loader: view(row), key }
+}
+
+fn view(row: LoaderRow) -> LoaderView {
+    LoaderView {
+        id: row.id(),
+        name: row.loader_name,
+        prefix: row.key_prefix,
+        enabled: row.enabled,
+        expect_env: row.expect_env,
+        agent_name: row.name,
+        queueloc: row.queueloc,
+        environment: serde_json::from_value(row.environment.unwrap_or_default())
+            .unwrap_or_default(),
+        tags: serde_json::from_value(row.tags.unwrap_or_default()).unwrap_or_default(),
+        last_seen: row.last_seen,
+        manifest_id: row.manifest_id.map(ManifestId),
+        created: row.created,
+    }
+}

@@ -1,0 +1,94 @@
+//! How far loaders are with a manifest.
+
+use crate::house::{House, house};
+use crate::loader::{Loader, agent};
+use serde_json::{Value, json};
+
+async fn rollout(house: &House, id: i64) -> Value {
+    house.get(&format!("/v1/manifests/{id}/rollout")).await.expect(200).json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_loader_is_behind_fetching_there_or_stuck() {
+    let house = house(&[]).await;
+    let target = "loadername LIKE 'web-%'";
+    let first = house.active_manifest("m", target, &[("configuration", b"one")]).await;
+    let mut loaders = Vec::new();
+    for number in 1..=4 {
+        let (_, key) = house.enabled_loader(&format!("web-{number}")).await;
+        let mut loader = Loader::new(&house, &key, &["alice"], 1);
+        loader.agent = agent(&format!("host{number}"), &format!("linux.q{number}"));
+        loaders.push(loader);
+    }
+    house.enabled_loader("other").await;
+    house.new_loader("web-disabled", "").await;
+    assert_eq!(rollout(&house, first).await["counts"], json!({"behind": 4}));
+    for loader in &loaders {
+        loader.run().await.unwrap();
+    }
+    assert_eq!(rollout(&house, first).await["counts"], json!({"fetching": 4}));
+    for loader in &loaders[..3] {
+        loader.run().await.unwrap();
+    }
+    assert_eq!(rollout(&house, first).await["counts"], json!({"fetching": 1, "taken": 3}));
+
+    let second = house.active_manifest("m", target, &[("configuration", b"two")]).await;
+    // web-1 keeps losing what it fetched, web-2 trusts nobody any more, web-3 is good, web-4 is away
+    for _ in 0..2 {
+        loaders[0].run().await.unwrap();
+        std::fs::remove_file(loaders[0].path("configuration")).unwrap();
+    }
+    loaders[1].required = 9;
+    for _ in 0..2 {
+        loaders[1].run().await.unwrap_err();
+    }
+    for _ in 0..2 {
+        loaders[2].run().await.unwrap();
+    }
+    let shown = rollout(&house, second).await;
+    assert_eq!(shown["counts"], json!({"failed": 2, "taken": 1, "behind": 1}));
+    let states: Vec<_> = shown["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["failed", "failed", "taken", "behind"]);
+    assert_eq!(
+        (&shown["items"][0]["agent_name"], &shown["items"][3]["offered"]),
+        (&json!("host1"), &json!(null))
+    );
+    let path = format!("/v1/manifests/{second}/rollout");
+    let failed = house.get(&format!("{path}?state=failed&limit=1")).await.expect(200).json();
+    assert_eq!(failed["items"].as_array().unwrap().len(), 1);
+    let next = failed["next"].as_str().unwrap();
+    let failed =
+        house.get(&format!("{path}?state=failed&limit=1&cursor={next}")).await.expect(200).json();
+    assert_eq!((&failed["items"][0]["name"], &failed["next"]), (&json!("web-2"), &json!(null)));
+    house.get(&format!("{path}?state=zombie")).await.expect(422);
+    // the old one stays told as it was
+    let old = rollout(&house, first).await;
+    assert_eq!(old["items"][3]["current"], true);
+    assert_eq!(old["items"][2]["current"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asking_again_writes_nothing_until_something_changes() {
+    let house = house(&[]).await;
+    house.active_manifest("m", "TRUE", &[("configuration", b"one")]).await;
+    let (id, key) = house.enabled_loader("khan").await;
+    let loader = Loader::new(&house, &key, &["alice"], 1);
+    for _ in 0..4 {
+        loader.run().await.unwrap();
+    }
+    let version = async || {
+        house.texts(&format!("select version::text as text from loader where id = {id}")).await[0]
+            .clone()
+    };
+    let before = version().await;
+    loader.run().await.unwrap();
+    assert_eq!(version().await, before);
+    house.clock.advance(time::Duration::seconds(60));
+    loader.run().await.unwrap();
+    assert_ne!(version().await, before);
+}

@@ -1,0 +1,77 @@
+//! Who signed and may no longer does not count, at once.
+
+use crate::house::{house, person};
+use crate::loader::Loader;
+use testkit::{PATIENCE, until};
+use types::messages::{InvestigatorChanged, LoaderChanged, ManifestChanged, ReplicaRequested};
+use types::{InvestigatorStatus, Permission};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_signer_puts_the_manifest_back_and_an_active_one_forward() {
+    let mut house = house(&["--required-signatures", "2"]).await;
+    let (_, key) = house.enabled_loader("khan").await;
+    let loader = Loader::new(&house, &key, &["alice", "bob", "carol"], 2);
+    let id = house.active_manifest("m", "TRUE", &[("configuration", b"one")]).await;
+    house.sign_as("bob", id).await.expect(200);
+    loader.run().await.unwrap();
+    let bob = person("bob", &house.clock);
+    let told = |version, status, permissions| InvestigatorChanged {
+        version,
+        status,
+        permissions,
+        ..bob.clone()
+    };
+    let all = bob.permissions;
+    for (version, status, permissions, wanted) in [
+        (2, InvestigatorStatus::Disabled, all, "staged"),
+        (3, InvestigatorStatus::Active, all, "active"),
+        (4, InvestigatorStatus::Active, all & !Permission::ManifestSign.mask(), "staged"),
+    ] {
+        let now = house.clock.now();
+        house.vhost.publish("investigation-api", now, told(version, status, permissions)).await;
+        until(PATIENCE, async || house.status_of(id).await == wanted).await;
+        assert_eq!(loader.run().await.is_ok(), wanted == "active");
+    }
+    // a third one takes his place; his own signature is shown to no loader
+    house.sign_as("carol", id).await.expect(200);
+    assert_eq!(loader.run().await.unwrap(), Vec::<String>::new());
+    let mut last = house.tap.next::<ManifestChanged>().await.data;
+    while last.status.name() != "active" || last.signers.len() < 3 {
+        last = house.tap.next::<ManifestChanged>().await.data;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_this_process_knows_counts_before_the_table_says_so() {
+    let house = house(&[]).await;
+    let (_, key) = house.enabled_loader("khan").await;
+    let loader = Loader::new(&house, &key, &["alice"], 1);
+    let id = house.active_manifest("m", "TRUE", &[("configuration", b"one")]).await;
+    loader.run().await.unwrap();
+    let alice = person("alice", &house.clock);
+    let gone = InvestigatorChanged { version: 2, status: InvestigatorStatus::Disabled, ..alice };
+    house.running.parts.replica.learn(&[gone]);
+    assert!(loader.run().await.is_err());
+    assert_eq!(
+        house.texts(&format!("select status as text from manifest where id = {id}")).await,
+        ["active"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_asks_is_told_everything() {
+    let mut house = house(&[]).await;
+    house.new_loader("khan", "").await;
+    house.active_manifest("m", "TRUE", &[("configuration", b"one")]).await;
+    for of in ["loader", "manifest"] {
+        let asked = ReplicaRequested { of: of.into(), by: "investigation-api".into() };
+        house.vhost.publish("investigation-api", house.clock.now(), asked).await;
+    }
+    // what was told when it happened, and again
+    for version in [1, 1] {
+        assert_eq!(house.tap.next::<LoaderChanged>().await.data.version, version);
+    }
+    for version in [1, 2, 2] {
+        assert_eq!(house.tap.next::<ManifestChanged>().await.data.version, version);
+    }
+}
