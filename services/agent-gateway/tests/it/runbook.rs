@@ -4,6 +4,7 @@ use crate::scripted::{Poll, Scripted, exchange, pause, raw};
 use crate::support::{Gateway, READER, WRITER, count, gateway, gateway_with, start};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration as Wait;
@@ -353,21 +354,44 @@ const ROWS_WRITTEN: &str = "(
         select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint as n from pg_stat_user_tables
     ) s, generate_series(1, s.n)";
 
-/// Is a door in front of replicas, as a Kubernetes service is: each connection goes to the one of the moment.
+/// Is what stands before the replicas, as a Kubernetes service does: new connections go to the one that was named last.
+#[derive(Clone)]
+struct Door(Arc<Mutex<(SocketAddr, HashMap<SocketAddr, usize>)>>);
+
 #[expect(clippy::disallowed_methods, reason = "the door is no part of a service")]
-async fn door(target: Arc<Mutex<SocketAddr>>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut caller, _)) = listener.accept().await {
-            let target = *target.lock().unwrap();
-            tokio::spawn(async move {
-                let mut server = TcpStream::connect(target).await.unwrap();
-                let _ = tokio::io::copy_bidirectional(&mut caller, &mut server).await;
-            });
-        }
-    });
-    address
+impl Door {
+    fn new(first: SocketAddr) -> Self {
+        Self(Arc::new(Mutex::new((first, HashMap::new()))))
+    }
+
+    async fn open(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let door = self.clone();
+        tokio::spawn(async move {
+            while let Ok((mut caller, _)) = listener.accept().await {
+                let target = {
+                    let (target, open) = &mut *door.0.lock().unwrap();
+                    *open.entry(*target).or_default() += 1;
+                    *target
+                };
+                let door = door.clone();
+                tokio::spawn(async move {
+                    let mut server = TcpStream::connect(target).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut caller, &mut server).await;
+                    *door.0.lock().unwrap().1.get_mut(&target).unwrap() -= 1;
+                });
+            }
+        });
+        address
+    }
+
+    /// Leads to `new` from now on; comes back when nobody is with the one before, as its `preStop` waits for.
+    async fn turn(&self, new: SocketAddr) {
+        let old = std::mem::replace(&mut self.0.lock().unwrap().0, new);
+        until(PATIENCE, async || self.0.lock().unwrap().1.get(&old).is_none_or(|open| *open == 0))
+            .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -377,8 +401,8 @@ async fn a_thousand_syncs_and_a_restart_in_the_middle() {
     let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
     let echo = format!("{plugin}.echo");
     let often = task(&gateway, &id, &echo, json!("* * * * *"), json!({"value": 1})).await;
-    let target = Arc::new(Mutex::new(gateway.running.address));
-    agent.server = door(Arc::clone(&target)).await;
+    let door = Door::new(gateway.running.address);
+    agent.server = door.open().await;
     let (middle, started) = tokio::sync::oneshot::channel();
     let mut middle = Some(middle);
     let syncs = async {
@@ -406,7 +430,7 @@ async fn a_thousand_syncs_and_a_restart_in_the_middle() {
     let restart = async {
         started.await.unwrap();
         let new = start(&database, vhost, &clock, &[]).await;
-        *target.lock().unwrap() = new.address;
+        door.turn(new.address).await;
         old.stop().await.unwrap();
         new
     };
