@@ -25,6 +25,9 @@ pub(crate) fn frame(name: &str) -> OpenApi {
         ("apikey".into(), header("X-MIGAPIKEY").into()),
         ("bearer".into(), SecurityScheme::Http(bearer).into()),
     ]);
+    if name == "loader-manifest" {
+        components.security_schemes.insert("loaderkey".into(), header("X-LOADERKEY").into());
+    }
     document.components = Some(components);
     let any = ["token", "apikey", "bearer"];
     document.security = Some(any.map(|n| SecurityRequirement::new(n, Vec::<String>::new())).into());

@@ -1,7 +1,7 @@
 //! Loaders and manifests.
 
 use crate::support::documents::json_of;
-use crate::support::{Answer, Server, Writ};
+use crate::support::{Answer, Request, Server, Writ};
 use serde_json::{Value, json};
 use signing::manifest::{Builder, Limits, read, signed_string};
 
@@ -36,7 +36,7 @@ fn a_loader_is_created_enabled_and_given_another_key() {
     assert_eq!(asked, json!({"name": "khan", "expect_env": "TRUE"}));
     writ.run(&["loader", "enable", "7"]).ends(0);
     writ.run(&["loader", "expect", "7", ""]).ends(0);
-    let asked: Vec<_> = server.asked("PATCH /v1/loaders/7").iter().map(|one| one.json()).collect();
+    let asked: Vec<_> = server.asked("PATCH /v1/loaders/7").iter().map(Request::json).collect();
     assert_eq!(asked, [json!({"enabled": true}), json!({"expect_env": ""})]);
     writ.run(&["loader", "enable", "9"]).ends(1);
 }

@@ -55,7 +55,8 @@ impl App {
         id: LoaderId,
         expect: &str,
     ) -> Result<LoaderRow, Error> {
-        let change = Change { expect: Some(condition(expect)?), ..Change::default() };
+        let change =
+            Change { expect: Some(condition(expect)?.unwrap_or_default()), ..Change::default() };
         self.change(by, id, change, "expectation set").await
     }
 
@@ -67,6 +68,7 @@ impl App {
         patch: &LoaderPatch,
     ) -> Result<LoaderRow, Error> {
         let expect = patch.expect_env.as_deref().map(condition).transpose()?;
+        let expect = expect.map(Option::unwrap_or_default);
         if patch.enabled.is_none() && expect.is_none() {
             return Err(Error::invalid("nothing-to-change", "", "give enabled or expect_env"));
         }

@@ -13,7 +13,7 @@ const LONGEST_NAME: usize = 2048;
 const LONGEST_QUEUELOC: usize = 512;
 const MOST_TAGS: usize = 256;
 
-/// Is what a loader posts (specs/mig/data-model.md §2, ManifestParameters).
+/// Is what a loader posts (specs/mig/data-model.md §2, `ManifestParameters`).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Parameters {
     pub(crate) host: Host,

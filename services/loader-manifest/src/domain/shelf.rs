@@ -55,17 +55,17 @@ impl Shelf {
         now: OffsetDateTime,
     ) -> Option<&Arc<Shelved>> {
         let mut usable = self.manifests.iter().filter(|manifest| manifest.is_for(loader, now));
-        usable.find_map(|manifest| match &manifest.rollback_to {
-            Some(digest) => self.manifests.iter().find(|other| {
+        usable.find_map(|manifest| {
+            let Some(digest) = &manifest.rollback_to else {
+                let floor = floors.get(&manifest.name).copied().unwrap_or_default();
+                return (manifest.id.0 >= floor).then_some(manifest);
+            };
+            self.manifests.iter().find(|other| {
                 other.id < manifest.id
                     && other.name == manifest.name
                     && other.digest == *digest
                     && other.is_for(loader, now)
-            }),
-            None => {
-                let floor = floors.get(&manifest.name).copied().unwrap_or_default();
-                (manifest.id.0 >= floor).then_some(manifest)
-            }
+            })
         })
     }
 

@@ -167,8 +167,8 @@ pub(crate) async fn loader_insert(
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Change {
     pub(crate) enabled: Option<bool>,
-    /// A new condition, or none.
-    pub(crate) expect: Option<Option<String>>,
+    /// A new condition; empty for none.
+    pub(crate) expect: Option<String>,
     pub(crate) key: Option<KeyHash>,
 }
 
@@ -180,14 +180,13 @@ pub(crate) async fn loader_change(
 ) -> QueryResult<Option<LoaderRow>> {
     let rows: Vec<LoaderRow> = store::sql(format!(
         "update loader set enabled = coalesce($2, enabled),
-             expect_env = case when $3 then $4 else expect_env end,
-             key_hash = coalesce($5, key_hash), key_salt = coalesce($6, key_salt), version = version + 1
+             expect_env = case when $3 is null then expect_env else nullif($3, '') end,
+             key_hash = coalesce($4, key_hash), key_salt = coalesce($5, key_salt), version = version + 1
          where id = $1 returning {COLUMNS}"
     ))
     .bind::<BigInt, _>(id.0)
     .bind::<Nullable<Bool>, _>(change.enabled)
-    .bind::<Bool, _>(change.expect.is_some())
-    .bind::<Nullable<Text>, _>(change.expect.clone().flatten())
+    .bind::<Nullable<Text>, _>(change.expect.as_deref())
     .bind::<Nullable<Binary>, _>(change.key.as_ref().map(|key| &key.hash))
     .bind::<Nullable<Binary>, _>(change.key.as_ref().map(|key| &key.salt))
     .load(conn)

@@ -15,9 +15,7 @@ async fn no_route_answers_a_stranger() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_route_wants_its_own_permission_and_no_other() {
     let house = house(&[]).await;
-    let mut version = 1;
-    for permission in Permission::ALL {
-        version += 1;
+    for (version, permission) in (2..).zip(Permission::ALL) {
         let alice = person("alice", &house.clock);
         let state = InvestigatorChanged { version, permissions: permission.mask(), ..alice };
         house.running.parts.replica.learn(&[state]);

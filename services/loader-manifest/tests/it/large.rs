@@ -17,7 +17,7 @@ async fn a_file_of_50_mb_arrives_whole_and_in_pieces() {
     let request = house.client.post(house.url("/v1/manifests"));
     let request = request.query(&[("name", "large"), ("target", "TRUE")]);
     let request = request.bearer_auth(api_key("alice")).body(archive(&[("mig-agent", &large)]));
-    let made = Answer::of(request.timeout(std::time::Duration::from_secs(300))).await.expect(201);
+    let made = Answer::of(request.timeout(std::time::Duration::from_mins(5))).await.expect(201);
     let id = made.json()["id"].as_i64().unwrap();
     // the string that is signed, from what the house shows of the files
     let file = made.json()["files"][0]["sha256"].as_str().unwrap().to_owned();
