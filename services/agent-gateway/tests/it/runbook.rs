@@ -416,6 +416,8 @@ async fn a_thousand_syncs_and_a_restart_in_the_middle() {
                 let new = json!({"agent_id": id, "command": echo, "cron": null, "arguments": {"value": sync}});
                 let request =
                     gateway.client.post(format!("{url}/v1/tasks")).bearer_auth(WRITER).json(&new);
+                // as the agents do: nobody stays with a replica that is to stop
+                let request = request.header("connection", "close");
                 let task: Value = request.send().await.unwrap().json().await.unwrap();
                 made.push((task["id"].as_str().unwrap().to_owned(), sync));
             }
