@@ -1,7 +1,7 @@
 //! Conditions of if- and while-steps: CACAO's STIX patterns as real playbooks write them (specs/soarca/cacao.md §5).
 
 use super::text;
-use super::variable::{Variables, VariableType, mac, parse_bool};
+use super::variable::{VariableType, Variables, mac, parse_bool};
 use std::cmp::Ordering;
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -56,7 +56,10 @@ impl Condition {
         let condition = parser.or()?;
         match parser.tokens.next() {
             None => Ok(condition),
-            Some(token) => Err(format!("{} is one too many; put quotes around a value with spaces", say(&token))),
+            Some(token) => Err(format!(
+                "{} is one too many; put quotes around a value with spaces",
+                say(&token)
+            )),
         }
     }
 
@@ -258,7 +261,12 @@ fn tokens(source: &str) -> Result<Vec<Token>, String> {
     Ok(tokens)
 }
 
-fn compare(left: &str, operator: Operator, right: &Right, scope: &Variables) -> Result<bool, String> {
+fn compare(
+    left: &str,
+    operator: Operator,
+    right: &Right,
+    scope: &Variables,
+) -> Result<bool, String> {
     let texts = match right {
         Right::One(one) => std::slice::from_ref(one),
         Right::Set(set) => set.as_slice(),
@@ -425,16 +433,21 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused() {
         for source in [
-            "", "=", "a =", "a = b c", "a b", "(a = b", "a = b)", "a ! b", "a = 'b", "a LIKE b", "NOT", "a NOT", "a IN (b",
-            "a IN ()", "a AND",
+            "", "=", "a =", "a = b c", "a b", "(a = b", "a = b)", "a ! b", "a = 'b", "a LIKE b",
+            "NOT", "a NOT", "a IN (b", "a IN ()", "a AND",
         ] {
             assert!(Condition::parse(source).is_err(), "{source}");
         }
         let deep = format!("{}a{}", "(".repeat(100), ")".repeat(100));
         assert!(Condition::parse(&deep).is_err());
         for source in [
-            "__n__:value > x", "__d__:value = '{}'", "__flag__:value > 0", "__s__:value", "__ip__:value < 1.2.3.4",
-            "__n__:value IN 10", "__ip__:value = x",
+            "__n__:value > x",
+            "__d__:value = '{}'",
+            "__flag__:value > 0",
+            "__s__:value",
+            "__ip__:value < 1.2.3.4",
+            "__n__:value IN 10",
+            "__ip__:value = x",
         ] {
             assert!(holds(source).is_err(), "{source}");
         }

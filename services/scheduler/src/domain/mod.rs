@@ -1,6 +1,7 @@
 //! Rules without a database, a clock or a network.
 
 pub(crate) mod condition;
+pub(crate) mod destination;
 pub(crate) mod dispatch;
 pub(crate) mod execution;
 pub(crate) mod machine;

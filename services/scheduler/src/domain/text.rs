@@ -70,7 +70,9 @@ pub(crate) fn line(text: &str, scope: &Variables) -> Result<String, String> {
         if let Piece::Value(name, variable) = piece
             && variable.value().chars().any(char::is_control)
         {
-            return Err(format!("the value of {name} has a line break or another control character"));
+            return Err(format!(
+                "the value of {name} has a line break or another control character"
+            ));
         }
     }
     Ok(plain(text, scope))
@@ -87,13 +89,17 @@ pub(crate) fn path(text: &str, scope: &Variables) -> Result<String, String> {
             Piece::Value(name, variable) if whole => {
                 let value = variable.value();
                 if value.chars().any(|c| c.is_whitespace() || c.is_control()) {
-                    return Err(format!("the value of {name} is no path: it has a space or a line break"));
+                    return Err(format!(
+                        "the value of {name} is no path: it has a space or a line break"
+                    ));
                 }
                 filled.push_str(value);
             }
             Piece::Value(name, variable) => {
                 if matches!(variable.value(), "." | "..") {
-                    return Err(format!("the value of {name} would lead out of its place in the path"));
+                    return Err(format!(
+                        "the value of {name} would lead out of its place in the path"
+                    ));
                 }
                 filled.push_str(&encode(variable.value()));
             }
@@ -161,7 +167,9 @@ fn json_value(variable: &Variable, quoted: bool) -> String {
     }
     let literal = serde_json::from_str::<serde_json::Value>(value);
     let stands = match literal {
-        Ok(serde_json::Value::Object(_)) => variable.kind == super::variable::VariableType::Dictionary,
+        Ok(serde_json::Value::Object(_)) => {
+            variable.kind == super::variable::VariableType::Dictionary
+        }
         Ok(serde_json::Value::Number(_) | serde_json::Value::Bool(_)) => variable.kind.is_literal(),
         _ => false,
     };
@@ -175,7 +183,8 @@ pub(crate) fn shell(text: &str, scope: &Variables) -> Result<String, String> {
         let Piece::Value(name, variable) = piece else { continue };
         let value = variable.value();
         let harmless = |c: char| {
-            c.is_ascii_alphanumeric() || matches!(c, '_' | '@' | '%' | '+' | '=' | ':' | ',' | '.' | '/' | '-')
+            c.is_ascii_alphanumeric()
+                || matches!(c, '_' | '@' | '%' | '+' | '=' | ':' | ',' | '.' | '/' | '-')
         };
         if let Some(c) = value.chars().find(|c| !harmless(*c)) {
             return Err(format!(
@@ -244,17 +253,27 @@ mod tests {
 
     #[test]
     fn a_value_cannot_leave_its_place() {
-        let evil = scope(&[("__v__", "a\"b'c\r\n; rm -rf / #"), ("__dots__", ".."), ("__opt__", "-oProxyCommand=x")]);
+        let evil = scope(&[
+            ("__v__", "a\"b'c\r\n; rm -rf / #"),
+            ("__dots__", ".."),
+            ("__opt__", "-oProxyCommand=x"),
+        ]);
         assert_eq!(json(r#"{"k":"__v__:value"}"#, &evil), r#"{"k":"a\"b'c\r\n; rm -rf / #"}"#);
         assert_eq!(json(r#"{"k":__v__:value}"#, &evil), r#"{"k":"a\"b'c\r\n; rm -rf / #"}"#);
         assert!(line("X __v__:value", &evil).is_err());
-        assert_eq!(path("/a/__v__:value?q", &evil).unwrap(), "/a/a%22b%27c%0D%0A%3B%20rm%20-rf%20%2F%20%23?q");
+        assert_eq!(
+            path("/a/__v__:value?q", &evil).unwrap(),
+            "/a/a%22b%27c%0D%0A%3B%20rm%20-rf%20%2F%20%23?q"
+        );
         assert!(path("/a/__dots__:value", &evil).is_err());
         assert!(path("__v__:value", &evil).is_err());
         assert_eq!(form("a=__dots__:value&b=__opt__:value", &evil), "a=..&b=-oProxyCommand%3Dx");
         assert!(shell("echo '__v__:value'", &evil).is_err());
         assert!(shell("ssh __opt__:value", &evil).is_err());
-        assert_eq!(target("name='__v__:value'", &scope(&[("__v__", "x' OR 'a'='a")])).unwrap(), "name='x'' OR ''a''=''a'");
+        assert_eq!(
+            target("name='__v__:value'", &scope(&[("__v__", "x' OR 'a'='a")])).unwrap(),
+            "name='x'' OR ''a''=''a'"
+        );
         assert!(target("name=__v__:value", &evil).is_err());
     }
 

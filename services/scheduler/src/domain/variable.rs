@@ -75,7 +75,10 @@ impl VariableType {
     /// Says what is wrong with `value`; an empty one is known to be empty, whatever the type.
     pub(crate) fn check(self, value: &str) -> Result<(), String> {
         if value.len() > MAX_VALUE {
-            return Err(format!("the value has {} bytes; at most {MAX_VALUE} are kept", value.len()));
+            return Err(format!(
+                "the value has {} bytes; at most {MAX_VALUE} are kept",
+                value.len()
+            ));
         }
         if value.contains('\0') {
             return Err("the value has a NUL character, which no text here can have".into());
@@ -124,9 +127,7 @@ pub(crate) fn parse_bool(text: &str) -> Option<bool> {
 /// Gives the six bytes of a hardware address.
 pub(crate) fn mac(text: &str) -> Option<Vec<u8>> {
     let parts: Vec<_> = text.split([':', '-']).collect();
-    let byte = |part: &&str| {
-        (part.len() == 2).then(|| u8::from_str_radix(part, 16).ok()).flatten()
-    };
+    let byte = |part: &&str| (part.len() == 2).then(|| u8::from_str_radix(part, 16).ok()).flatten();
     let bytes: Option<Vec<u8>> = parts.iter().map(byte).collect();
     bytes.filter(|bytes| bytes.len() == 6)
 }
@@ -300,14 +301,17 @@ mod tests {
         for good in ["__a__", "__a-b_c9__", "____x__"] {
             assert!(is_name(good), "{good}");
         }
-        for bad in ["a", "__a", "__9__", "____", "__a b__", "__a__\n", &format!("__{}__", "a".repeat(201))] {
+        for bad in
+            ["a", "__a", "__9__", "____", "__a b__", "__a__\n", &format!("__{}__", "a".repeat(201))]
+        {
             assert!(!is_name(bad), "{bad}");
         }
     }
 
     #[test]
     fn only_external_variables_are_given_and_only_their_values() {
-        let variable = |external, constant| Variable { external, constant, ..Variable::text("old") };
+        let variable =
+            |external, constant| Variable { external, constant, ..Variable::text("old") };
         let declared: Variables = [("__e__", true, true), ("__i__", false, false)]
             .map(|(name, external, constant)| (name.to_owned(), variable(external, constant)))
             .into();

@@ -111,7 +111,8 @@ impl Machine<'_> {
             _ => Ok(None),
         };
         match chosen {
-            Err(detail) => self.end(id, Err(Failure::new(format!("the condition cannot be decided: {detail}")))),
+            Err(detail) => self
+                .end(id, Err(Failure::new(format!("the condition cannot be decided: {detail}")))),
             Ok(None) => self.end(id, Ok(())),
             Ok(Some(to)) => {
                 let limit = self.limits.iterations;

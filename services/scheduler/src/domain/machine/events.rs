@@ -15,15 +15,25 @@ impl Machine<'_> {
     /// Looks at the time: delays that are over, steps that took too long, processes that are gone.
     pub(crate) fn tick(&mut self) {
         let now = self.now;
-        let open: Vec<_> = self.execution.steps.iter().filter(|step| !step.state.is_over()).map(|step| step.id).collect();
+        let open: Vec<_> = self
+            .execution
+            .steps
+            .iter()
+            .filter(|step| !step.state.is_over())
+            .map(|step| step.id)
+            .collect();
         for id in open {
             // an earlier one may have ended it
             let Some(run) = self.execution.open(id) else { continue };
             let late = run.deadline.is_some_and(|deadline| deadline <= now);
             match run.state {
                 StepState::Delayed if run.due.is_none_or(|due| due <= now) => self.begin(id),
-                StepState::Calling if run.lease.is_none_or(|lease| lease <= now) => self.interrupted(id),
-                StepState::Ready | StepState::Waiting | StepState::Branching if late => self.late(id),
+                StepState::Calling if run.lease.is_none_or(|lease| lease <= now) => {
+                    self.interrupted(id)
+                }
+                StepState::Ready | StepState::Waiting | StepState::Branching if late => {
+                    self.late(id)
+                }
                 _ => {}
             }
             self.settle();
@@ -36,7 +46,11 @@ impl Machine<'_> {
         let mut at = 0;
         while let Some(parent) = inside.get(at).copied() {
             at += 1;
-            let children = self.execution.steps.iter().filter(|step| step.parent == Some(parent) && !step.state.is_over());
+            let children = self
+                .execution
+                .steps
+                .iter()
+                .filter(|step| step.parent == Some(parent) && !step.state.is_over());
             inside.extend(children.map(|step| step.id).collect::<Vec<_>>());
         }
         for child in inside.into_iter().skip(1) {
@@ -74,7 +88,10 @@ impl Machine<'_> {
     }
 
     /// Gives the command that is next, and its target.
-    pub(crate) fn command(&self, id: Uuid) -> Option<(&crate::domain::playbook::Command, Option<&str>)> {
+    pub(crate) fn command(
+        &self,
+        id: Uuid,
+    ) -> Option<(&crate::domain::playbook::Command, Option<&str>)> {
         let position = usize::try_from(self.execution.open(id)?.position).ok()?;
         self.action(id)?.call(position)
     }
@@ -121,7 +138,8 @@ impl Machine<'_> {
 
     /// Investigators signed the action of a fleet step.
     pub(crate) fn signed(&mut self, id: Uuid, document: String) {
-        if let Some(run) = self.execution.open_mut(id).filter(|run| run.state == StepState::Waiting) {
+        if let Some(run) = self.execution.open_mut(id).filter(|run| run.state == StepState::Waiting)
+        {
             run.document = Some(document);
             self.effects.push(Effect::Propose(id));
         }
@@ -164,7 +182,8 @@ fn wanted(mut values: Values, out_args: Vec<String>) -> (Values, Vec<String>) {
         let wanted = values.keys().cloned().collect();
         return (values, wanted);
     }
-    let main = values.iter().find(|(name, _)| name.ends_with("_result__")).map(|(_, value)| value.clone());
+    let main =
+        values.iter().find(|(name, _)| name.ends_with("_result__")).map(|(_, value)| value.clone());
     if let ([only], Some(main)) = (out_args.as_slice(), main)
         && !values.contains_key(only)
     {

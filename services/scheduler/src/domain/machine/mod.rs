@@ -111,13 +111,18 @@ impl<'a> Machine<'a> {
             }
             match todo {
                 Todo::Enter { step, parent } => self.enter(&step, parent),
-                Todo::BranchEnd { parent: Some(parent), failure } => self.branch_ended(parent, failure),
+                Todo::BranchEnd { parent: Some(parent), failure } => {
+                    self.branch_ended(parent, failure)
+                }
                 Todo::BranchEnd { parent: None, failure } => self.workflow_ended(failure),
             }
         }
         self.todo.clear();
         if !self.execution.state.is_over() {
-            let waits = |state| matches!(state, StepState::Waiting | StepState::Branching) || StepState::is_over(state);
+            let waits = |state| {
+                matches!(state, StepState::Waiting | StepState::Branching)
+                    || StepState::is_over(state)
+            };
             self.execution.state = if self.execution.steps.iter().all(|step| waits(step.state)) {
                 ExecutionState::Waiting
             } else {
@@ -144,7 +149,8 @@ impl<'a> Machine<'a> {
             }
             Err(Failure { timeout, detail }) => {
                 run.state = if timeout { StepState::Timeout } else { StepState::Failed };
-                let failure = format!("playbook execution failed at step [ {} ]: {detail}", run.step_id);
+                let failure =
+                    format!("playbook execution failed at step [ {} ]: {detail}", run.step_id);
                 run.detail = Some(detail);
                 match &step.on_failure {
                     Some(next) => Todo::Enter { step: next.clone(), parent },
@@ -158,7 +164,11 @@ impl<'a> Machine<'a> {
     /// Takes note that a branch came to its end; the step goes on when all have.
     fn branch_ended(&mut self, id: Uuid, failure: Option<String>) {
         let others = self.todo.iter().any(|todo| todo.parent() == Some(id))
-            || self.execution.steps.iter().any(|step| step.parent == Some(id) && !step.state.is_over());
+            || self
+                .execution
+                .steps
+                .iter()
+                .any(|step| step.parent == Some(id) && !step.state.is_over());
         let Some(run) = self.execution.open_mut(id) else { return };
         if run.detail.is_none() {
             run.detail = failure;
@@ -168,7 +178,9 @@ impl<'a> Machine<'a> {
         }
         match run.detail.clone() {
             Some(detail) => self.end(id, Err(Failure::new(detail))),
-            None if matches!(self.step_of(id), Some(Step { kind: StepKind::While { .. }, .. })) => self.begin(id),
+            None if matches!(self.step_of(id), Some(Step { kind: StepKind::While { .. }, .. })) => {
+                self.begin(id)
+            }
             None => self.end(id, Ok(())),
         }
     }
@@ -187,7 +199,11 @@ impl<'a> Machine<'a> {
             return;
         }
         self.execution.handled = self.execution.exception && !failed;
-        let state = if failed || self.execution.exception { ExecutionState::Failed } else { ExecutionState::Succeeded };
+        let state = if failed || self.execution.exception {
+            ExecutionState::Failed
+        } else {
+            ExecutionState::Succeeded
+        };
         self.close(state);
     }
 
@@ -198,8 +214,13 @@ impl<'a> Machine<'a> {
 
     /// Ends everything at once, as failed or cancelled; no branch runs.
     fn abort(&mut self, state: ExecutionState, reason: String) {
-        let open: Vec<_> =
-            self.execution.steps.iter().filter(|step| !step.state.is_over()).map(|step| step.id).collect();
+        let open: Vec<_> = self
+            .execution
+            .steps
+            .iter()
+            .filter(|step| !step.state.is_over())
+            .map(|step| step.id)
+            .collect();
         for id in open {
             self.cancel_step(id);
         }
@@ -256,7 +277,10 @@ impl Action {
     }
 
     /// Gives the command and target of one call: all targets of the first command, then of the next.
-    pub(crate) fn call(&self, position: usize) -> Option<(&super::playbook::Command, Option<&str>)> {
+    pub(crate) fn call(
+        &self,
+        position: usize,
+    ) -> Option<(&super::playbook::Command, Option<&str>)> {
         let targets = self.targets.len().max(1);
         let command = self.commands.get(position / targets)?;
         Some((command, self.targets.get(position % targets).map(String::as_str)))

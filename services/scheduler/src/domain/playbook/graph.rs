@@ -28,7 +28,9 @@ fn ends(playbook: &Playbook, faults: &mut Faults) {
         Some(Step { kind: StepKind::Start, .. }) => {}
         Some(_) => faults.add("/workflow_start", "must name a step of type start"),
     }
-    if let Some(exception) = playbook.exception.as_deref().filter(|id| !playbook.steps.contains_key(*id)) {
+    if let Some(exception) =
+        playbook.exception.as_deref().filter(|id| !playbook.steps.contains_key(*id))
+    {
         faults.add("/workflow_exception", format!("there is no step {exception:?}"));
     }
 }
@@ -70,7 +72,8 @@ fn names(playbook: &Playbook, faults: &mut Faults) {
         let at = join("/workflow", id);
         for edge in edges(step) {
             match playbook.steps.get(edge.to) {
-                None => faults.add(format!("{at}/{}", edge.key), format!("there is no step {:?}", edge.to)),
+                None => faults
+                    .add(format!("{at}/{}", edge.key), format!("there is no step {:?}", edge.to)),
                 Some(Step { kind: StepKind::Start, .. }) => {
                     faults.add(format!("{at}/{}", edge.key), "leads back to a start");
                 }
@@ -83,16 +86,20 @@ fn names(playbook: &Playbook, faults: &mut Faults) {
         }
         for (index, target) in action.targets.iter().enumerate() {
             match playbook.targets.get(target) {
-                None => faults.add(format!("{at}/targets/{index}"), format!("there is no target {target:?}")),
+                None => faults
+                    .add(format!("{at}/targets/{index}"), format!("there is no target {target:?}")),
                 Some(_) => {}
             }
         }
     }
-    let holders = [("agent_definitions", &playbook.agents), ("target_definitions", &playbook.targets)];
+    let holders =
+        [("agent_definitions", &playbook.agents), ("target_definitions", &playbook.targets)];
     for (key, definitions) in holders {
         for (id, definition) in definitions {
             let named = definition.get("authentication_info").and_then(|id| id.as_str());
-            if let Some(named) = named.filter(|named| !named.is_empty() && !playbook.credentials.contains_key(*named)) {
+            if let Some(named) = named
+                .filter(|named| !named.is_empty() && !playbook.credentials.contains_key(*named))
+            {
                 let place = join(&format!("/{key}"), id);
                 faults.add(
                     format!("{place}/authentication_info"),
@@ -113,7 +120,8 @@ fn order(playbook: &Playbook, faults: &mut Faults) {
             continue;
         }
         depths.insert(start, None);
-        let mut stack = vec![(start.as_str(), playbook.steps.get(start).map(edges).unwrap_or_default(), 0)];
+        let mut stack =
+            vec![(start.as_str(), playbook.steps.get(start).map(edges).unwrap_or_default(), 0)];
         while let Some((id, edges, at)) = stack.last_mut() {
             if let Some(edge) = edges.get(*at) {
                 let to = edge.to;
@@ -136,7 +144,9 @@ fn order(playbook: &Playbook, faults: &mut Faults) {
             }
             let depth = edges
                 .iter()
-                .map(|edge| depths.get(edge.to).copied().flatten().unwrap_or(0) + u32::from(edge.branch))
+                .map(|edge| {
+                    depths.get(edge.to).copied().flatten().unwrap_or(0) + u32::from(edge.branch)
+                })
                 .max()
                 .unwrap_or(0);
             if depth > MAX_DEPTH {

@@ -189,6 +189,10 @@ impl Playbook {
 
     /// Gives a text of an agent's definition.
     pub(crate) fn agent_text(&self, id: &str, key: &str) -> &str {
-        self.agents.get(id).and_then(|agent| agent.get(key)).and_then(Value::as_str).unwrap_or_default()
+        self.agents
+            .get(id)
+            .and_then(|agent| agent.get(key))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 }

@@ -117,7 +117,9 @@ impl<'a> Object<'a> {
         match value.as_u64().filter(|millis| *millis <= MOST) {
             Some(millis) => i64::try_from(millis).ok().map(time::Duration::milliseconds),
             None => {
-                let detail = format!("must be a whole number of milliseconds from 0 to {MOST}, not {value:.40}");
+                let detail = format!(
+                    "must be a whole number of milliseconds from 0 to {MOST}, not {value:.40}"
+                );
                 faults.add(self.place(key), detail);
                 None
             }
@@ -164,7 +166,9 @@ impl<'a> Object<'a> {
     pub(super) fn objects(&self, faults: &mut Faults) -> Vec<(&'a str, Object<'a>)> {
         let members = self.map.iter();
         members
-            .filter_map(|(key, value)| Some((key.as_str(), Object::of(self.place(key), value, faults)?)))
+            .filter_map(|(key, value)| {
+                Some((key.as_str(), Object::of(self.place(key), value, faults)?))
+            })
             .collect()
     }
 }

@@ -2,7 +2,8 @@
 
 use super::read::{Faults, Object, join};
 use super::{
-    Action, Call, Command, Content, Definitions, FLEET, MANUAL_AGENT, MAX_STEPS, Manner, Playbook, Step, StepKind, graph,
+    Action, Call, Command, Content, Definitions, FLEET, MANUAL_AGENT, MAX_STEPS, Manner, Playbook,
+    Step, StepKind, graph,
 };
 use crate::domain::condition::Condition;
 use crate::domain::variable::{self, Variable, VariableType, Variables};
@@ -68,7 +69,10 @@ fn whole(root: &Object<'_>, faults: &mut Faults) -> Playbook {
         Some(workflow) => {
             for (key, object) in workflow.objects(faults) {
                 if key.is_empty() || key.len() > 250 || key.chars().any(char::is_control) {
-                    faults.add(object.at.clone(), "the id of a step has 1 to 250 characters, such as action--<uuid>");
+                    faults.add(
+                        object.at.clone(),
+                        "the id of a step has 1 to 250 characters, such as action--<uuid>",
+                    );
                 }
                 if let Some(step) = step(&object, &variables, &agents, faults) {
                     steps.insert(key.to_owned(), step);
@@ -99,7 +103,8 @@ fn whole(root: &Object<'_>, faults: &mut Faults) -> Playbook {
 fn identifier(object: &Object<'_>, key: &str, kind: &str, faults: &mut Faults) -> String {
     let id = object.needed(key, faults);
     let uuid = id.strip_prefix(kind).and_then(|rest| rest.strip_prefix("--"));
-    if !id.is_empty() && !uuid.is_some_and(|uuid| uuid.len() == 36 && uuid.parse::<Uuid>().is_ok()) {
+    if !id.is_empty() && !uuid.is_some_and(|uuid| uuid.len() == 36 && uuid.parse::<Uuid>().is_ok())
+    {
         faults.add(object.place(key), format!("must be {kind}--<uuid>"));
     }
     id.to_owned()
@@ -134,7 +139,10 @@ fn variables(object: &Object<'_>, key: &str, faults: &mut Faults) -> Variables {
     let mut variables = Variables::new();
     for (name, object) in all.objects(faults) {
         if !variable::is_name(name) {
-            faults.add(object.at.clone(), "the name of a variable is like __name__, with at most 200 characters inside");
+            faults.add(
+                object.at.clone(),
+                "the name of a variable is like __name__, with at most 200 characters inside",
+            );
         }
         let word = object.needed("type", faults);
         let kind = VariableType::parse(word);
@@ -143,7 +151,9 @@ fn variables(object: &Object<'_>, key: &str, faults: &mut Faults) -> Variables {
         }
         let kind = kind.unwrap_or_default();
         let value = match object.get("value") {
-            Some(value @ Value::Object(_)) if kind == VariableType::Dictionary => Some(value.to_string()),
+            Some(value @ Value::Object(_)) if kind == VariableType::Dictionary => {
+                Some(value.to_string())
+            }
             _ => object.text("value", faults).map(ToOwned::to_owned),
         };
         if let Some(Err(detail)) = value.as_deref().map(|value| kind.check(value)) {
@@ -152,7 +162,8 @@ fn variables(object: &Object<'_>, key: &str, faults: &mut Faults) -> Variables {
         let description = object.text("description", faults).unwrap_or_default().to_owned();
         let constant = object.flag("constant", faults);
         let external = object.flag("external", faults);
-        variables.insert(name.to_owned(), Variable { kind, description, value, constant, external });
+        variables
+            .insert(name.to_owned(), Variable { kind, description, value, constant, external });
     }
     variables
 }
@@ -209,9 +220,15 @@ fn step(
 }
 
 /// Reads where a step goes on.
-fn follow(object: &Object<'_>, word: &str, faults: &mut Faults) -> (Option<String>, Option<String>) {
-    let mut place = |key: &str| object.text(key, faults).filter(|id| !id.is_empty()).map(ToOwned::to_owned);
-    let (completion, success, failure) = (place("on_completion"), place("on_success"), place("on_failure"));
+fn follow(
+    object: &Object<'_>,
+    word: &str,
+    faults: &mut Faults,
+) -> (Option<String>, Option<String>) {
+    let mut place =
+        |key: &str| object.text(key, faults).filter(|id| !id.is_empty()).map(ToOwned::to_owned);
+    let (completion, success, failure) =
+        (place("on_completion"), place("on_success"), place("on_failure"));
     if completion.is_some() && (success.is_some() || failure.is_some()) {
         faults.add(object.place("on_completion"), "excludes on_success and on_failure");
     }
@@ -222,7 +239,10 @@ fn follow(object: &Object<'_>, word: &str, faults: &mut Faults) -> (Option<Strin
         }
         "end" | "" => {}
         _ if next.is_none() => {
-            faults.add(object.at.clone(), "has neither on_completion nor on_success: it never comes to an end");
+            faults.add(
+                object.at.clone(),
+                "has neither on_completion nor on_success: it never comes to an end",
+            );
         }
         _ => {}
     }
@@ -258,7 +278,12 @@ fn switch(object: &Object<'_>, faults: &mut Faults) -> StepKind {
 }
 
 /// Reads the names of variables that go in or come back.
-fn arguments(object: &Object<'_>, key: &str, scope: &Variables, faults: &mut Faults) -> Vec<String> {
+fn arguments(
+    object: &Object<'_>,
+    key: &str,
+    scope: &Variables,
+    faults: &mut Faults,
+) -> Vec<String> {
     let names = object.texts(key, faults);
     for (at, name) in names.iter().enumerate() {
         let place = join(&object.place(key), &at.to_string());
@@ -268,7 +293,10 @@ fn arguments(object: &Object<'_>, key: &str, scope: &Variables, faults: &mut Fau
                 faults.add(place, format!("{name} is a constant, which nothing can change"));
             }
             None if !made_here => {
-                faults.add(place, format!("{name} is a variable of neither the playbook nor the step"));
+                faults.add(
+                    place,
+                    format!("{name} is a variable of neither the playbook nor the step"),
+                );
             }
             _ => {}
         }
@@ -307,18 +335,26 @@ fn action(
         }
     }
     let by_people = agents.get(&agent).is_some_and(|agent| {
-        ["name", "type"].iter().any(|key| agent.get(*key).and_then(Value::as_str) == Some(MANUAL_AGENT))
+        ["name", "type"]
+            .iter()
+            .any(|key| agent.get(*key).and_then(Value::as_str) == Some(MANUAL_AGENT))
     });
     let count = |kind: &str| commands.iter().filter(|command| command.kind == kind).count();
     let (manual, fleet) = (count("manual"), count(FLEET));
     let manner = if by_people || manual == commands.len() {
         Manner::Manual
     } else if manual > 0 {
-        faults.add(object.place("commands"), "a step is for people or for machines: put manual commands into a step of their own");
+        faults.add(
+            object.place("commands"),
+            "a step is for people or for machines: put manual commands into a step of their own",
+        );
         return None;
     } else if fleet > 0 {
         if commands.len() > 1 {
-            faults.add(object.place("commands"), format!("a command of type {FLEET} is alone in its step"));
+            faults.add(
+                object.place("commands"),
+                format!("a command of type {FLEET} is alone in its step"),
+            );
         }
         Manner::Fleet
     } else {
@@ -342,7 +378,10 @@ fn command(object: &Object<'_>, faults: &mut Faults) -> Command {
         faults.add(object.place("command"), format!("a command of type {kind} needs a command"));
     }
     if matches!(kind.as_str(), "http-api" | "openc2-http") && text.split_whitespace().count() != 3 {
-        faults.add(object.place("command"), "must be like `GET /path HTTP/1.1`: method, path and version");
+        faults.add(
+            object.place("command"),
+            "must be like `GET /path HTTP/1.1`: method, path and version",
+        );
     }
     let action = object.object("action", faults).map(|action| action.map.clone());
     if kind == FLEET && action.is_none() && object.get("action").is_none() {
@@ -384,10 +423,10 @@ fn content(object: &Object<'_>, faults: &mut Faults) -> Option<Content> {
         (Some(text), None) => Some(Content::Text(text.to_owned())),
         (None, Some(encoded)) => match STANDARD.decode(encoded) {
             // values are filled into a text, as SOARCA does; the stage before it is Base64
-            Ok(bytes) => Some(String::from_utf8(bytes).map_or_else(
-                |error| Content::Bytes(error.into_bytes()),
-                Content::Text,
-            )),
+            Ok(bytes) => Some(
+                String::from_utf8(bytes)
+                    .map_or_else(|error| Content::Bytes(error.into_bytes()), Content::Text),
+            ),
             Err(_) => {
                 faults.add(object.place("content_b64"), "is not Base64");
                 None

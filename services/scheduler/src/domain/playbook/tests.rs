@@ -53,9 +53,24 @@ fn each_fault_is_told_with_its_place() {
         ("/workflow_exception".into(), json!("x"), "/workflow_exception".into(), "no step"),
         ("/workflow".into(), json!([]), "/workflow".into(), "an object, not a list"),
         ("/workflow".into(), json!({}), "/workflow_start".into(), "no step"),
-        ("/playbook_variables/__answer__/type".into(), json!("text"), "/playbook_variables/__answer__/type".into(), "no type"),
-        ("/playbook_variables/__answer__/value".into(), json!(5), "/playbook_variables/__answer__/value".into(), "a string"),
-        ("/playbook_variables/bad~1name".into(), json!({"type": "string"}), "/playbook_variables/bad~01name".into(), "name"),
+        (
+            "/playbook_variables/__answer__/type".into(),
+            json!("text"),
+            "/playbook_variables/__answer__/type".into(),
+            "no type",
+        ),
+        (
+            "/playbook_variables/__answer__/value".into(),
+            json!(5),
+            "/playbook_variables/__answer__/value".into(),
+            "a string",
+        ),
+        (
+            "/playbook_variables/bad~1name".into(),
+            json!({"type": "string"}),
+            "/playbook_variables/bad~01name".into(),
+            "name",
+        ),
         (ask("type"), json!("bash"), ask("type"), "no type of a step"),
         (ask("on_completion"), json!("end--x"), ask("on_completion"), "no step"),
         (ask("on_failure"), json!(END), ask("on_completion"), "excludes"),
@@ -65,10 +80,30 @@ fn each_fault_is_told_with_its_place() {
         (ask("targets"), json!(["x"]), ask("targets/0"), "no target"),
         (ask("commands"), json!([]), ask("commands"), "a command"),
         (ask("commands"), json!("x"), ask("commands"), "a list"),
-        (ask("commands"), json!([{"type": "manual"}]), ask("commands/0/command"), "needs a command"),
-        (ask("commands"), json!([{"type": "manual", "command_b64": "%"}]), ask("commands/0/command_b64"), "Base64"),
-        (ask("commands"), json!([{"type": "http-api", "command": "GET /"}]), ask("commands/0/command"), "method, path"),
-        (ask("out_args"), json!(["__other__"]), ask("out_args/0"), "neither the playbook nor the step"),
+        (
+            ask("commands"),
+            json!([{"type": "manual"}]),
+            ask("commands/0/command"),
+            "needs a command",
+        ),
+        (
+            ask("commands"),
+            json!([{"type": "manual", "command_b64": "%"}]),
+            ask("commands/0/command_b64"),
+            "Base64",
+        ),
+        (
+            ask("commands"),
+            json!([{"type": "http-api", "command": "GET /"}]),
+            ask("commands/0/command"),
+            "method, path",
+        ),
+        (
+            ask("out_args"),
+            json!(["__other__"]),
+            ask("out_args/0"),
+            "neither the playbook nor the step",
+        ),
         (ask("out_args/0"), json!(1), ask("out_args/0"), "a string"),
     ] {
         let found = faults(&with(&pointer, value));
@@ -86,7 +121,8 @@ fn each_fault_is_told_with_its_place() {
 /// Makes a playbook of `steps` with a start that leads to the first.
 fn workflow(steps: &Value) -> Value {
     let mut playbook = with("/workflow", steps.clone());
-    playbook["workflow"]["start--5d3c2b1a-1111-4aaa-8bbb-000000000001"] = json!({"type": "start", "on_completion": "a"});
+    playbook["workflow"]["start--5d3c2b1a-1111-4aaa-8bbb-000000000001"] =
+        json!({"type": "start", "on_completion": "a"});
     playbook["workflow"]["e"] = json!({"type": "end"});
     playbook
 }
@@ -102,7 +138,12 @@ fn a_circle_is_found_wherever_it_is() {
         let found = faults(&workflow(&steps));
         assert!(found[0].1.contains("circle"), "{found:?}");
     }
-    assert_eq!(faults(&workflow(&json!({"a": condition("b", "c"), "b": condition("e", "e"), "c": condition("e", "e")}))), []);
+    assert_eq!(
+        faults(&workflow(
+            &json!({"a": condition("b", "c"), "b": condition("e", "e"), "c": condition("e", "e")})
+        )),
+        []
+    );
 }
 
 #[test]
@@ -111,7 +152,10 @@ fn large_and_deep_playbooks_are_refused_quickly() {
         let step = |at: usize| {
             let next = if at + 1 == count { "e".to_owned() } else { name(at + 1) };
             let (on_true, after) = if branch { (next.as_str(), "e") } else { ("e", next.as_str()) };
-            (name(at), json!({"type": "if-condition", "condition": "a = b", "on_true": on_true, "on_completion": after}))
+            (
+                name(at),
+                json!({"type": "if-condition", "condition": "a = b", "on_true": on_true, "on_completion": after}),
+            )
         };
         fn name(at: usize) -> String {
             if at == 0 { "a".into() } else { format!("s{at}") }
@@ -133,8 +177,10 @@ fn large_and_deep_playbooks_are_refused_quickly() {
 fn who_does_a_step_is_said_by_its_agent_and_commands() {
     let manner = |agent: &str, commands: Value| {
         let mut playbook = with(&format!("{ASK}/commands"), commands);
-        playbook["agent_definitions"]["soarca--5d3c2b1a-1111-4aaa-8bbb-000000000004"] = json!({"type": "soarca", "name": agent});
-        let read = Playbook::parse(playbook.to_string().as_bytes()).map_err(|wrong| format!("{wrong:?}"))?;
+        playbook["agent_definitions"]["soarca--5d3c2b1a-1111-4aaa-8bbb-000000000004"] =
+            json!({"type": "soarca", "name": agent});
+        let read = Playbook::parse(playbook.to_string().as_bytes())
+            .map_err(|wrong| format!("{wrong:?}"))?;
         match &read.steps["action--5d3c2b1a-1111-4aaa-8bbb-000000000002"].kind {
             StepKind::Action(action) => Ok::<_, String>(action.manner),
             other => panic!("{other:?}"),
@@ -153,7 +199,9 @@ fn who_does_a_step_is_said_by_its_agent_and_commands() {
 
 #[test]
 fn a_playbook_runs_only_in_its_time() {
-    let at = |text: &str| OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).unwrap();
+    let at = |text: &str| {
+        OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).unwrap()
+    };
     let now = at("2026-01-01T00:00:00Z");
     let may = |key: &str, value: Value| {
         let document = with(key, value).to_string();
