@@ -158,7 +158,7 @@ impl App {
                 };
                 self.bus.put(conn, now, &message).await?;
             }
-            Effect::Prepare(step) => match self.prepare_action(held, step, now) {
+            Effect::Prepare(step) => match Self::prepare_action(held, step, now) {
                 Ok(message) => self.bus.put(conn, now, &message).await?,
                 Err(detail) => {
                     let failure = Failure::new(detail);
@@ -198,7 +198,7 @@ impl App {
         let given =
             call.in_args.iter().filter_map(|name| Some((name.clone(), scope.get(name)?.clone())));
         let given = given.collect();
-        self.child(conn, &held.row, step, call, given, now).await
+        self.child(conn, (&held.row, step), call, given, now).await
     }
 
     async fn cancel_child(

@@ -31,7 +31,7 @@ pub(super) fn requested(
     let mut commands = Vec::new();
     for position in 0..action.calls() {
         let Some((command, target)) = action.call(position) else { break };
-        let filled = text::plain(&command.command, &scope);
+        let filled = text::plain(&command.text, &scope);
         let base64 = command.base64.is_some();
         commands.push(ManualCommand {
             kind: command.kind.clone(),

@@ -24,7 +24,6 @@ const VALID: Duration = Duration::hours(24);
 impl App {
     /// Prepares the action of a fleet step, and gives the request to sign it.
     pub(super) fn prepare_action(
-        &self,
         held: &mut Held,
         step: Uuid,
         now: OffsetDateTime,

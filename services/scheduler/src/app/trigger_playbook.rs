@@ -86,8 +86,7 @@ impl App {
     pub(super) async fn child(
         &self,
         conn: &mut Conn,
-        parent: &ExecutionRow,
-        step: Uuid,
+        (parent, step): (&ExecutionRow, Uuid),
         call: &Call,
         given: Variables,
         now: OffsetDateTime,

@@ -49,7 +49,9 @@ impl FromStr for Destination {
             Some(domain) if is_host(domain) => Host::Below(format!(".{domain}")),
             None if is_host(&host) => Host::Name(host),
             _ => {
-                return Err(format!("{text:?} is no host, *.domain, host:port, address or network"));
+                return Err(format!(
+                    "{text:?} is no host, *.domain, host:port, address or network"
+                ));
             }
         };
         Ok(Self { host, port })
@@ -87,6 +89,11 @@ pub(crate) fn named(list: &[Destination], host: &str, port: u16) -> Named {
             }
         });
     if listed { Named::Listed } else { Named::Unlisted }
+}
+
+/// Tells whether a name that is not on the list itself could lead to an address that is.
+pub(crate) fn has_networks(list: &[Destination]) -> bool {
+    list.iter().any(|entry| matches!(entry.host, Host::Network(_)))
 }
 
 /// Tells whether an address may be used: it, or its network, is on the list, or it is public and its name is.

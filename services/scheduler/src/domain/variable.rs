@@ -168,7 +168,8 @@ pub(crate) struct Variable {
 }
 
 impl Variable {
-    /// Makes one without a declaration, for what a step gave back.
+    /// Makes one of a text, without a declaration.
+    #[cfg(test)]
     pub(crate) fn text(value: impl Into<String>) -> Self {
         Self { value: Some(value.into()), ..Self::default() }
     }
@@ -311,7 +312,7 @@ mod tests {
     #[test]
     fn only_external_variables_are_given_and_only_their_values() {
         let variable =
-            |external, constant| Variable { external, constant, ..Variable::text("old") };
+            |external, constant| Variable { constant, external, ..Variable::text("old") };
         let declared: Variables = [("__e__", true, true), ("__i__", false, false)]
             .map(|(name, external, constant)| (name.to_owned(), variable(external, constant)))
             .into();

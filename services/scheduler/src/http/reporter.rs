@@ -110,8 +110,7 @@ fn step(run: &StepRun, playbook: &Playbook) -> Value {
         _ => "ongoing",
     };
     let commands = action.map(|action| action.commands.as_slice()).unwrap_or_default();
-    let commands: Vec<_> =
-        commands.iter().map(|command| STANDARD.encode(&command.command)).collect();
+    let commands: Vec<_> = commands.iter().map(|command| STANDARD.encode(&command.text)).collect();
     let variables: Map<String, Value> = run
         .results
         .iter()

@@ -229,23 +229,6 @@ pub(crate) async fn steps_of(
     steps(rows)
 }
 
-/// Finds the execution of a run of a step.
-pub(crate) async fn step_execution(conn: &mut Conn, step: Uuid) -> QueryResult<Option<Uuid>> {
-    let row: Option<IdRow> =
-        store::sql("select execution_id as id from execution_step where id = $1")
-            .bind::<diesel::sql_types::Uuid, _>(step)
-            .get_result(conn)
-            .await
-            .optional()?;
-    Ok(row.map(|row| row.id))
-}
-
-#[derive(QueryableByName)]
-struct IdRow {
-    #[diesel(sql_type = diesel::sql_types::Uuid)]
-    id: Uuid,
-}
-
 /// Writes runs of steps, new ones and changed ones.
 pub(crate) async fn steps_save(conn: &mut Conn, steps: &[&StepRun]) -> QueryResult<usize> {
     if steps.is_empty() {

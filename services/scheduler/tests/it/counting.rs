@@ -90,7 +90,11 @@ fn answer(line: &str, port: u16) -> String {
     let (status, extra, body) = match path {
         "/fails" => ("500 Internal Server Error", String::new(), "it broke".to_owned()),
         "/away" => ("302 Found", "location: http://127.0.0.2:9/\r\n".into(), String::new()),
-        "/elsewhere" => ("307 Temporary Redirect", format!("location: http://localhost:{port}/ok\r\n"), String::new()),
+        "/elsewhere" => (
+            "307 Temporary Redirect",
+            format!("location: http://localhost:{port}/ok\r\n"),
+            String::new(),
+        ),
         "/here" => ("307 Temporary Redirect", "location: /ok\r\n".into(), String::new()),
         "/large" => ("200 OK", String::new(), "x".repeat(300_000)),
         "/echo" => ("200 OK", String::new(), "the secret is hunter22".into()),
@@ -106,7 +110,9 @@ fn parse(bytes: &mut Vec<u8>) -> Option<Asked> {
     let mut lines = head.lines();
     let line = lines.next()?.trim_end_matches(" HTTP/1.1").to_owned();
     let headers: BTreeMap<String, String> = lines
-        .filter_map(|line| line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())))
+        .filter_map(|line| {
+            line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        })
         .collect();
     let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
     if bytes.len() < end + 4 + length {

@@ -20,16 +20,29 @@ async fn one_question() {
     assert_eq!(asked.deadline - asked.created, Duration::minutes(1));
     let [command] = asked.commands.as_slice() else { panic!("{asked:?}") };
     assert_eq!((command.kind.as_str(), command.command.as_str()), ("manual", "Is the lamp green?"));
-    assert_eq!(command.target.as_ref().unwrap()["id"], "individual--5d3c2b1a-1111-4aaa-8bbb-000000000005");
-    assert_eq!((asked.out_args[0].name.as_str(), asked.out_args[0].kind.as_str()), ("__answer__", "string"));
+    assert_eq!(
+        command.target.as_ref().unwrap()["id"],
+        "individual--5d3c2b1a-1111-4aaa-8bbb-000000000005"
+    );
+    assert_eq!(
+        (asked.out_args[0].name.as_str(), asked.out_args[0].kind.as_str()),
+        ("__answer__", "string")
+    );
 
     let now = house.until(&id, "waiting").await;
-    let step = now["steps"].as_array().unwrap().iter().find(|step| step["type"] == "action").unwrap();
-    assert_eq!((step["id"].as_str().unwrap(), step["state"].as_str()), (asked.step.to_string().as_str(), Some("waiting")));
+    let step =
+        now["steps"].as_array().unwrap().iter().find(|step| step["type"] == "action").unwrap();
+    assert_eq!(
+        (step["id"].as_str().unwrap(), step["state"].as_str()),
+        (asked.step.to_string().as_str(), Some("waiting"))
+    );
     let report = house.get(&format!("/reporter/{id}")).await;
     assert_eq!(report["status"], "ongoing");
     let result = &report["step_results"][&asked.step_id];
-    assert_eq!((&result["status"], &result["automated_execution"]), (&json!("await_user_input"), &json!(false)));
+    assert_eq!(
+        (&result["status"], &result["automated_execution"]),
+        (&json!("await_user_input"), &json!(false))
+    );
     assert_eq!(report["ended"], "0001-01-01T00:00:00Z");
 
     house.done(&asked, &[("__answer__", "yes")]).await;
@@ -44,7 +57,10 @@ async fn one_question() {
 #[tokio::test(flavor = "multi_thread")]
 async fn approve_isolation_of_a_workstation() {
     let mut house = House::new(&[]).await;
-    for (decision, next) in [("approve", "Disable the switch port of ws-0042. Reason on file: \"seen\""), ("deny", "UmVjb3JkIHRoZSByZWZ1c2FsIGluIHRoZSB0aWNrZXQu")] {
+    for (decision, next) in [
+        ("approve", "Disable the switch port of ws-0042. Reason on file: \"seen\""),
+        ("deny", "UmVjb3JkIHRoZSByZWZ1c2FsIGluIHRoZSB0aWNrZXQu"),
+    ] {
         let id = house.trigger(&field("approval-gate")).await;
         let asked = house.asked().await;
         assert!(asked.commands[0].command.contains("May host ws-0042 be cut off"), "{asked:?}");
@@ -75,7 +91,9 @@ async fn repeat_the_sweep_until_nothing_is_left() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_teams_in_parallel_then_route_by_severity() {
     let mut house = House::new(&[]).await;
-    for (severity, last) in [("high", "Phone the CISO about 192.0.2.7: odd flows"), ("low", "Close the ticket")] {
+    for (severity, last) in
+        [("high", "Phone the CISO about 192.0.2.7: odd flows"), ("low", "Close the ticket")]
+    {
         let id = house.trigger(&field("parallel-switch-exception")).await;
         let network = house.asked().await;
         assert_eq!(network.name, "Network findings");
@@ -101,7 +119,10 @@ async fn a_refusal_and_a_deadline_lead_to_the_failure_branch() {
         let vote = house.asked().await;
         if expires {
             let at = house.process.clock.now();
-            house.process.publish(ManualExpired { step: vote.step, execution_id: vote.execution_id, at }).await;
+            house
+                .process
+                .publish(ManualExpired { step: vote.step, execution_id: vote.execution_id, at })
+                .await;
         } else {
             house.answer(&vote, ManualOutcome::Failure, &[]).await;
         }
@@ -125,7 +146,11 @@ async fn example_manual_and_its_exception() {
     house.done(&asked, &[("__hyperspeed_ready__", "true")]).await;
     let ended = house.until(&id, "succeeded").await;
     assert_eq!(ended["steps"][1]["variables"]["__hyperspeed_ready__"], "true");
-    assert_eq!(ended["variables"].get("__hyperspeed_ready__"), None, "a variable of the step stays in it");
+    assert_eq!(
+        ended["variables"].get("__hyperspeed_ready__"),
+        None,
+        "a variable of the step stays in it"
+    );
     let id = house.trigger(&field("manual-playbook")).await;
     let asked = house.asked().await;
     house.answer(&asked, ManualOutcome::Failure, &[]).await;
@@ -139,11 +164,15 @@ async fn example_http() {
     let server = Counting::new().await;
     let house = House::new(&["--http-allow", "127.0.0.1"]).await;
     let mut playbook = field("http-playbook");
-    let target = &mut playbook["target_definitions"]["http-api--1c3900b4-f86b-430d-b415-12312b9e31f4"];
+    let target =
+        &mut playbook["target_definitions"]["http-api--1c3900b4-f86b-430d-b415-12312b9e31f4"];
     target["address"] = json!({"url": [server.url()]});
     let id = house.trigger(&playbook).await;
     let ended = house.until(&id, "succeeded").await;
-    assert_eq!(server.asked().iter().map(|asked| asked.line.as_str()).collect::<Vec<_>>(), ["GET /get"]);
+    assert_eq!(
+        server.asked().iter().map(|asked| asked.line.as_str()).collect::<Vec<_>>(),
+        ["GET /get"]
+    );
     assert_eq!(ended["variables"]["__soarca_http_api_result__"]["value"], "answer to /get");
     // as it is, it goes where nobody allowed it to
     let id = house.trigger(&field("http-playbook")).await;

@@ -17,15 +17,15 @@ mod crash;
 #[cfg(test)]
 mod expire;
 #[cfg(test)]
+mod field_playbooks;
+#[cfg(test)]
+mod fleet_steps;
+#[cfg(test)]
 mod histories;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod launch;
-#[cfg(test)]
-mod field_playbooks;
-#[cfg(test)]
-mod fleet_steps;
 #[cfg(test)]
 mod many;
 #[cfg(test)]

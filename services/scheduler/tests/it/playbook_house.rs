@@ -41,7 +41,12 @@ impl House {
     }
 
     /// Asks with alice's key, and gives status and JSON.
-    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<String>) -> (StatusCode, Value) {
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> (StatusCode, Value) {
         let mut request = self.client.request(method, self.url(path)).header("x-migapikey", KEY);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
@@ -59,7 +64,8 @@ impl House {
 
     /// Begins a run of a playbook that comes with the request.
     pub(crate) async fn trigger(&self, playbook: &Value) -> String {
-        let (status, body) = self.ask(Method::POST, "/trigger/playbook", Some(playbook.to_string())).await;
+        let (status, body) =
+            self.ask(Method::POST, "/trigger/playbook", Some(playbook.to_string())).await;
         assert_eq!(status, 200, "{body}");
         assert_eq!(body["payload"], playbook["id"]);
         body["execution_id"].as_str().unwrap().to_owned()
@@ -87,7 +93,12 @@ impl House {
     }
 
     /// Answers a manual step, as manual-interaction would.
-    pub(crate) async fn answer(&self, asked: &ManualRequested, outcome: ManualOutcome, values: &[(&str, &str)]) {
+    pub(crate) async fn answer(
+        &self,
+        asked: &ManualRequested,
+        outcome: ManualOutcome,
+        values: &[(&str, &str)],
+    ) {
         let variables: BTreeMap<_, _> =
             values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let answered = ManualAnswered {

@@ -3,7 +3,7 @@
 use super::Call;
 use super::secret::{Secrets, text_of};
 use crate::config::Config;
-use crate::domain::destination::{Destination, allows, is_host, named};
+use crate::domain::destination::{Destination, Named, allows, has_networks, is_host, named};
 use crate::domain::execution::Values;
 use crate::domain::playbook::Content;
 use crate::domain::text;
@@ -107,17 +107,25 @@ impl Http {
             _ => return Err("the target has no host".into()),
         };
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        // a name is judged when it is looked up; an address never is
-        if let Ok(address) = bare.parse()
-            && !allows(&self.allow, named(&self.allow, bare, port), address, port)
-        {
+        let named = named(&self.allow, bare, port);
+        let may = match bare.parse() {
+            Ok(address) => allows(&self.allow, named, address, port),
+            // what it leads to is judged when it is looked up
+            Err(_) => named == Named::Listed || has_networks(&self.allow),
+        };
+        if !may {
             return Err(refusal(&host, port));
         }
         let limit = usize::try_from(config.response_limit).unwrap_or(usize::MAX);
-        let mut response =
-            self.client(port)?.execute(request).await.map_err(|error| chain(&error))?;
+        let mut response = self
+            .client(port)?
+            .execute(request)
+            .await
+            .map_err(|error| format!("{host}:{port}: {}", chain(&error)))?;
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| chain(&error))? {
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| format!("{host}:{port}: {}", chain(&error)))?
+        {
             if body.len() + chunk.len() > limit {
                 return Err(format!("the answer has more than {limit} bytes"));
             }
@@ -158,13 +166,13 @@ fn chain(error: &reqwest::Error) -> String {
 
 async fn request(call: &Call, secrets: &mut Secrets) -> Result<Request, String> {
     let scope = &call.scope;
-    let words: Vec<_> = call.command.command.split_whitespace().collect();
+    let words: Vec<_> = call.command.text.split_whitespace().collect();
     let [method, path, _version] = words.as_slice() else {
         return Err("the command must be like `GET /path HTTP/1.1`".into());
     };
     let method = text::line(method, scope)?;
     let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
-        .map_err(|_| format!("{method:?} is no method of HTTP"))?;
+        .map_err(|error| format!("{method:?} is no method: {error}"))?;
     let openc2 = call.command.kind == "openc2-http";
     if openc2 && method != Method::POST {
         return Err("openc2-http is always POST".into());
@@ -172,12 +180,7 @@ async fn request(call: &Call, secrets: &mut Secrets) -> Result<Request, String> 
     let url = url(call, &text::path(path, scope)?)?;
     let mut headers = headers(call, secrets)?;
     authorize(call, secrets, &mut headers).await?;
-    let body = call
-        .command
-        .content
-        .as_ref()
-        .map(|content| body(content, call, &mut headers))
-        .transpose()?;
+    let body = call.command.content.as_ref().map(|content| body(content, call, &mut headers));
     if openc2 && !headers.contains_key(CONTENT_TYPE) {
         headers
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/openc2+json;version=1.0"));
@@ -241,7 +244,7 @@ fn headers(call: &Call, secrets: &mut Secrets) -> Result<HeaderMap, String> {
         let value = text::line(value.trim(), &call.scope)
             .map_err(|detail| format!("header {name}: {detail}"))?;
         let key = HeaderName::from_bytes(name.trim().as_bytes())
-            .map_err(|_| format!("{name:?} is no name of a header"))?;
+            .map_err(|error| format!("{name:?} is no name of a header: {error}"))?;
         // these are made by the connection
         if matches!(
             key.as_str(),
@@ -255,9 +258,8 @@ fn headers(call: &Call, secrets: &mut Secrets) -> Result<HeaderMap, String> {
         if secret {
             secrets.note(value.rsplit(' ').next().unwrap_or(&value));
         }
-        let mut value = HeaderValue::from_str(&value).map_err(|_| {
-            format!("header {name}: the value has characters that no header can have")
-        })?;
+        let mut value =
+            HeaderValue::from_str(&value).map_err(|error| format!("header {name}: {error}"))?;
         value.set_sensitive(secret);
         headers.append(key, value);
     }
@@ -288,17 +290,17 @@ async fn authorize(
         "oauth2" => format!("Bearer {}", secrets.get(credentials, "token", &call.scope).await?),
         other => return Err(format!("credentials of type {other:?} cannot be used for HTTP")),
     };
-    let mut value =
-        HeaderValue::from_str(&value).map_err(|_| "the credentials cannot stand in a header")?;
+    let mut value = HeaderValue::from_str(&value)
+        .map_err(|error| format!("the credentials cannot stand in a header: {error}"))?;
     value.set_sensitive(true);
     headers.insert(AUTHORIZATION, value);
     Ok(())
 }
 
 /// Fills values into the body in the way of its type.
-fn body(content: &Content, call: &Call, headers: &mut HeaderMap) -> Result<Vec<u8>, String> {
+fn body(content: &Content, call: &Call, headers: &mut HeaderMap) -> Vec<u8> {
     let text = match content {
-        Content::Bytes(bytes) => return Ok(bytes.clone()),
+        Content::Bytes(bytes) => return bytes.clone(),
         Content::Text(text) => text,
     };
     let kind = headers
@@ -315,5 +317,5 @@ fn body(content: &Content, call: &Call, headers: &mut HeaderMap) -> Result<Vec<u
         Some(_) if looks => text::json(text, &call.scope),
         _ => text::plain(text, &call.scope),
     };
-    Ok(filled.into_bytes())
+    filled.into_bytes()
 }

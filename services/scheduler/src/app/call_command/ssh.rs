@@ -11,9 +11,14 @@ use std::fs::Permissions;
 use std::io::Write;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Stdio;
+use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
+
+const NO_CREDENTIALS: &str =
+    "the target has no authentication_info: an ssh step needs a user and a key or password";
 
 pub(super) async fn call(
     call: &Call,
@@ -23,7 +28,7 @@ pub(super) async fn call(
     let known_hosts = config.ssh_known_hosts.as_ref().ok_or(
         "the scheduler was given no host keys (--ssh-known-hosts): no host could be told from another",
     )?;
-    let script = text::shell(&call.command.command, &call.scope)?;
+    let script = text::shell(&call.command.text, &call.scope)?;
     // SOARCA cuts a leading `ssh`; here it would be a second one inside of the first
     let script = script.strip_prefix("ssh ").unwrap_or(&script);
     let (kind, host) = call.address(&["dname", "ipv4", "ipv6"])?;
@@ -35,9 +40,7 @@ pub(super) async fn call(
     }
     let port = call.port()?.unwrap_or(22);
     let address = usable(config, &host, port).await?;
-    let credentials = call.credentials().ok_or(
-        "the target has no authentication_info: an ssh step needs a user and a key or password",
-    )?;
+    let credentials = call.credentials().ok_or(NO_CREDENTIALS)?;
     let user = text::line(text_of(credentials, "username"), &call.scope)?;
     let harmless = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'@');
     if user.is_empty() || user.starts_with('-') || !user.bytes().all(harmless) {
@@ -49,6 +52,22 @@ pub(super) async fn call(
         .tempdir();
     let folder =
         folder.map_err(|error| format!("no folder for the credentials can be made: {error}"))?;
+    let mut command = client(config, known_hosts, &host, port);
+    command.env("HOME", folder.path());
+    authorize(call, secrets, &folder, &mut command).await?;
+    command
+        .arg("-l")
+        .arg(&user)
+        .arg("-p")
+        .arg(port.to_string())
+        .arg("--")
+        .arg(address.to_string())
+        .arg(script);
+    run(command, config).await
+}
+
+/// Gives the client with all that must not depend on the machine it runs on.
+fn client(config: &Config, known_hosts: &Path, host: &str, port: u16) -> Command {
     let mut command = Command::new(&config.ssh_program);
     command
         .args(["-F", "none", "-T", "-x", "-a"])
@@ -100,31 +119,41 @@ pub(super) async fn call(
         .arg("-o")
         .arg(format!(
             "HostKeyAlias={}",
-            if port == 22 { host.clone() } else { format!("[{host}]:{port}") }
+            if port == 22 { host.to_owned() } else { format!("[{host}]:{port}") }
         ))
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .env("HOME", folder.path())
         .kill_on_drop(true)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    command
+}
+
+/// Hands the credentials over in files that only the client reads; they stand in no list of processes.
+async fn authorize(
+    call: &Call,
+    secrets: &mut Secrets,
+    folder: &TempDir,
+    command: &mut Command,
+) -> Result<(), String> {
+    let credentials = call.credentials().ok_or(NO_CREDENTIALS)?;
     match text_of(credentials, "type") {
         "private-key" => {
             let mut key = secrets.get_text(credentials, "private_key").await?;
             if !key.ends_with('\n') {
                 key.push('\n');
             }
-            let file = private(&folder, "key", &key, 0o600)?;
+            let file = private(folder, "key", &key, 0o600)?;
             command
                 .args(["-o", "BatchMode=yes", "-o", "PasswordAuthentication=no", "-i"])
                 .arg(file);
         }
         "user-auth" => {
             let password = secrets.get(credentials, "password", &call.scope).await?;
-            let file = private(&folder, "password", &password, 0o600)?;
+            let file = private(folder, "password", &password, 0o600)?;
             let ask =
-                private(&folder, "ask", "#!/bin/sh\nexec cat \"$WRIT_PASSWORD_FILE\"\n", 0o700)?;
+                private(folder, "ask", "#!/bin/sh\nexec cat \"$WRIT_PASSWORD_FILE\"\n", 0o700)?;
             command
                 .args([
                     "-o",
@@ -138,15 +167,7 @@ pub(super) async fn call(
         }
         other => return Err(format!("credentials of type {other:?} cannot be used for ssh")),
     }
-    command
-        .arg("-l")
-        .arg(&user)
-        .arg("-p")
-        .arg(port.to_string())
-        .arg("--")
-        .arg(address.to_string())
-        .arg(script);
-    run(command, config).await
+    Ok(())
 }
 
 async fn run(mut command: Command, config: &Config) -> Result<Values, String> {
@@ -196,7 +217,7 @@ async fn usable(config: &Config, host: &str, port: u16) -> Result<IpAddr, String
 
 /// Writes a file that nobody else can read.
 fn private(
-    folder: &tempfile::TempDir,
+    folder: &TempDir,
     name: &str,
     text: &str,
     mode: u32,

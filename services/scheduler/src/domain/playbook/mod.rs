@@ -125,7 +125,7 @@ pub(crate) struct Command {
     pub(crate) kind: String,
     pub(crate) description: String,
     /// The text, decoded; SOARCA shows it before values are filled in.
-    pub(crate) command: String,
+    pub(crate) text: String,
     /// The text as the playbook has it, when that is Base64.
     pub(crate) base64: Option<String>,
     pub(crate) headers: Vec<(String, String)>,
@@ -185,14 +185,5 @@ impl Playbook {
             return Err(format!("the playbook {} was valid until {until}", self.id));
         }
         Ok(())
-    }
-
-    /// Gives a text of an agent's definition.
-    pub(crate) fn agent_text(&self, id: &str, key: &str) -> &str {
-        self.agents
-            .get(id)
-            .and_then(|agent| agent.get(key))
-            .and_then(Value::as_str)
-            .unwrap_or_default()
     }
 }

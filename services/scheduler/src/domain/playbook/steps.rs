@@ -390,7 +390,7 @@ fn command(object: &Object<'_>, faults: &mut Faults) -> Command {
     Command {
         kind,
         description: object.text("description", faults).unwrap_or_default().to_owned(),
-        command: text,
+        text,
         base64,
         headers: headers(object, faults),
         content: content(object, faults),

@@ -104,7 +104,7 @@ fn each_fault_is_told_with_its_place() {
             ask("out_args/0"),
             "neither the playbook nor the step",
         ),
-        (ask("out_args/0"), json!(1), ask("out_args/0"), "a string"),
+        (ask("out_args"), json!([1]), ask("out_args/0"), "a string"),
     ] {
         let found = faults(&with(&pointer, value));
         assert!(
