@@ -213,7 +213,7 @@ impl App {
             return Ok(None);
         }
         let effects = self.turn(&mut child, now, |machine| {
-            machine.cancel("the playbook that began it was ended")
+            machine.cancel("the playbook that began it was ended");
         });
         Ok(Some((child, effects)))
     }

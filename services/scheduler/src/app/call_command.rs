@@ -129,7 +129,7 @@ impl App {
             .tx(async |conn| -> Result<(), Error> {
                 let Some(held) = self.hold(conn, call.execution).await? else { return Ok(()) };
                 self.advance(conn, held, now, |machine| {
-                    machine.called(call.step, call.position, outcome)
+                    machine.called(call.step, call.position, outcome);
                 })
                 .await
             })

@@ -24,7 +24,7 @@ impl App {
                     )));
                 }
                 self.advance(conn, held, now, |machine| {
-                    machine.cancel(format!("cancelled by {by}"))
+                    machine.cancel(format!("cancelled by {by}"));
                 })
                 .await
             })

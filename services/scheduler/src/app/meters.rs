@@ -42,7 +42,7 @@ impl Meters {
                     self.executions.record(*count, &[KeyValue::new("state", state.to_owned())]);
                 }
                 Some((_, kind)) => {
-                    self.waiting.record(*count, &[KeyValue::new("kind", kind.to_owned())])
+                    self.waiting.record(*count, &[KeyValue::new("kind", kind.to_owned())]);
                 }
                 None => {}
             }

@@ -113,16 +113,12 @@ impl App {
             return Ok(());
         };
         let Some(mut held) = self.hold(conn, execution.0).await? else { return Ok(()) };
-        match held.execution.open_mut(step.0) {
-            Some(run) => {
-                run.action_id = Some(accepted.id.0);
-                self.carry_out(conn, held, vec![], now).await
-            }
-            None => {
-                let why = "the playbook that proposed it goes on without it".to_owned();
-                self.cancel_action(conn, accepted.id, why, now).await
-            }
+        if let Some(run) = held.execution.open_mut(step.0) {
+            run.action_id = Some(accepted.id.0);
+            return self.carry_out(conn, held, vec![], now).await;
         }
+        let why = "the playbook that proposed it goes on without it".to_owned();
+        self.cancel_action(conn, accepted.id, why, now).await
     }
 
     /// Takes note that investigation-api refused an action.

@@ -29,7 +29,9 @@ impl App {
                     return Ok((false, vec![]));
                 };
                 let mut held = self.held(conn, row).await?;
-                let effects = self.turn(&mut held, now, |machine| machine.tick());
+                let effects = self.turn(&mut held, now, |machine| {
+                    machine.tick();
+                });
                 let mut calls = Vec::new();
                 let ready: Vec<_> = held
                     .execution

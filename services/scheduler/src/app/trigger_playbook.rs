@@ -57,7 +57,10 @@ impl App {
                 let triggered = Triggered { execution: row.id, playbook: playbook.id.clone() };
                 execution_insert(conn, &row).await?;
                 let held = Held::new(row, Execution::new(triggered.execution, variables), playbook);
-                self.advance(conn, held, now, |machine| machine.start()).await?;
+                self.advance(conn, held, now, |machine| {
+                    machine.start();
+                })
+                .await?;
                 Ok(triggered)
             })
             .await?;
@@ -119,7 +122,9 @@ impl App {
         execution_insert(conn, &row).await?;
         let execution = Execution::new(row.id, variables);
         let mut held = Held::new(row, execution, playbook);
-        let effects = self.turn(&mut held, now, |machine| machine.start());
+        let effects = self.turn(&mut held, now, |machine| {
+            machine.start();
+        });
         Ok(Ok((held, effects)))
     }
 }

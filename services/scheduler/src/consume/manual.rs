@@ -17,10 +17,10 @@ pub(super) async fn handle(service: &Scheduler, batch: &[Delivery]) -> Outcome {
 async fn take(service: &Scheduler, delivery: &Delivery) -> Result<(), Outcome> {
     match delivery.kind.as_str() {
         ManualAnswered::KIND => {
-            service.app.answer_step(&delivery.decode::<ManualAnswered>()?).await?
+            service.app.answer_step(&delivery.decode::<ManualAnswered>()?).await?;
         }
         ManualExpired::KIND => {
-            service.app.expire_step(&delivery.decode::<ManualExpired>()?).await?
+            service.app.expire_step(&delivery.decode::<ManualExpired>()?).await?;
         }
         _ => service.app.refuse_action(&delivery.decode::<ActionRefused>()?).await?,
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 /// Is one request.
@@ -39,10 +40,10 @@ impl Counting {
         let port = listener.local_addr().unwrap().port();
         let server = Self { port, asked: Arc::default(), gate };
         let serving = server.clone();
-        tokio::task::spawn(async move {
+        Handle::current().spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let serving = serving.clone();
-                tokio::task::spawn(async move { serving.serve(stream).await });
+                Handle::current().spawn(async move { serving.serve(stream).await });
             }
         });
         server

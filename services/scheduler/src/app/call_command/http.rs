@@ -11,7 +11,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Request, Url, redirect};
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -194,48 +194,39 @@ async fn request(call: &Call, secrets: &mut Secrets) -> Result<Request, String> 
 /// Gives where to: SOARCA's order of addresses and its rule for the scheme.
 fn url(call: &Call, path: &str) -> Result<Url, String> {
     let (kind, address) = call.address(&["dname", "ipv4", "ipv6", "url"])?;
-    let base = match kind {
-        "url" => {
-            let url: Url =
-                address.parse().map_err(|error| format!("the target's url is none: {error}"))?;
-            if !matches!(url.scheme(), "http" | "https")
-                || !url.username().is_empty()
-                || url.password().is_some()
-            {
-                return Err("the target's url must be http or https, without a user".into());
-            }
-            url.as_str()
-                .split(['?', '#'])
-                .next()
-                .unwrap_or_default()
-                .trim_end_matches('/')
-                .to_owned()
-        }
-        _ => {
-            let port = call.port()?;
-            let host = match kind {
-                "ipv6" => {
-                    address.parse::<std::net::Ipv6Addr>().ok().map(|address| format!("[{address}]"))
-                }
-                "ipv4" => {
-                    address.parse::<std::net::Ipv4Addr>().ok().map(|address| address.to_string())
-                }
-                _ => Some(address.trim_end_matches('.').to_owned()).filter(|host| is_host(host)),
-            };
-            let host = host.ok_or_else(|| format!("the target's {kind} {address:?} is none"))?;
-            let scheme = if matches!(port, None | Some(80 | 8080)) { "http" } else { "https" };
-            match port {
-                Some(port) => format!("{scheme}://{host}:{port}"),
-                None => format!("{scheme}://{host}"),
-            }
-        }
-    };
+    let base = if kind == "url" { base(&address)? } else { origin(kind, &address, call.port()?)? };
     let slash = if path.starts_with('/') { "" } else { "/" };
     let mut url: Url = format!("{base}{slash}{path}")
         .parse()
         .map_err(|error| format!("the address of the request is none: {error}"))?;
     url.set_fragment(None);
     Ok(url)
+}
+
+/// Takes the address of a target that is a URL, without its query.
+fn base(address: &str) -> Result<String, String> {
+    let url: Url = address.parse().map_err(|error| format!("the target's url is none: {error}"))?;
+    let user = !url.username().is_empty() || url.password().is_some();
+    if !matches!(url.scheme(), "http" | "https") || user {
+        return Err("the target's url must be http or https, without a user".into());
+    }
+    let bare = url.as_str().split(['?', '#']).next().unwrap_or_default();
+    Ok(bare.trim_end_matches('/').to_owned())
+}
+
+/// Makes an origin of a host, with SOARCA's scheme for its port.
+fn origin(kind: &str, address: &str, port: Option<u16>) -> Result<String, String> {
+    let host = match kind {
+        "ipv6" => address.parse::<Ipv6Addr>().ok().map(|address| format!("[{address}]")),
+        "ipv4" => address.parse::<Ipv4Addr>().ok().map(|address| address.to_string()),
+        _ => Some(address.trim_end_matches('.').to_owned()).filter(|host| is_host(host)),
+    };
+    let host = host.ok_or_else(|| format!("the target's {kind} {address:?} is none"))?;
+    let scheme = if matches!(port, None | Some(80 | 8080)) { "http" } else { "https" };
+    Ok(match port {
+        Some(port) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://{host}"),
+    })
 }
 
 fn headers(call: &Call, secrets: &mut Secrets) -> Result<HeaderMap, String> {

@@ -29,10 +29,10 @@ impl Machine<'_> {
             match run.state {
                 StepState::Delayed if run.due.is_none_or(|due| due <= now) => self.begin(id),
                 StepState::Calling if run.lease.is_none_or(|lease| lease <= now) => {
-                    self.interrupted(id)
+                    self.interrupted(id);
                 }
                 StepState::Ready | StepState::Waiting | StepState::Branching if late => {
-                    self.late(id)
+                    self.late(id);
                 }
                 _ => {}
             }
@@ -102,24 +102,20 @@ impl Machine<'_> {
         if run.state != StepState::Calling || run.position != position {
             return;
         }
-        let (calls, out_args) = match self.action(id) {
-            Some(action) => (action.calls(), action.out_args.clone()),
-            None => return,
-        };
+        let Some(action) = self.action(id) else { return };
+        let (calls, out_args) = (action.calls(), action.out_args.clone());
         let kept = outcome.and_then(|values| {
             let (values, wanted) = wanted(values, out_args);
             self.keep(id, &values, &wanted)
         });
-        match kept {
-            Err(failure) => self.end(id, Err(failure)),
-            Ok(()) => {
-                let Some(run) = self.execution.open_mut(id) else { return };
-                run.position += 1;
-                run.lease = None;
-                run.state = StepState::Ready;
-                if usize::try_from(run.position).unwrap_or(0) >= calls {
-                    self.end(id, Ok(()));
-                }
+        if kept.is_err() {
+            self.end(id, kept);
+        } else if let Some(run) = self.execution.open_mut(id) {
+            run.position += 1;
+            run.lease = None;
+            run.state = StepState::Ready;
+            if usize::try_from(run.position).unwrap_or(0) >= calls {
+                self.end(id, Ok(()));
             }
         }
         self.settle();

@@ -112,7 +112,7 @@ impl<'a> Machine<'a> {
             match todo {
                 Todo::Enter { step, parent } => self.enter(&step, parent),
                 Todo::BranchEnd { parent: Some(parent), failure } => {
-                    self.branch_ended(parent, failure)
+                    self.branch_ended(parent, failure);
                 }
                 Todo::BranchEnd { parent: None, failure } => self.workflow_ended(failure),
             }
@@ -179,7 +179,7 @@ impl<'a> Machine<'a> {
         match run.detail.clone() {
             Some(detail) => self.end(id, Err(Failure::new(detail))),
             None if matches!(self.step_of(id), Some(Step { kind: StepKind::While { .. }, .. })) => {
-                self.begin(id)
+                self.begin(id);
             }
             None => self.end(id, Ok(())),
         }

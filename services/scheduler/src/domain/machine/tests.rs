@@ -16,7 +16,7 @@ struct Run {
 }
 
 /// Makes a playbook out of steps that may leave out what is always the same.
-fn playbook(steps: Value, rest: Value) -> Playbook {
+fn playbook(steps: Value, rest: &Value) -> Playbook {
     let mut whole = json!({
         "type": "playbook", "spec_version": "cacao-2.0", "id": "playbook--0b1d6a3e-52a4-4d0e-9f0c-1d1f6c1f2a01", "name": "p",
         "created_by": "identity--3a0b9c52-5a0d-4d5e-8f7b-2f1a7a9f0c02", "created": "2025-06-01T08:00:00Z",
@@ -39,11 +39,13 @@ fn playbook(steps: Value, rest: Value) -> Playbook {
 }
 
 impl Run {
-    fn new(steps: Value, rest: Value) -> Self {
+    fn new(steps: Value, rest: &Value) -> Self {
         let playbook = playbook(steps, rest);
         let execution = Execution::new(Uuid::now_v7(), playbook.variables.clone());
         let mut run = Self { playbook, execution, now: NOW, effects: vec![] };
-        run.turn(|machine| machine.start());
+        run.turn(|machine| {
+            machine.start();
+        });
         run
     }
 
@@ -55,7 +57,9 @@ impl Run {
 
     fn tick(&mut self, by: Duration) {
         self.now += by;
-        self.turn(|machine| machine.tick());
+        self.turn(|machine| {
+            machine.tick();
+        });
     }
 
     /// Gives the steps that are open, without those around them.
@@ -99,7 +103,7 @@ fn nothing() -> Value {
 fn a_step_waits_for_its_answer_and_keeps_only_its_out_args() {
     let mut run = Run::new(
         json!({"a": {"type": "ask", "on_completion": "e", "out_args": ["__x__"]}}),
-        nothing(),
+        &nothing(),
     );
     let id = run.id("a");
     assert_eq!(
@@ -116,7 +120,7 @@ fn a_step_waits_for_its_answer_and_keeps_only_its_out_args() {
 fn an_answer_of_the_wrong_type_fails_the_step() {
     let mut run = Run::new(
         json!({"a": {"type": "ask", "on_completion": "e", "out_args": ["__n__"]}}),
-        nothing(),
+        &nothing(),
     );
     run.answer("a", &[("__n__", "many")]);
     assert_eq!(run.state(), (ExecutionState::Failed, false));
@@ -128,7 +132,7 @@ fn a_failure_goes_outwards() {
     let steps = json!({
         "a": {"type": "ask", "on_success": "e", "on_failure": "f"}, "f": {"type": "ask", "on_completion": "e"},
     });
-    let mut run = Run::new(steps, nothing());
+    let mut run = Run::new(steps, &nothing());
     run.fail("a");
     assert_eq!(run.open(), ["f"]);
     run.answer("f", &[]);
@@ -136,12 +140,12 @@ fn a_failure_goes_outwards() {
 
     let steps = json!({"a": {"type": "ask", "on_completion": "e"}, "x": {"type": "ask", "on_completion": "e"}});
     let exception = json!({"workflow_exception": "x"});
-    let mut run = Run::new(steps.clone(), exception.clone());
+    let mut run = Run::new(steps.clone(), &exception);
     run.fail("a");
     assert_eq!(run.open(), ["x"]);
     run.answer("x", &[]);
     assert_eq!(run.state(), (ExecutionState::Failed, true));
-    let mut run = Run::new(steps.clone(), exception);
+    let mut run = Run::new(steps.clone(), &exception);
     run.fail("a");
     run.fail("x");
     assert_eq!(run.state(), (ExecutionState::Failed, false), "the exception is entered once");
@@ -150,7 +154,7 @@ fn a_failure_goes_outwards() {
         "{:?}",
         run.execution.reason
     );
-    let mut run = Run::new(steps, nothing());
+    let mut run = Run::new(steps, &nothing());
     run.fail("a");
     assert_eq!(run.state(), (ExecutionState::Failed, false));
 }
@@ -162,7 +166,7 @@ fn parallel_branches_are_all_waited_for() {
         "b": {"type": "ask", "on_completion": "e"}, "c": {"type": "ask", "on_completion": "b2"},
         "b2": {"type": "ask", "on_completion": "e"}, "d": {"type": "ask", "on_completion": "e"}, "f": {"type": "ask", "on_completion": "e"},
     });
-    let mut run = Run::new(steps.clone(), nothing());
+    let mut run = Run::new(steps.clone(), &nothing());
     assert_eq!(run.open(), ["b", "c"]);
     run.answer("c", &[]);
     assert_eq!(run.open(), ["b", "b2"]);
@@ -172,7 +176,7 @@ fn parallel_branches_are_all_waited_for() {
     assert_eq!(run.open(), ["d"]);
     run.answer("d", &[]);
     assert_eq!(run.state().0, ExecutionState::Succeeded);
-    let mut run = Run::new(steps, nothing());
+    let mut run = Run::new(steps, &nothing());
     run.fail("b");
     assert_eq!(run.open(), ["c"], "the other branch goes on");
     run.answer("c", &[]);
@@ -186,12 +190,12 @@ fn a_loop_runs_the_same_step_again_and_ends_at_its_limit() {
         "a": {"type": "while-condition", "condition": "__n__:value > 0", "on_true": "b", "on_completion": "e"},
         "b": {"type": "ask", "on_completion": "e", "out_args": ["__n__"]},
     });
-    let mut run = Run::new(steps.clone(), nothing());
+    let mut run = Run::new(steps.clone(), &nothing());
     run.answer("b", &[("__n__", "1")]);
     assert_eq!((run.open(), run.execution.runs["b"]), (vec!["b"], 2));
     run.answer("b", &[("__n__", "0")]);
     assert_eq!(run.state().0, ExecutionState::Succeeded);
-    let mut run = Run::new(steps, nothing());
+    let mut run = Run::new(steps, &nothing());
     for _ in 0..5 {
         run.answer("b", &[("__n__", "1")]);
     }
@@ -203,7 +207,7 @@ fn a_loop_runs_the_same_step_again_and_ends_at_its_limit() {
         "b": {"type": "while-condition", "condition": "1 = 1", "on_true": "c", "on_completion": "e"},
         "c": {"type": "if-condition", "condition": "1 = 1", "on_true": "e", "on_completion": "e"},
     });
-    assert_eq!(Run::new(steps, nothing()).state().0, ExecutionState::Failed);
+    assert_eq!(Run::new(steps, &nothing()).state().0, ExecutionState::Failed);
 }
 
 #[test]
@@ -214,7 +218,7 @@ fn conditions_choose_a_branch() {
             "w": {"type": "switch-condition", "switch": "__x__:value", "cases": {"high": "h", "default": "o"}, "on_completion": "e"},
             "h": {"type": "ask", "on_completion": "e"}, "o": {"type": "ask", "on_completion": "e"},
         });
-        let mut run = Run::new(steps, nothing());
+        let mut run = Run::new(steps, &nothing());
         run.answer("a", &[("__x__", value)]);
         assert_eq!(run.open(), [want]);
         run.answer(want, &[]);
@@ -225,7 +229,7 @@ fn conditions_choose_a_branch() {
         "f": {"type": "ask", "on_completion": "e"},
     });
     assert_eq!(
-        Run::new(steps, nothing()).open(),
+        Run::new(steps, &nothing()).open(),
         ["f"],
         "a condition that cannot be decided is a failure"
     );
@@ -239,7 +243,7 @@ fn a_delay_goes_by_and_a_time_out_is_a_failure() {
         "f": {"type": "ask", "on_completion": "e"},
     });
     let other = json!({"agent_definitions": {"m": {"type": "soarca-manual"}, "other": {"type": "soarca", "name": "x"}}});
-    let mut run = Run::new(steps, other);
+    let mut run = Run::new(steps, &other);
     assert_eq!(run.execution.look(NOW), Some(NOW + Duration::milliseconds(50)));
     run.tick(Duration::milliseconds(49));
     assert_eq!(run.execution.steps[1].state, StepState::Delayed);
@@ -256,7 +260,7 @@ fn a_time_out_around_branches_ends_them() {
         "a": {"type": "parallel", "next_steps": ["b", "c"], "timeout": 1000, "on_success": "e", "on_failure": "f"},
         "b": {"type": "ask", "on_completion": "e"}, "c": {"type": "ask", "on_completion": "e"}, "f": {"type": "ask", "on_completion": "e"},
     });
-    let mut run = Run::new(steps, nothing());
+    let mut run = Run::new(steps, &nothing());
     let (b, c) = (run.id("b"), run.id("c"));
     run.tick(Duration::seconds(1));
     assert_eq!(run.open(), ["f"]);
@@ -273,7 +277,7 @@ fn commands_are_done_one_after_the_other_and_at_most_once() {
     };
     let rest = json!({"agent_definitions": {"other": {"type": "soarca", "name": "x"}},
         "target_definitions": {"t": {"type": "linux"}, "u": {"type": "linux"}}});
-    let mut run = Run::new(steps(false), rest.clone());
+    let mut run = Run::new(steps(false), &rest);
     let id = run.id("a");
     for position in 0..4 {
         assert_eq!(run.execution.open(id).unwrap().state, StepState::Ready);
@@ -287,14 +291,14 @@ fn commands_are_done_one_after_the_other_and_at_most_once() {
                 id,
                 position,
                 Ok(Values::from([("__soarca_x_result__".into(), position.to_string())])),
-            )
+            );
         });
     }
     assert_eq!(run.state().0, ExecutionState::Succeeded);
     assert_eq!(run.execution.variables["__soarca_x_result__"].value(), "3");
 
     for (repeatable, want) in [(false, ExecutionState::Failed), (true, ExecutionState::Running)] {
-        let mut run = Run::new(steps(repeatable), rest.clone());
+        let mut run = Run::new(steps(repeatable), &rest);
         let id = run.id("a");
         let step = run.execution.open_mut(id).unwrap();
         (step.state, step.lease) = (StepState::Calling, Some(NOW + Duration::seconds(15)));
@@ -312,7 +316,7 @@ fn cancelling_runs_no_branch() {
         "b": {"type": "ask", "on_completion": "e"}, "f": {"type": "ask", "on_completion": "e"},
         "c": {"type": "playbook-action", "playbook_id": "playbook--0b1d6a3e-52a4-4d0e-9f0c-1d1f6c1f2a01", "on_completion": "e"},
     });
-    let mut run = Run::new(steps, json!({"workflow_exception": "f"}));
+    let mut run = Run::new(steps, &json!({"workflow_exception": "f"}));
     let (b, c) = (run.id("b"), run.id("c"));
     run.turn(|machine| machine.cancel("enough"));
     assert_eq!((run.state().0, run.open().len()), (ExecutionState::Cancelled, 0));
@@ -330,7 +334,7 @@ fn a_variable_of_a_step_stays_in_it() {
         "a": {"type": "ask", "on_completion": "b", "out_args": ["__x__"], "step_variables": {"__x__": {"type": "string", "value": "own"}}},
         "b": {"type": "ask", "on_completion": "e"},
     });
-    let mut run = Run::new(steps, nothing());
+    let mut run = Run::new(steps, &nothing());
     assert_eq!(run.execution.scope(run.id("a"))["__x__"].value(), "own");
     run.answer("a", &[("__x__", "new")]);
     assert_eq!(run.execution.steps[1].results["__x__"], "new");

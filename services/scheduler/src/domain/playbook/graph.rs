@@ -85,10 +85,9 @@ fn names(playbook: &Playbook, faults: &mut Faults) {
             faults.add(format!("{at}/agent"), format!("there is no agent {:?}", action.agent));
         }
         for (index, target) in action.targets.iter().enumerate() {
-            match playbook.targets.get(target) {
-                None => faults
-                    .add(format!("{at}/targets/{index}"), format!("there is no target {target:?}")),
-                Some(_) => {}
+            if !playbook.targets.contains_key(target) {
+                let place = format!("{at}/targets/{index}");
+                faults.add(place, format!("there is no target {target:?}"));
             }
         }
     }

@@ -91,19 +91,15 @@ impl<'a> Object<'a> {
 
     /// Gives a text that must be there and not be empty.
     pub(super) fn needed(&self, key: &str, faults: &mut Faults) -> &'a str {
-        match self.get(key) {
-            None => {
-                faults.add(self.place(key), format!("{key} is missing"));
-                ""
-            }
-            Some(_) => {
-                let text = self.text(key, faults);
-                if text == Some("") {
-                    faults.add(self.place(key), "must not be empty");
-                }
-                text.unwrap_or_default()
-            }
+        if self.get(key).is_none() {
+            faults.add(self.place(key), format!("{key} is missing"));
+            return "";
         }
+        let text = self.text(key, faults);
+        if text == Some("") {
+            faults.add(self.place(key), "must not be empty");
+        }
+        text.unwrap_or_default()
     }
 
     pub(super) fn flag(&self, key: &str, faults: &mut Faults) -> bool {
@@ -114,28 +110,22 @@ impl<'a> Object<'a> {
     pub(super) fn millis(&self, key: &str, faults: &mut Faults) -> Option<time::Duration> {
         const MOST: u64 = 315_576_000_000;
         let value = self.get(key)?;
-        match value.as_u64().filter(|millis| *millis <= MOST) {
-            Some(millis) => i64::try_from(millis).ok().map(time::Duration::milliseconds),
-            None => {
-                let detail = format!(
-                    "must be a whole number of milliseconds from 0 to {MOST}, not {value:.40}"
-                );
-                faults.add(self.place(key), detail);
-                None
-            }
+        let millis = value.as_u64().filter(|millis| *millis <= MOST);
+        if millis.is_none() {
+            let detail = format!("must be a whole number of milliseconds from 0 to {MOST}");
+            faults.add(self.place(key), detail);
         }
+        millis.and_then(|millis| i64::try_from(millis).ok()).map(time::Duration::milliseconds)
     }
 
     pub(super) fn time(&self, key: &str, faults: &mut Faults) -> Option<OffsetDateTime> {
         let text = self.text(key, faults)?;
-        match OffsetDateTime::parse(text, &Rfc3339) {
-            // PostgreSQL keeps microseconds
-            Ok(at) => Some(at.replace_microsecond(at.microsecond()).unwrap_or(at)),
-            Err(_) => {
-                faults.add(self.place(key), "must be a time such as 2026-01-31T08:00:00.000Z");
-                None
-            }
+        let at = OffsetDateTime::parse(text, &Rfc3339).ok();
+        if at.is_none() {
+            faults.add(self.place(key), "must be a time such as 2026-01-31T08:00:00.000Z");
         }
+        // PostgreSQL keeps microseconds
+        at.map(|at| at.replace_microsecond(at.microsecond()).unwrap_or(at))
     }
 
     pub(super) fn object(&self, key: &str, faults: &mut Faults) -> Option<Object<'a>> {
@@ -151,12 +141,11 @@ impl<'a> Object<'a> {
         let list = self.list(key, faults).unwrap_or_default();
         let mut texts = Vec::with_capacity(list.len());
         for (at, value) in list.iter().enumerate() {
-            match value.as_str() {
-                Some(text) => texts.push(text.to_owned()),
-                None => {
-                    let place = join(&self.place(key), &at.to_string());
-                    faults.add(place, format!("must be a string, not {}", kind(value)));
-                }
+            if let Some(text) = value.as_str() {
+                texts.push(text.to_owned());
+            } else {
+                let place = join(&self.place(key), &at.to_string());
+                faults.add(place, format!("must be a string, not {}", kind(value)));
             }
         }
         texts

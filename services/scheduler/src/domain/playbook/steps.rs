@@ -421,17 +421,17 @@ fn content(object: &Object<'_>, faults: &mut Faults) -> Option<Content> {
             None
         }
         (Some(text), None) => Some(Content::Text(text.to_owned())),
-        (None, Some(encoded)) => match STANDARD.decode(encoded) {
-            // values are filled into a text, as SOARCA does; the stage before it is Base64
-            Ok(bytes) => Some(
-                String::from_utf8(bytes)
-                    .map_or_else(|error| Content::Bytes(error.into_bytes()), Content::Text),
-            ),
-            Err(_) => {
+        (None, Some(encoded)) => {
+            let bytes = STANDARD.decode(encoded).ok();
+            if bytes.is_none() {
                 faults.add(object.place("content_b64"), "is not Base64");
-                None
             }
-        },
+            // values are filled into a text, as SOARCA does; the stage before it is Base64
+            bytes.map(|bytes| {
+                String::from_utf8(bytes)
+                    .map_or_else(|error| Content::Bytes(error.into_bytes()), Content::Text)
+            })
+        }
         (None, None) => None,
     }
 }

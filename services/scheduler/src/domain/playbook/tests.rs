@@ -148,6 +148,9 @@ fn a_circle_is_found_wherever_it_is() {
 
 #[test]
 fn large_and_deep_playbooks_are_refused_quickly() {
+    fn name(at: usize) -> String {
+        if at == 0 { "a".into() } else { format!("s{at}") }
+    }
     let chain = |count: usize, branch: bool| {
         let step = |at: usize| {
             let next = if at + 1 == count { "e".to_owned() } else { name(at + 1) };
@@ -157,9 +160,6 @@ fn large_and_deep_playbooks_are_refused_quickly() {
                 json!({"type": "if-condition", "condition": "a = b", "on_true": on_true, "on_completion": after}),
             )
         };
-        fn name(at: usize) -> String {
-            if at == 0 { "a".into() } else { format!("s{at}") }
-        }
         workflow(&Value::Object((0..count).map(step).collect()))
     };
     assert_eq!(faults(&chain(MAX_STEPS - 2, false)), []);
