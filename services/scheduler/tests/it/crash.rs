@@ -151,7 +151,7 @@ async fn killed_at_every_boundary_each_call_is_made_once() {
     let client = Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
     let mut scheduler = Scheduler::start(&servers).await;
     introduce(&servers).await;
-    let id = trigger(&client, &scheduler.url, &chain(&server, 400)).await;
+    let id = trigger(&client, &scheduler.url, &chain(&server, 2_500)).await;
     for at in 1..=STEPS {
         // as soon as a step is written down as done, the process is gone
         until(PATIENCE, async || {

@@ -52,7 +52,7 @@ async fn it_ends_with_counters_and_what_was_found() {
         execution_id: Some(proposal.execution_id),
         step: Some(proposal.step),
     };
-    house.process.publish(accepted).await;
+    house.process.take("actions", accepted).await;
     house.process.until(7, "inflight").await;
     assert_eq!(house.execution(&id).await["state"], "waiting");
     house.process.answer(7, &[1, 3], CommandStatus::Success).await;
