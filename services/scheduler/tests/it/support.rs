@@ -382,6 +382,7 @@ pub(crate) fn agent(number: i64) -> AgentChanged {
         started: NOW,
         last_seen: NOW,
         refreshed: NOW,
+        conflict_since: None,
         revision: 1,
     }
 }
