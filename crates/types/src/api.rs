@@ -7,6 +7,7 @@ pub mod loader;
 pub mod manifest;
 pub mod plugin;
 pub mod problem;
+pub mod step;
 pub mod task;
 pub mod work;
 

@@ -13,7 +13,6 @@ mod http;
 mod jobs;
 mod store;
 
-use crate::http::guesses::Guesses;
 pub use crate::store::HOT_QUERIES;
 pub use app::App;
 pub use config::Config;
@@ -25,6 +24,7 @@ use messaging::{Bus, Subscription};
 use service::{Job, Parts, Service};
 use types::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
+use web::Guesses;
 
 /// Is the service: its use cases behind HTTP, messages and timers.
 pub struct AgentGateway {

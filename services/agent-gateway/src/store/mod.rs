@@ -10,7 +10,6 @@ pub(crate) mod presence;
 pub(crate) mod runbook;
 pub(crate) mod runs;
 pub(crate) mod schema;
-pub(crate) mod sessions;
 pub(crate) mod signatures;
 pub(crate) mod tasks;
 pub(crate) mod teams;
