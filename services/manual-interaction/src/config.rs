@@ -21,7 +21,7 @@ pub struct Config {
     /// A file that holds that secret
     #[arg(long, value_name = "FILE", conflicts_with = "webhook_secret")]
     pub webhook_secret_file: Option<PathBuf>,
-    /// The mail server: smtps://user:password@host:465, or smtp://… which turns to TLS when the server can
+    /// The mail server: `smtps://user:password@host:465`, or `smtp://…`, which turns to TLS when the server can
     #[arg(long, value_name = "URL")]
     pub smtp_url: Option<Secret>,
     /// A file that holds the URL of the mail server

@@ -47,7 +47,7 @@ impl App {
     async fn answer(&self, step: Step, answer: &Answer, actor: &Actor) -> Result<StepView, Error> {
         let now = self.clock.now();
         if step.view.state != StepState::Pending {
-            return self.settled(step, answer, actor);
+            return settled(step, answer, actor);
         }
         if step.view.deadline <= now {
             return Err(Error::NotPending("the step's deadline has passed".into()));
@@ -82,28 +82,28 @@ impl App {
                 tracing::info!(step.id = %id, answer.by = actor.name, answer.outcome = given.outcome.name(), "answered");
                 Ok(step.view)
             }
-            Err(Some(step)) => self.settled(step, answer, actor),
+            Err(Some(step)) => settled(step, answer, actor),
             Err(None) => Err(Error::NotFound("step")),
         }
     }
+}
 
-    /// Says how a step stands that waits no longer. The same answer again by the same person is as good as the first.
-    fn settled(&self, step: Step, answer: &Answer, actor: &Actor) -> Result<StepView, Error> {
-        let view = &step.view;
-        let (Some(by), Some(known)) = (&view.answered_by, &view.answer) else {
-            return Err(Error::NotPending(match view.state {
-                StepState::Cancelled => "the step is needed no longer".into(),
-                _ => "the step's deadline has passed".into(),
-            }));
-        };
-        let same_person = *by == actor.name
-            && (actor.investigator.is_some()
-                || step.answered_from.as_deref() == Some(actor.address.as_str()));
-        let same_answer = known.outcome == answer.outcome
-            && answer.check(&view.out_args).is_ok_and(|variables| variables == known.variables);
-        if same_person && same_answer {
-            return Ok(step.view);
-        }
-        Err(Error::AlreadyAnswered { by: by.clone() })
+/// Says how a step stands that waits no longer. The same answer again by the same person is as good as the first.
+fn settled(step: Step, answer: &Answer, actor: &Actor) -> Result<StepView, Error> {
+    let view = &step.view;
+    let (Some(by), Some(known)) = (&view.answered_by, &view.answer) else {
+        return Err(Error::NotPending(match view.state {
+            StepState::Cancelled => "the step is needed no longer".into(),
+            _ => "the step's deadline has passed".into(),
+        }));
+    };
+    let same_person = *by == actor.name
+        && (actor.investigator.is_some()
+            || step.answered_from.as_deref() == Some(actor.address.as_str()));
+    let same_answer = known.outcome == answer.outcome
+        && answer.check(&view.out_args).is_ok_and(|variables| variables == known.variables);
+    if same_person && same_answer {
+        return Ok(step.view);
     }
+    Err(Error::AlreadyAnswered { by: by.clone() })
 }

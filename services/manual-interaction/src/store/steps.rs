@@ -7,6 +7,7 @@ use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use store::{Conn, Value};
 use time::OffsetDateTime;
 use types::api::step::{StepAnswer, StepState, StepView};
@@ -232,7 +233,7 @@ pub(crate) async fn steps_page(
     let mut conditions = String::new();
     let mut add = |column: &str, value: Value| {
         values.push(value);
-        conditions.push_str(&format!(" and {column} = ${}", values.len()));
+        let _ = write!(conditions, " and {column} = ${}", values.len());
     };
     if let Some(state) = wanted.state {
         add("state", Value::Text(state.name().into()));
