@@ -1,7 +1,7 @@
 //! Manual steps.
 
 use crate::support::documents::json_of;
-use crate::support::{Answer, Server, Writ};
+use crate::support::{Answer, Request, Server, Writ};
 use serde_json::{Value, json};
 
 const ID: &str = "0198a000-0000-7000-8000-0000000000f1";
@@ -44,11 +44,8 @@ fn steps_are_listed_and_answered() {
         writ.run(&["step", "answer", ID, "-v", &format!("__ok__=@{file}"), "-o", "json"]).ends(0);
     assert!(ran.stdout.contains("\"state\":\"answered\""), "{}", ran.stdout);
     writ.run(&["step", "answer", ID, "--failure"]).ends(0);
-    let asked: Vec<_> = server
-        .asked(&format!("POST /v1/steps/{ID}/answer"))
-        .iter()
-        .map(|call| call.json())
-        .collect();
+    let asked: Vec<_> =
+        server.asked(&format!("POST /v1/steps/{ID}/answer")).iter().map(Request::json).collect();
     assert_eq!(
         asked,
         [

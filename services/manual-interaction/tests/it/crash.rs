@@ -95,6 +95,7 @@ async fn a_thousand_steps_and_their_deadlines_survive_the_death_of_everything() 
     investigators(&store).await;
 
     let process = Process::start(&servers);
+    until(PATIENCE, async || servers.keeps_queue("manual-interaction.steps")).await;
     let now: OffsetDateTime = Clock::system().now();
     let steps: Vec<ManualRequested> = (0..STEPS)
         .map(|n| {

@@ -35,8 +35,16 @@ fn text(output: &Output) -> String {
 /// Reads the log up to the line that says where the process serves.
 pub(crate) fn serving(child: &mut Child) -> Value {
     let lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
-    let mut lines = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
-    lines.find(|line| line["message"] == "serving").expect("it ended before it served")
+    let mut said = String::new();
+    for line in lines {
+        let line = line.unwrap();
+        let read: Value = serde_json::from_str(&line).unwrap();
+        if read["message"] == "serving" {
+            return read;
+        }
+        said.push_str(&line);
+    }
+    panic!("it ended before it served: {said}")
 }
 
 #[tokio::test(flavor = "multi_thread")]
