@@ -5,8 +5,6 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
-mod crash;
-#[cfg(test)]
 mod notify;
 #[cfg(test)]
 mod page;

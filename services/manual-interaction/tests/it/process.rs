@@ -33,7 +33,7 @@ fn text(output: &Output) -> String {
 }
 
 /// Reads the log up to the line that says where the process serves.
-pub(crate) fn serving(child: &mut Child) -> Value {
+fn serving(child: &mut Child) -> Value {
     let lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
     let mut said = String::new();
     for line in lines {
