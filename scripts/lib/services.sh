@@ -19,6 +19,8 @@ services_settings() {
   if [ -n "${WRIT_DEVICE_CODE_TTL:-}" ]; then
     echo "export WRIT_AGENT_GATEWAY_DEVICE_CODE_TTL='$WRIT_DEVICE_CODE_TTL'" >>"$dir/run/shared.env"
   fi
+  # steps of playbooks reach this machine and nothing else
+  echo "export WRIT_SCHEDULER_HTTP_ALLOW='${WRIT_SCHEDULER_HTTP_ALLOW:-127.0.0.0/8,::1}'" >>"$dir/run/shared.env"
   exports WRIT_LISTEN >"$dir/run/all-in-one.env"
   run_script "$dir" "$programs/all-in-one" all-in-one "${SERVICES[@]}"
   for service in "${SERVICES[@]}"; do
@@ -28,6 +30,7 @@ services_settings() {
     printf -v "${name}_ADMIN_LISTEN" '127.0.0.1:%s' "${ports[i + 5]}"
     printf -v "${name}_ADMIN_URL" 'http://127.0.0.1:%s' "${ports[i + 5]}"
     exports "${name}_DATABASE_URL" "${name}_LISTEN" "${name}_ADMIN_LISTEN" >"$dir/run/$service.env"
+    if [ "$service" = agent-gateway ]; then exports WRIT_AGENT_GATEWAY_MIG_AMQP_URL >>"$dir/run/$service.env"; fi
     run_script "$dir" "$programs/$service" "$service"
     i=$((i + 1))
   done

@@ -3,10 +3,15 @@
 pub(crate) mod agent;
 pub(crate) mod answer;
 pub(crate) mod cron;
+pub(crate) mod heartbeat;
+pub(crate) mod mig_command;
+pub(crate) mod mig_result;
 pub(crate) mod operations;
 pub(crate) mod plugin;
+pub(crate) mod presence;
 pub(crate) mod python;
 pub(crate) mod receipt;
 pub(crate) mod task;
 pub(crate) mod text;
 pub(crate) mod user_code;
+pub(crate) mod whitelist;
