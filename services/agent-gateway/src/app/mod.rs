@@ -26,6 +26,7 @@ pub(crate) mod revoke_agent;
 pub(crate) mod secret;
 pub(crate) mod seen;
 pub(crate) mod sign_in;
+pub(crate) mod together;
 pub(crate) mod withdraw_commands;
 pub(crate) mod write_seen;
 
@@ -33,6 +34,8 @@ use crate::config::Config;
 use crate::domain::agent::Agent;
 use crate::error::Error;
 use crate::store::agents;
+use crate::store::offers::Look;
+use crate::store::tokens::Known;
 use auth::Replica;
 use doors::Doors;
 use messaging::Bus;
@@ -40,6 +43,7 @@ use seen::Seen;
 use service::{Parts, Shutdown};
 use std::sync::Arc;
 use store::{Conn, Store};
+use together::Together;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 use types::messages::AgentChanged;
@@ -58,6 +62,12 @@ pub struct App {
     pub(crate) config: Config,
     pub(crate) doors: Doors,
     pub(crate) seen: Seen,
+    /// Who shows these tokens?
+    tokens: Together<[u8; 32], Option<Known>>,
+    /// What have these RunbookSolutions agents to run?
+    looks: Together<AgentId, Look>,
+    /// Is there work for these agents?
+    due: Together<AgentId, bool>,
     /// Counts the KiB of answers that may still be taken in.
     pub(crate) room: Arc<Semaphore>,
     shutdown: Shutdown,
@@ -74,6 +84,9 @@ impl App {
             config,
             doors: Doors::default(),
             seen: Seen::default(),
+            tokens: Together::default(),
+            looks: Together::default(),
+            due: Together::default(),
             shutdown: parts.shutdown,
         }
     }

@@ -20,9 +20,8 @@ use diesel::result::Error;
 
 /// Lists the statements that run with each poll, each answer or each second; none may read a whole table.
 pub const HOT_QUERIES: &[(&str, &str)] = &[
-    ("token_find", tokens::TOKEN_FIND),
+    ("tokens_find", tokens::TOKENS_FIND),
     ("presence_note", presence::PRESENCE_NOTE),
-    ("mailbox_due", leases::MAILBOX_DUE),
     ("mailbox_lease", leases::MAILBOX_LEASE),
     ("mailbox_find", mailbox::MAILBOX_FIND),
     ("mailbox_close", mailbox::MAILBOX_CLOSE),

@@ -14,9 +14,9 @@ struct Line {
 /// Stands in for what each statement is given; a plan for a known value is the plan that PostgreSQL makes at first.
 fn values(name: &str) -> &'static [&'static str] {
     match name {
-        "token_find" => &["sha256('7')"],
+        "tokens_find" => &["array[sha256('7'), sha256('8'), sha256('9')]"],
         "presence_note" => &["'{7,8,9}'::bigint[]", "array[now(), now(), now()]"],
-        "mailbox_due" | "tasks_look" => &["7", "now()", "3"],
+        "tasks_look" => &["'{7,8,9}'::bigint[]", "now()", "3"],
         "mailbox_lease" => &["7", "now()", "3", "now() + '10 minutes'", "16"],
         "mailbox_find" => &["array['00000000-0000-0000-0000-000000000007'::uuid]", "7"],
         "mailbox_close" => &["'{7,8,9}'::bigint[]", "now()"],
