@@ -63,7 +63,8 @@ impl<'a> Scans<'a> {
 
     async fn number(&self, statement: &str) -> i64 {
         let mut conn = self.store.get().await.expect("no connection");
-        let number: Number = sql(statement.to_owned()).get_result(&mut conn).await.expect(statement);
+        let number: Number =
+            sql(statement.to_owned()).get_result(&mut conn).await.expect(statement);
         number.number
     }
 

@@ -14,6 +14,7 @@ pub(crate) mod end_tasks;
 pub(crate) mod fade_agents;
 pub(crate) mod list;
 pub(crate) mod make_task;
+pub(crate) mod name_agents;
 pub(crate) mod offer_tasks;
 pub(crate) mod poll_token;
 pub(crate) mod publish_plugin;
@@ -33,9 +34,9 @@ pub(crate) mod write_seen;
 use crate::config::Config;
 use crate::domain::agent::Agent;
 use crate::error::Error;
-use crate::store::agents;
 use crate::store::offers::Look;
 use crate::store::tokens::Known;
+use crate::store::{agents, loaders};
 use auth::Replica;
 use doors::Doors;
 use messaging::Bus;
@@ -43,8 +44,8 @@ use seen::Seen;
 use service::{Parts, Shutdown};
 use std::sync::Arc;
 use store::{Conn, Store};
-use together::Together;
 use time::OffsetDateTime;
+use together::Together;
 use tokio::sync::Semaphore;
 use types::messages::AgentChanged;
 use types::{AgentId, Clock};
@@ -101,6 +102,7 @@ impl App {
         if numbers.is_empty() {
             return Ok(());
         }
+        loaders::agents_name(conn, numbers).await?;
         let agents = agents::agents_by_number(conn, numbers).await?;
         let changed: Vec<AgentChanged> = agents.into_iter().map(Agent::changed).collect();
         self.bus.put_all(conn, now, &changed).await?;
@@ -114,6 +116,7 @@ impl App {
         number: AgentId,
         now: OffsetDateTime,
     ) -> Result<Agent, Error> {
+        loaders::agents_name(conn, &[number]).await?;
         let found = agents::agents_by_number(conn, &[number]).await?;
         let agent = found.into_iter().next().ok_or(Error::NotFound("agent"))?;
         self.bus.put(conn, now, &agent.clone().changed()).await?;

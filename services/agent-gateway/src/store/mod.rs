@@ -3,6 +3,7 @@
 pub(crate) mod agents;
 pub(crate) mod codes;
 pub(crate) mod leases;
+pub(crate) mod loaders;
 pub(crate) mod mailbox;
 pub(crate) mod offers;
 pub(crate) mod plugins;
@@ -27,6 +28,9 @@ pub const HOT_QUERIES: &[(&str, &str)] = &[
     ("mailbox_close", mailbox::MAILBOX_CLOSE),
     ("mailbox_ring", leases::MAILBOX_RING),
     ("mailbox_give_up", leases::MAILBOX_GIVE_UP),
+    ("loaders_apply", loaders::LOADERS_APPLY),
+    ("agents_rename", loaders::AGENTS_RENAME),
+    ("agents_name", loaders::AGENTS_NAME),
     ("address_find", runbook::ADDRESS_FIND),
     ("agent_self", runbook::AGENT_SELF),
     ("tasks_look", offers::TASKS_LOOK),
