@@ -7,7 +7,6 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{
     Array, BigInt, Bool, Double, HasSqlType, Jsonb, Nullable, Text, Timestamptz, Untyped,
 };
-use std::borrow::Cow;
 use std::marker::PhantomData;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -20,7 +19,7 @@ pub type Query = BoxedSqlQuery<'static, Pg, SqlQuery>;
 #[derive(Debug, Clone)]
 #[must_use = "a statement does nothing until it is run"]
 pub struct Sql<Binds = Unbound> {
-    text: Cow<'static, str>,
+    text: String,
     binds: Binds,
 }
 
@@ -38,7 +37,7 @@ pub struct Bound<Before, Value, Type> {
 
 /// Takes SQL written by hand; add values with `.bind::<Type, _>(value)`, never by putting text together. A text that
 /// differs from caller to caller is one for [`bind`].
-pub fn sql(text: impl Into<Cow<'static, str>>) -> Sql {
+pub fn sql(text: impl Into<String>) -> Sql {
     Sql { text: text.into(), binds: Unbound }
 }
 

@@ -99,7 +99,7 @@ async fn admin(statement: &str) {
     let mut tries = 0;
     loop {
         let mut conn = pool.get().await.expect("no connection");
-        match sql(statement.to_owned()).execute(&mut conn).await {
+        match sql(statement).execute(&mut conn).await {
             Ok(_) => return,
             Err(error)
                 if tries < 100 && error.to_string().contains("being accessed by other users") =>

@@ -63,13 +63,12 @@ impl<'a> Scans<'a> {
 
     async fn number(&self, statement: &str) -> i64 {
         let mut conn = self.store.get().await.expect("no connection");
-        let number: Number =
-            sql(statement.to_owned()).get_result(&mut conn).await.expect(statement);
+        let number: Number = sql(statement).get_result(&mut conn).await.expect(statement);
         number.number
     }
 
     async fn run(&self, statement: &str) {
         let mut conn = self.store.get().await.expect("no connection");
-        sql(statement.to_owned()).execute(&mut conn).await.expect(statement);
+        sql(statement).execute(&mut conn).await.expect(statement);
     }
 }

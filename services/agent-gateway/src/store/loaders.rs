@@ -18,7 +18,9 @@ pub(crate) const LOADERS_APPLY: &str = "
         select * from jsonb_to_recordset($1)
             as t(id bigint, name text, queueloc text, last_seen timestamptz, version bigint)
     ), old as (
-        select kept.queueloc from told join loader kept on kept.id = told.id where told.version > kept.version
+        select (select kept.queueloc from loader kept where kept.id = told.id and told.version > kept.version)
+            as queueloc
+        from told
     ), put as (
         insert into loader as kept (id, name, queueloc, last_seen, version)
         select id, name, queueloc, last_seen, version from told order by id
