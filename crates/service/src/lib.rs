@@ -2,11 +2,13 @@
 
 mod cli;
 mod contracts;
+mod credentials;
 mod health;
 mod house;
 mod job;
 mod notes;
 mod parts;
+mod probe;
 mod process;
 mod running;
 mod settings;
