@@ -171,7 +171,7 @@ fn investigator(
     }
 }
 
-pub(crate) fn agent(number: i64, now: OffsetDateTime) -> AgentChanged {
+fn agent(number: i64, now: OffsetDateTime) -> AgentChanged {
     AgentChanged {
         number: AgentId(number),
         id: AgentUid(Uuid::now_v7()),

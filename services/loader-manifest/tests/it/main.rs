@@ -17,8 +17,6 @@ mod loaders;
 #[cfg(test)]
 mod manifests;
 #[cfg(test)]
-mod plans;
-#[cfg(test)]
 mod rollout;
 #[cfg(test)]
 mod runs;
