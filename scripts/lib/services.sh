@@ -28,6 +28,7 @@ services_settings() {
     printf -v "${name}_ADMIN_LISTEN" '127.0.0.1:%s' "${ports[i + 5]}"
     printf -v "${name}_ADMIN_URL" 'http://127.0.0.1:%s' "${ports[i + 5]}"
     exports "${name}_DATABASE_URL" "${name}_LISTEN" "${name}_ADMIN_LISTEN" >"$dir/run/$service.env"
+    if [ "$service" = agent-gateway ]; then exports WRIT_AGENT_GATEWAY_MIG_AMQP_URL >>"$dir/run/$service.env"; fi
     run_script "$dir" "$programs/$service" "$service"
     i=$((i + 1))
   done

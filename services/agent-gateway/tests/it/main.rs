@@ -19,6 +19,12 @@ mod loaders;
 #[cfg(test)]
 mod mig;
 #[cfg(test)]
+mod mig_agent;
+#[cfg(test)]
+mod mig_heartbeats;
+#[cfg(test)]
+mod mig_work;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod outage;
