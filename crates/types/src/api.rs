@@ -8,6 +8,7 @@ pub mod manifest;
 pub mod playbook;
 pub mod plugin;
 pub mod problem;
+pub mod step;
 pub mod task;
 pub mod work;
 

@@ -15,6 +15,7 @@ mod playbook;
 mod plugin;
 mod run;
 mod search;
+mod step;
 
 use crate::cli::{Cli, Command};
 use crate::context::Context;
@@ -42,6 +43,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Playbook(args) => playbook::run(&context, args).await,
         Command::Loader(args) => loader::run(&context, args).await,
         Command::Manifest(args) => manifest::run(&context, args).await,
+        Command::Step(args) => step::run(&context, args).await,
         Command::Agents(args) => agents::run(&context, args).await,
         Command::Search(args) => search::run(&context, &args).await,
         Command::Action(command) => document::run(&context, &command).await,

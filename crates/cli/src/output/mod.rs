@@ -8,6 +8,7 @@ pub mod list;
 pub mod playbooks;
 pub mod progress;
 pub mod results;
+pub mod steps;
 pub mod table;
 pub mod text;
 pub mod views;
