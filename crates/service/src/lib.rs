@@ -5,6 +5,7 @@ mod contracts;
 mod health;
 mod house;
 mod job;
+mod meters;
 mod notes;
 mod parts;
 mod process;

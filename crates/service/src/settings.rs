@@ -49,6 +49,12 @@ pub struct Common {
     /// A file that holds the broker's URL
     #[arg(long, env = "AMQP_URL_FILE", value_name = "FILE", conflicts_with = "amqp_url")]
     amqp_url_file: Option<PathBuf>,
+    /// The service's own account on the broker; stands above the broker that all services share
+    #[arg(long, value_name = "URL")]
+    broker_url: Option<String>,
+    /// A file that holds the URL of the service's own account
+    #[arg(long, value_name = "FILE", conflicts_with = "broker_url")]
+    broker_url_file: Option<PathBuf>,
     /// The certificate authority of the broker
     #[arg(long, env = "AMQP_CA_FILE", value_name = "FILE")]
     amqp_ca_file: Option<PathBuf>,
@@ -169,8 +175,9 @@ impl Common {
     }
 
     pub(crate) fn bus(&self) -> anyhow::Result<messaging::Settings> {
-        let url = secret(self.amqp_url.as_deref(), self.amqp_url_file.as_deref())?;
-        let url = url.context("no broker is given: set --amqp-url or AMQP_URL")?;
+        let own = secret(self.broker_url.as_deref(), self.broker_url_file.as_deref())?;
+        let shared = secret(self.amqp_url.as_deref(), self.amqp_url_file.as_deref())?;
+        let url = own.or(shared).context("no broker is given: set --amqp-url or AMQP_URL")?;
         Ok(messaging::Settings {
             ca_file: self.amqp_ca_file.clone(),
             ..messaging::Settings::new(url)

@@ -14,6 +14,7 @@ pub(crate) mod end_tasks;
 pub(crate) mod fade_agents;
 pub(crate) mod list;
 pub(crate) mod make_task;
+pub(crate) mod meters;
 pub(crate) mod offer_tasks;
 pub(crate) mod poll_token;
 pub(crate) mod publish_plugin;

@@ -4,6 +4,7 @@ mod cancel_run;
 mod dispatch_run;
 mod end_runs;
 mod launch_run;
+mod meters;
 mod publish_runs;
 mod record_results;
 mod steer_run;

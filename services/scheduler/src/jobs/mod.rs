@@ -38,6 +38,9 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
         Job::every("publish_runs", Duration::from_millis(250), |service| {
             Box::pin(async move { Ok(service.app.publish_runs().await?) })
         }),
+        Job::every("measure", Duration::from_secs(10), |service| {
+            Box::pin(async move { Ok(service.app.measure().await?) })
+        }),
         Job::every("ask_for_agents", Duration::from_secs(15), |service| {
             Box::pin(async move { Ok(fleet::ask_while_empty(service).await?) })
         }),

@@ -20,11 +20,17 @@ pub(crate) struct House {
 impl House {
     /// Brings it up; panics with what `scripts/up` said when it does not come.
     pub(crate) fn up() -> Self {
+        Self::up_with(&[])
+    }
+
+    /// Brings it up with these variables beside the environment's own.
+    pub(crate) fn up_with(variables: &[(&str, &str)]) -> Self {
         let dir = tempfile::Builder::new().prefix("house-").tempdir().unwrap();
         let out = Command::new(root().join("scripts/up"))
             .args(["--apart", "--detach"])
             .arg(dir.path())
             .env("WRIT_PROFILE", "dev")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .output()
             .unwrap();

@@ -3,7 +3,11 @@
 //! `cfg(test)` tells clippy that helpers are test code too.
 
 #[cfg(test)]
+mod collector;
+#[cfg(test)]
 mod dependencies;
+#[cfg(test)]
+mod enrolment;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
@@ -12,3 +16,5 @@ mod house;
 mod investigator;
 #[cfg(test)]
 mod kill_services;
+#[cfg(test)]
+mod traces;
