@@ -92,3 +92,11 @@ uuid_id!(
     /// Names a task of a RunbookSolutions agent.
     TaskId
 );
+uuid_id!(
+    /// Names one execution of a playbook; given by the scheduler.
+    ExecutionId
+);
+uuid_id!(
+    /// Names one run of a step of an execution, as in `/v1/steps`; given by the scheduler.
+    StepRunId
+);

@@ -26,8 +26,8 @@ pub use command::{CommandStatus, OperationResult};
 pub use dispatch::{Dispatch, StopWhen, Wave};
 pub use envelope::Envelope;
 pub use ids::{
-    ActionId, AgentId, AgentUid, CommandId, InvestigatorId, LoaderId, ManifestId, PluginId, RunId,
-    TaskId, TeamId,
+    ActionId, AgentId, AgentUid, CommandId, ExecutionId, InvestigatorId, LoaderId, ManifestId,
+    PluginId, RunId, StepRunId, TaskId, TeamId,
 };
 pub use investigator::InvestigatorStatus;
 pub use loader::ManifestStatus;

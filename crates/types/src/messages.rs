@@ -9,9 +9,12 @@ pub mod audit;
 pub mod command;
 pub mod investigator;
 pub mod loader;
+pub mod manual;
 pub mod replica;
 
-pub use action::{ActionAccepted, ActionCancelled, ActionChanged, ActionSteered};
+pub use action::{
+    ActionAccepted, ActionCancelled, ActionChanged, ActionProposed, ActionRefused, ActionSteered,
+};
 pub use agent::{AgentChanged, AgentSeen};
 pub use audit::AuditNoted;
 pub use command::{
@@ -19,6 +22,7 @@ pub use command::{
 };
 pub use investigator::{InvestigatorChanged, InvestigatorDigest};
 pub use loader::{LoaderChanged, ManifestChanged};
+pub use manual::{ManualAnswered, ManualExpired, ManualRequested, ManualWithdrawn};
 pub use replica::ReplicaRequested;
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -95,6 +99,8 @@ kinds! {
     ActionCancelled: "An investigator withdrew an action.", [API] => [SCHEDULER];
     ActionSteered: "An investigator paused an action or let it go on.", [API] => [SCHEDULER];
     ActionChanged: "The run of an action changed.", [SCHEDULER] => [API];
+    ActionProposed: "A playbook wants a signed action to run.", [SCHEDULER] => [API];
+    ActionRefused: "A proposed action was refused.", [API] => [SCHEDULER];
     CommandPlanned: "Commands were made that are held back for now.", [SCHEDULER] => [API];
     CommandIssued: "Commands were made for agents.", [SCHEDULER] => [GATEWAY, API];
     CommandWithdrawn: "Open commands were ended by the house.", [SCHEDULER] => [GATEWAY, API];
@@ -104,6 +110,10 @@ kinds! {
     AgentSeen: "Agents were heard.", [GATEWAY] => [SCHEDULER, API];
     LoaderChanged: "A loader was created, changed or heard; the whole of it without its key.", [LOADER] => [API, GATEWAY];
     ManifestChanged: "A manifest was created, signed or changed; the whole of it without its content.", [LOADER] => [API, GATEWAY];
+    ManualRequested: "A playbook reached a step that people are to do.", [SCHEDULER] => [MANUAL];
+    ManualWithdrawn: "A manual step is needed no longer.", [SCHEDULER] => [MANUAL];
+    ManualAnswered: "Somebody answered a manual step.", [MANUAL] => [SCHEDULER];
+    ManualExpired: "Nobody answered a manual step before its deadline.", [MANUAL] => [SCHEDULER];
     AuditNoted: "Investigators changed something through a service, or it refused somebody.", [GATEWAY, LOADER, MANUAL, SCHEDULER] => [API];
 }
 

@@ -210,8 +210,10 @@ impl<D: Dialect> Worker<D> {
         &self,
         agent: &Agent<D::Identity>,
         given: Given,
-        doubt: Doubt,
+        mut doubt: Doubt,
     ) -> Vec<(Instant, Turn)> {
+        // once the server has said what became of the answer, nothing sent after that can be the first to arrive
+        let mut settled = false;
         if agent.nature == Nature::Lying {
             self.lie(agent, given).await;
         }
@@ -236,10 +238,12 @@ impl<D: Dialect> Worker<D> {
                         let asked = Truth::Asked(given.action);
                         self.record.answered(agent.number, given.run, status, asked, verdict);
                     }
+                    (doubt, settled) = (Doubt::None, true);
                 }
                 Err(error) => {
                     self.record.failed(&error);
-                    return vec![(Instant::now() + AGAIN, Turn::Answer(given, Doubt::Sent))];
+                    let doubt = if settled { Doubt::None } else { Doubt::Sent };
+                    return vec![(Instant::now() + AGAIN, Turn::Answer(given, doubt))];
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Actions: accepted and cancelled by investigation-api, run by the scheduler.
 
 use super::Message;
-use crate::{ActionId, Dispatch, InvestigatorId};
+use crate::{ActionId, Dispatch, ExecutionId, InvestigatorId, StepRunId};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -21,6 +21,12 @@ pub struct ActionAccepted {
     /// How its commands are to be given out; absent for all at once.
     #[serde(default)]
     pub dispatch: Option<Dispatch>,
+    /// The execution of a playbook that proposed it; absent for an action of an investigator.
+    #[serde(default)]
+    pub execution_id: Option<ExecutionId>,
+    /// The run of the step that proposed it.
+    #[serde(default)]
+    pub step: Option<StepRunId>,
 }
 
 impl Message for ActionAccepted {
@@ -28,6 +34,44 @@ impl Message for ActionAccepted {
 
     fn subject(&self) -> String {
         self.id.to_string()
+    }
+}
+
+/// A playbook wants an action to run that investigators have signed; answered by `action.accepted` or `action.refused`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ActionProposed {
+    /// The document with its signatures; nothing in the house can make them.
+    pub document: String,
+    /// The execution.
+    pub execution_id: ExecutionId,
+    /// The run of the step.
+    pub step: StepRunId,
+}
+
+impl Message for ActionProposed {
+    const KIND: &'static str = "action.proposed.v1";
+
+    fn subject(&self) -> String {
+        self.step.to_string()
+    }
+}
+
+/// A proposed action was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ActionRefused {
+    /// The execution.
+    pub execution_id: ExecutionId,
+    /// The run of the step.
+    pub step: StepRunId,
+    /// Why, for people.
+    pub reason: String,
+}
+
+impl Message for ActionRefused {
+    const KIND: &'static str = "action.refused.v1";
+
+    fn subject(&self) -> String {
+        self.step.to_string()
     }
 }
 

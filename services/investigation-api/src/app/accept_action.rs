@@ -75,6 +75,8 @@ impl App {
                     posted_by,
                     at: now,
                     dispatch: dispatch.clone(),
+                    execution_id: None,
+                    step: None,
                 };
                 self.bus.put(conn, now, &event).await?;
                 let entry = Entry::done(

@@ -312,6 +312,8 @@ pub(crate) fn accepted(id: i64, document: &str) -> ActionAccepted {
         posted_by,
         at: NOW,
         dispatch: None,
+        execution_id: None,
+        step: None,
     }
 }
 
