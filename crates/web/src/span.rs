@@ -28,7 +28,6 @@ impl RootSpanBuilder for RootSpan {
             http.request.method = method,
             http.route = Empty,
             url.path = request.path(),
-            url.scheme = request.connection_info().scheme(),
             http.response.status_code = Empty,
             request.id = RequestId::of(request).0,
         );

@@ -13,14 +13,15 @@ class Plugin:
         return {"number": number}
 "#;
 
-/// Enrols the agent as `house` with one plugin; gives the plugin's command key.
-pub(crate) async fn enrol(house: &mut House, investigator: &Investigator) -> String {
+/// Enrols the agent as `house` with one plugin; gives the plugin's command key
+/// and the agent's process.
+pub(crate) async fn enrol(house: &mut House, investigator: &Investigator) -> (String, u32) {
     let keys = house.path("keys");
     std::fs::create_dir(&keys).unwrap();
     std::fs::write(keys.join("admin.asc"), investigator.public_key()).unwrap();
     let plugin = json!({"name": "note", "version": "1", "script": PLUGIN, "commands": {"note": {"function": "note"}}});
     let plugin = investigator.ask(Method::POST, "/v1/plugins", Some(&plugin.to_string())).await;
-    house.start_agent(&keys);
+    let agent = house.start_agent(&keys);
     let waiting = |codes: &serde_json::Value| {
         codes["items"].as_array().is_some_and(|codes| !codes.is_empty())
     };
@@ -42,7 +43,7 @@ pub(crate) async fn enrol(house: &mut House, investigator: &Investigator) -> Str
     loop {
         let reached = investigator.ask(Method::POST, "/v1/actions/preview", Some(&preview)).await;
         if reached["count"] == 1 {
-            return key;
+            return (key, agent);
         }
         assert!(
             std::time::Instant::now() < deadline,
@@ -50,4 +51,10 @@ pub(crate) async fn enrol(house: &mut House, investigator: &Investigator) -> Str
         );
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+}
+
+/// Starts the agent again, which is enrolled already.
+pub(crate) fn restart_agent(house: &mut House) -> u32 {
+    let keys = house.path("keys");
+    house.start_agent(&keys)
 }

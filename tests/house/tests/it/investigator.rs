@@ -88,6 +88,21 @@ impl Investigator {
         panic!("{path}: no answer: {last}");
     }
 
+    /// Asks once; anything but a success is a fault.
+    pub(crate) async fn once(&self, method: Method, path: &str, body: Option<&str>) -> Value {
+        let answer = self.send(method, path, body).await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Reads once; that there is nothing is an answer too.
+    pub(crate) async fn once_unless_absent(&self, path: &str) {
+        let answer = self.send(Method::GET, path, None).await.unwrap();
+        let status = answer.status();
+        assert!(status.is_success() || status == StatusCode::NOT_FOUND, "{path}: {status}");
+    }
+
     /// Asks until `wanted` holds of the answer.
     pub(crate) async fn ask_until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;

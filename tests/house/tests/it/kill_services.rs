@@ -12,7 +12,7 @@ const ACTIONS: usize = 200;
 async fn every_result_arrives_once_whichever_service_is_killed() {
     let mut house = House::up();
     let investigator = Investigator::of(&house);
-    let module = enrol(&mut house, &investigator).await;
+    let (module, _) = enrol(&mut house, &investigator).await;
     let ledger = house.path("ledger");
 
     let mut ids = Vec::new();

@@ -9,6 +9,8 @@ mod dependencies;
 #[cfg(test)]
 mod enrolment;
 #[cfg(test)]
+mod eyes;
+#[cfg(test)]
 mod fleet;
 #[cfg(test)]
 mod house;
@@ -16,5 +18,13 @@ mod house;
 mod investigator;
 #[cfg(test)]
 mod kill_services;
+#[cfg(test)]
+mod restore;
+#[cfg(test)]
+mod rights;
+#[cfg(test)]
+mod rolling;
+#[cfg(test)]
+mod threats;
 #[cfg(test)]
 mod traces;

@@ -2,8 +2,10 @@
 
 use crate::collector::{Collector, Span};
 use crate::enrolment::enrol;
+use crate::eyes::every_metric_exists;
 use crate::house::House;
 use crate::investigator::Investigator;
+use crate::rights::a_stolen_account_is_confined;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -39,7 +41,7 @@ async fn an_order_is_followed_to_its_result() {
         [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "100")];
     let mut house = House::up_with(&variables);
     let mut investigator = Investigator::of(&house);
-    let module = enrol(&mut house, &investigator).await;
+    let (module, _) = enrol(&mut house, &investigator).await;
 
     let parameters = json!({"path": house.path("ledger"), "number": 1});
     let action = investigator.sign("traced", "name='house'", &module, &parameters);
@@ -77,6 +79,14 @@ async fn an_order_is_followed_to_its_result() {
     let line: Value = serde_json::from_str(line).unwrap();
     assert_eq!(line["trace_id"], ORDER.0, "{line}");
     assert_eq!(line["service.name"], "scheduler", "{line}");
+
+    // a house costs seconds to bring up: what else is to be seen of one that works is looked at here
+    let stranger = format!("{}/v1/agents", house.var("WRIT_URL"));
+    let http = reqwest::Client::builder().build().unwrap();
+    let refused = http.get(stranger).bearer_auth("nobody's").send().await.unwrap();
+    assert_eq!(refused.status(), 401);
+    every_metric_exists(&house).await;
+    a_stolen_account_is_confined(&house).await;
 }
 
 fn header((trace, span): (&str, &str)) -> String {
