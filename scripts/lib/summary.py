@@ -1,6 +1,6 @@
 """Adds up what `cargo test` says of each test binary (standard input) and what other checks said (arguments).
 
-summary.py PASSED FAILED EXIT_CODE: the counts of the other checks, and how `cargo test` ended. Prints which tests failed and,
+summary.py PASSED FAILED SKIPPED EXIT_CODE: the counts of the other checks, and how `cargo test` ended. Prints which tests failed and,
 as the last line, `N passed, N failed, N skipped`; ends with 1 if anything failed.
 """
 
@@ -14,8 +14,8 @@ DEAD = re.compile(r"^error: (?:test failed, to rerun pass|could not compile) .*"
 
 
 def main():
-    passed, failed, ended = map(int, sys.argv[1:])
-    skipped, names, dead = 0, [], []
+    passed, failed, skipped, ended = map(int, sys.argv[1:])
+    before, names, dead = failed, [], []
     failed_binaries = 0
     for line in sys.stdin:
         line = line.rstrip("\n")
@@ -28,7 +28,7 @@ def main():
         elif DEAD.match(line):
             dead.append(line)
     lost = max(len(dead) - failed_binaries, 0)
-    if ended != 0 and failed == 0 and lost == 0:
+    if ended != 0 and failed == before and lost == 0:
         lost = 1
     print()
     for line in names + (dead if lost else []):

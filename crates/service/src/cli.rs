@@ -1,16 +1,23 @@
 //! The command line of a service.
 
+use crate::probe;
 use crate::process::{self, Telemetry};
 use crate::start::{self, start};
 use crate::{Health, Service, Settings, Tasks};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use messaging::Shutdown;
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
 /// Is all of a service's `main`: serves, or does what the subcommand says.
 pub fn main<S: Service>() -> ExitCode {
-    let matches = match command::<S>().try_get_matches() {
+    main_from::<S>(std::env::args_os())
+}
+
+/// Does the same with other words than the process's own; the first is the program's name.
+pub(crate) fn main_from<S: Service>(words: impl Iterator<Item = OsString>) -> ExitCode {
+    let matches = match command::<S>().try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => return explain(&error),
     };
@@ -51,6 +58,7 @@ fn command<S: Service>() -> Command {
         .about(format!("Writ's {}; without a command it serves", S::NAME))
         .subcommand(Command::new("migrate").about("Brings the database up to date and ends"))
         .subcommand(Command::new("openapi").about("Prints the OpenAPI document and ends"))
+        .subcommand(probe::command())
         .subcommands(S::commands())
 }
 
@@ -59,6 +67,10 @@ fn dispatch<S: Service>(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         let document = web::openapi::document(S::NAME, S::routes);
         writeln!(std::io::stdout(), "{}", document.to_pretty_json()?)?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some((probe::NAME, own)) = matches.subcommand() {
+        let listen = matches.get_one::<String>("admin_listen").map_or("", String::as_str);
+        return probe::run(own, listen).map(|()| ExitCode::SUCCESS);
     }
     let telemetry = Telemetry::from_arg_matches(matches)?;
     let settings = Settings::<S>::from_matches(matches)?;

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use futures_util::future::{BoxFuture, try_join_all};
 use messaging::Shutdown;
+use std::env::ArgsOs;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ struct Front {
 }
 
 trait Member {
+    fn name(&self) -> &'static str;
+    fn main(&self, words: ArgsOs) -> ExitCode;
     fn settings(&self) -> Result<Box<dyn Configured>, clap::Error>;
     fn openapi(&self) -> anyhow::Result<(&'static str, String)>;
 }
@@ -53,6 +56,14 @@ trait Started: Send {
 struct Of<S>(std::marker::PhantomData<fn() -> S>);
 
 impl<S: Service> Member for Of<S> {
+    fn name(&self) -> &'static str {
+        S::NAME
+    }
+
+    fn main(&self, words: ArgsOs) -> ExitCode {
+        cli::main_from::<S>(words)
+    }
+
     fn settings(&self) -> Result<Box<dyn Configured>, clap::Error> {
         Ok(Box::new(Settings::<S>::parse(std::iter::empty::<&str>())?))
     }
@@ -106,8 +117,16 @@ impl House {
         self
     }
 
-    /// Is all of the process's `main`: serves, or does what the subcommand says.
+    /// Is all of the process's `main`: serves, or does what the subcommand says. A service's name as the first word makes it
+    /// the process of this service alone, so that an image needs one program.
     pub fn main(self) -> ExitCode {
+        let first = std::env::args_os().nth(1);
+        let alone = self.members.iter().find(|m| first.as_ref().is_some_and(|f| f == m.name()));
+        if let Some(member) = alone {
+            let mut words = std::env::args_os();
+            let _ = words.next(); // the service's name then stands for the program's
+            return member.main(words);
+        }
         // the groups of settings would each put their own words there
         let about = "All services of Writ in one process; without a command it serves";
         let matches = match Front::augment_args(self.command()).about(about).try_get_matches() {

@@ -2,12 +2,14 @@
 
 mod cli;
 mod contracts;
+mod credentials;
 mod health;
 mod house;
 mod job;
 mod meters;
 mod notes;
 mod parts;
+mod probe;
 mod process;
 mod running;
 mod settings;

@@ -41,6 +41,7 @@ pub(crate) struct Ending {
     pub(crate) admin_task: tokio::task::JoinHandle<std::io::Result<()>>,
     pub(crate) work: Shutdown,
     pub(crate) relay: Shutdown,
+    pub(crate) linger: Duration,
     pub(crate) drain: Duration,
 }
 
@@ -77,9 +78,10 @@ impl<S: Service> Running<S> {
 }
 
 impl Ending {
-    /// Ends: no new work, the requests at hand, consumers and jobs, what is left in the outbox.
+    /// Ends: a while in which callers still find it, no new work, the requests at hand, consumers and jobs, what is left in the outbox.
     async fn run(self, service: &'static str) -> anyhow::Result<()> {
         self.health.stopping();
+        tokio::time::sleep(self.linger).await;
         // the server cuts requests off at the end of the drain; the grace is for its own threads
         let _ = tokio::time::timeout(self.drain + GRACE, self.http.stop(true)).await;
         self.work.trigger();

@@ -2,9 +2,10 @@
 //! `WRIT_SCHEDULER_DATABASE_URL`. So one environment serves five processes as well as all five in one.
 
 use crate::Service;
+use crate::credentials::{self, secret};
 use anyhow::Context;
 use clap::{ArgAction, Args, Command, FromArgMatches};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use types::Clock;
 use web::{Network, Origin, TrustedProxies};
@@ -19,6 +20,12 @@ pub struct Common {
     /// A file that holds the database URL, for secrets mounted as files
     #[arg(long, value_name = "FILE", conflicts_with = "database_url")]
     database_url_file: Option<PathBuf>,
+    /// A file with the database's user, in place of the URL's
+    #[arg(long, value_name = "FILE")]
+    database_user_file: Option<PathBuf>,
+    /// A file with the database's password, in place of the URL's
+    #[arg(long, value_name = "FILE")]
+    database_password_file: Option<PathBuf>,
     /// The certificate authority of the database
     #[arg(long, value_name = "FILE")]
     database_ca_file: Option<PathBuf>,
@@ -37,7 +44,10 @@ pub struct Common {
     /// How many event loops serve callers
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
     workers: usize,
-    /// How many seconds running requests may take after the word to stop
+    /// How many seconds it goes on serving after the word to stop, no longer ready, so that balancers can turn away first
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    linger: u64,
+    /// How many seconds running requests may take after that
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     drain: u64,
     /// Leave the database as it is; `migrate` was run before
@@ -55,6 +65,12 @@ pub struct Common {
     /// A file that holds the URL of the service's own account
     #[arg(long, value_name = "FILE", conflicts_with = "broker_url")]
     broker_url_file: Option<PathBuf>,
+    /// A file with the broker's user, in place of the URL's
+    #[arg(long, env = "AMQP_USER_FILE", value_name = "FILE")]
+    amqp_user_file: Option<PathBuf>,
+    /// A file with the broker's password, in place of the URL's
+    #[arg(long, env = "AMQP_PASSWORD_FILE", value_name = "FILE")]
+    amqp_password_file: Option<PathBuf>,
     /// The certificate authority of the broker
     #[arg(long, env = "AMQP_CA_FILE", value_name = "FILE")]
     amqp_ca_file: Option<PathBuf>,
@@ -165,6 +181,8 @@ impl Common {
             let name = service.replace('-', "_").to_uppercase();
             format!("no database is given: set --database-url or WRIT_{name}_DATABASE_URL")
         })?;
+        let (user, password) = (&self.database_user_file, &self.database_password_file);
+        let url = credentials::put(url, user.as_ref(), password.as_ref())?;
         Ok(store::Settings {
             max_size: self.database_pool,
             ca_file: self.database_ca_file.clone(),
@@ -176,8 +194,15 @@ impl Common {
 
     pub(crate) fn bus(&self) -> anyhow::Result<messaging::Settings> {
         let own = secret(self.broker_url.as_deref(), self.broker_url_file.as_deref())?;
-        let shared = secret(self.amqp_url.as_deref(), self.amqp_url_file.as_deref())?;
-        let url = own.or(shared).context("no broker is given: set --amqp-url or AMQP_URL")?;
+        let url = match own {
+            Some(own) => own,
+            None => {
+                let url = secret(self.amqp_url.as_deref(), self.amqp_url_file.as_deref())?;
+                let url = url.context("no broker is given: set --amqp-url or AMQP_URL")?;
+                let (user, password) = (&self.amqp_user_file, &self.amqp_password_file);
+                credentials::put(url, user.as_ref(), password.as_ref())?
+            }
+        };
         Ok(messaging::Settings {
             ca_file: self.amqp_ca_file.clone(),
             ..messaging::Settings::new(url)
@@ -217,6 +242,10 @@ impl Common {
         Duration::from_secs(self.drain)
     }
 
+    pub(crate) fn linger(&self) -> Duration {
+        Duration::from_secs(self.linger)
+    }
+
     pub(crate) fn start_timeout(&self) -> Duration {
         Duration::from_secs(self.start_timeout)
     }
@@ -232,14 +261,4 @@ impl Common {
     pub(crate) fn admin_listen(&self) -> &str {
         &self.admin_listen
     }
-}
-
-/// Takes a secret as it is given, or from its file.
-fn secret(given: Option<&str>, file: Option<&Path>) -> anyhow::Result<Option<String>> {
-    let Some(file) = file else {
-        return Ok(given.map(ToOwned::to_owned));
-    };
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("the secret file {} cannot be read", file.display()))?;
-    Ok(Some(text.trim().to_owned()))
 }

@@ -82,6 +82,7 @@ pub async fn start<S: Service>(
             admin_task: admin,
             work,
             relay,
+            linger: common.linger(),
             drain: common.drain(),
         },
     })

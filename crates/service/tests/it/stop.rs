@@ -59,3 +59,21 @@ async fn a_request_that_does_not_end_is_cut_off_after_the_drain() {
     process.running.stop().await.unwrap();
     assert!(slow.await.unwrap().is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_it_lingers_it_is_not_ready_and_still_serves() {
+    let process = process(&["--linger", "5"]).await;
+    let (url, admin) = (process.running.url(), process.running.admin_url());
+    let http = process.http.clone();
+    let stopping = tokio::spawn(process.running.stop());
+    until(PATIENCE, async || {
+        http.get(format!("{admin}/readyz")).send().await.unwrap().status() == 503
+    })
+    .await;
+    if !stopping.is_finished() {
+        let answer = http.get(format!("{url}/api/v1/ip")).send().await;
+        assert!(answer.is_ok() || stopping.is_finished(), "{answer:?}");
+    }
+    stopping.await.unwrap().unwrap();
+    assert!(http.get(format!("{url}/api/v1/ip")).send().await.is_err(), "the port is closed");
+}
