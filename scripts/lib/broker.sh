@@ -1,21 +1,22 @@
 # shellcheck shell=bash
 # The accounts on a private broker: one for each service with its own rights, one that may do everything (tools, tests), one
-# for the agents of MIG.
+# for the agents of MIG, and one for who speaks with those.
 
-# broker_accounts API PLACE PROGRAMS: needs the passwords in AMQP_PASSWORD, MIG_AMQP_PASSWORD, WRIT_<SERVICE>_AMQP_PASSWORD;
-# prints `export …='…'` lines. PLACE is host:port; PROGRAMS has all-in-one, which tells the rights.
+# broker_accounts API PLACE PROGRAMS: needs the passwords in AMQP_PASSWORD, MIG_AMQP_PASSWORD, MIG_GATEWAY_AMQP_PASSWORD and
+# WRIT_<SERVICE>_AMQP_PASSWORD; prints `export …='…'` lines. PLACE is host:port; PROGRAMS has all-in-one, which tells the rights.
 broker_accounts() {
   local api=$1 place=$2 programs=$3 rights path json service secret
   broker_put "$api" vhosts/writ '{}'
   broker_put "$api" vhosts/mig '{}'
   broker_put "$api" users/writ "{\"password\":\"$AMQP_PASSWORD\",\"tags\":\"\"}"
   broker_put "$api" users/mig-agent "{\"password\":\"$MIG_AMQP_PASSWORD\",\"tags\":\"\"}"
+  broker_put "$api" users/mig-gateway "{\"password\":\"$MIG_GATEWAY_AMQP_PASSWORD\",\"tags\":\"\"}"
   broker_put "$api" permissions/writ/writ '{"configure":".*","write":".*","read":".*"}'
-  # The rights that MIG documents for its scheduler and for its agents.
-  broker_put "$api" permissions/mig/writ '{
-    "configure": "^(toagents|toschedulers|toworkers|mig\\.agt\\..*)$",
-    "write": "^(toagents|toworkers|mig\\.agt\\.(heartbeats|results))$",
-    "read": "^(toagents|toschedulers|toworkers|mig\\.agt\\.(heartbeats|results))$"}'
+  # The rights that MIG documents for its scheduler and for its agents, without what no agent needs any more.
+  broker_put "$api" permissions/mig/mig-gateway '{
+    "configure": "^(toagents|toschedulers|mig\\.agt\\..*)$",
+    "write": "^(toagents|mig\\.agt\\.(heartbeats|results))$",
+    "read": "^(toschedulers|mig\\.agt\\.(heartbeats|results))$"}'
   broker_put "$api" permissions/mig/mig-agent '{
     "configure": "^mig\\.agt\\..*$",
     "write": "^(toschedulers|mig\\.agt\\..*)$",
@@ -29,6 +30,7 @@ broker_accounts() {
     echo "export WRIT_$(upper "$service")_BROKER_URL='amqp://writ-$service:${!secret}@$place/writ'"
   done
   echo "export AMQP_URL='amqp://writ:$AMQP_PASSWORD@$place/writ'"
+  echo "export WRIT_AGENT_GATEWAY_MIG_AMQP_URL='amqp://mig-gateway:$MIG_GATEWAY_AMQP_PASSWORD@$place/mig'"
   echo "export WRIT_MIG_AMQP_URL='amqp://mig-agent:$MIG_AMQP_PASSWORD@$place/mig'"
 }
 

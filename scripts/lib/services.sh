@@ -31,6 +31,7 @@ services_settings() {
     # an account of its own on a private broker; on another's, the one that was given
     account=${name}_BROKER_URL
     if [ -n "${!account:-}" ]; then exports "$account" >>"$dir/run/$service.env"; else exports AMQP_URL >>"$dir/run/$service.env"; fi
+    if [ "$service" = agent-gateway ]; then exports WRIT_AGENT_GATEWAY_MIG_AMQP_URL >>"$dir/run/$service.env"; fi
     run_script "$dir" "$programs/$service" "$service"
     i=$((i + 1))
   done

@@ -10,7 +10,7 @@ mod bus;
 mod consume;
 mod delivery;
 pub mod inbox;
-mod link;
+pub mod link;
 mod meters;
 mod outbox;
 mod publisher;

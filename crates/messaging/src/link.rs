@@ -14,28 +14,31 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// How long the broker may take to answer anything.
-pub(crate) const RPC: Duration = Duration::from_secs(10);
+pub const RPC: Duration = Duration::from_secs(10);
 /// A peer that is silent for twice as many seconds is gone.
 const HEARTBEAT: u16 = 10;
 
 /// Says why the broker did not do something.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LinkError {
+pub enum LinkError {
+    /// It says why.
     #[error("{0}")]
     Broker(#[from] lapin::Error),
+    /// It says nothing.
     #[error("the broker did not answer for {} s", RPC.as_secs())]
     Silent,
+    /// Something that was there is not any more.
     #[error("{0}")]
     Gone(&'static str),
 }
 
 /// Waits for an answer of the broker: a broker that is out of memory or disk does not refuse, it keeps silent.
-pub(crate) async fn rpc<T>(call: impl Future<Output = lapin::Result<T>>) -> Result<T, LinkError> {
+pub async fn rpc<T>(call: impl Future<Output = lapin::Result<T>>) -> Result<T, LinkError> {
     Ok(tokio::time::timeout(RPC, call).await.map_err(|_elapsed| LinkError::Silent)??)
 }
 
 /// Is one connection, shared by the channels on it.
-pub(crate) struct Link {
+pub struct Link {
     name: String,
     uri: AMQPUri,
     tls: OwnedTLSConfig,
@@ -45,7 +48,7 @@ pub(crate) struct Link {
 
 impl Link {
     /// Reads the settings; connects to nothing yet.
-    pub(crate) fn new(name: String, settings: &Settings) -> anyhow::Result<Self> {
+    pub fn new(name: String, settings: &Settings) -> anyhow::Result<Self> {
         let mut uri: AMQPUri = settings.url.parse().map_err(|error| {
             anyhow!(
                 "the broker's URL does not parse ({error}); it looks like amqp://user:password@host:port/vhost"
@@ -57,12 +60,12 @@ impl Link {
     }
 
     /// Tells whether the connection stands.
-    pub(crate) fn is_up(&self) -> bool {
+    pub fn is_up(&self) -> bool {
         self.live().is_some()
     }
 
     /// Opens a channel, on a new connection when there is none.
-    pub(crate) async fn channel(&self) -> Result<Channel, LinkError> {
+    pub async fn channel(&self) -> Result<Channel, LinkError> {
         let connection = self.connection().await?;
         let opened = rpc(connection.create_channel()).await;
         if opened.is_err() {
@@ -72,7 +75,7 @@ impl Link {
     }
 
     /// Closes the connection, waiting shortly for the broker to say good-bye.
-    pub(crate) async fn close(&self) {
+    pub async fn close(&self) {
         if let Some(connection) = self.current.swap(None) {
             let goodbye = connection.close(200, "OK".into());
             let _silent = tokio::time::timeout(Duration::from_secs(1), goodbye).await;
@@ -110,25 +113,32 @@ impl Link {
 }
 
 /// Grows from a tenth of a second to five seconds, each with jitter, so that a broker that comes back is not trampled.
-pub(crate) struct Pause {
+pub struct Pause {
     next: Duration,
+}
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Pause {
     const FIRST: Duration = Duration::from_millis(100);
     const LONGEST: Duration = Duration::from_secs(5);
 
-    pub(crate) fn new() -> Self {
+    /// Begins with the shortest.
+    pub fn new() -> Self {
         Self { next: Self::FIRST }
     }
 
     /// Starts over, after a success.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.next = Self::FIRST;
     }
 
     /// Gives how long to wait now.
-    pub(crate) fn take(&mut self) -> Duration {
+    pub fn take(&mut self) -> Duration {
         let now = self.next;
         self.next = (now * 2).min(Self::LONGEST);
         jitter(now)

@@ -1,5 +1,6 @@
 //! The settings that are this service's own.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Holds the settings of agent-gateway.
@@ -49,9 +50,40 @@ pub struct Config {
     /// Bytes of answers that are taken in at a time; agents beyond that wait or come again. At least 32 MiB.
     #[arg(long, value_name = "BYTES", default_value = "134217728", value_parser = clap::value_parser!(u32).range(33_554_432..))]
     pub answers_in_flight: u32,
+    /// The virtual host of MIG's agents on the broker, with an account of its own: amqp://user:password@host:port/mig;
+    /// without it MIG agents are heard over HTTP only and given nothing.
+    #[arg(long, value_name = "URL")]
+    pub mig_amqp_url: Option<String>,
+    /// The kind of the exchanges `toagents` and `toschedulers`: `topic` lets the broker hold each agent to its own routing
+    /// key, `direct` is what the original's scheduler declares.
+    #[arg(long, value_name = "KIND", default_value = "direct")]
+    pub mig_exchange: ExchangeKind,
+    /// The file that lists the queue locations of MIG agents that are heard: one a line, or `re:` and a pattern; without it
+    /// all are.
+    #[arg(long, value_name = "FILE")]
+    pub mig_whitelist: Option<PathBuf>,
+    /// Seconds between two heartbeats of MIG agents, as their own configuration says (heartbeatfreq); after five of them
+    /// without one an agent is idle.
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds(1..=86_400))]
+    pub mig_heartbeat: Duration,
+    /// Seconds without a heartbeat after which an idle MIG agent is offline.
+    #[arg(long, value_name = "SECONDS", default_value = "1200", value_parser = seconds(1..=2_592_000))]
+    pub mig_timeout: Duration,
+    /// Seconds between two removals of the queues of MIG agents that are gone.
+    #[arg(long, value_name = "SECONDS", default_value = "86400", value_parser = seconds(1..=2_592_000))]
+    pub mig_queue_cleanup: Duration,
     /// Hours that answered commands and documents are kept after their action's end, for answers that come late.
     #[arg(long, value_name = "HOURS", default_value = "168", value_parser = clap::value_parser!(u32).range(1..=87_600))]
     pub keep_hours: u32,
+}
+
+/// Is a kind of exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExchangeKind {
+    /// By the whole routing key.
+    Direct,
+    /// By the words of the routing key; the broker can check who uses which.
+    Topic,
 }
 
 /// Is on or off.

@@ -2,7 +2,7 @@
 //!
 //! It enrols them (device flow), knows them (identity, machine, plugins, whether they are alive), keeps what waits for
 //! each in a mailbox, hands it out under leases and takes the answers back.
-//! `http`, `consume` and `jobs` are the ways in; each calls one function of `app`.
+//! `http`, `consume`, `jobs` and `mig` (agents over AMQP) are the ways in; each calls one function of `app`.
 
 mod app;
 mod config;
@@ -11,6 +11,7 @@ mod domain;
 mod error;
 mod http;
 mod jobs;
+mod mig;
 mod store;
 
 use crate::http::guesses::Guesses;
@@ -23,13 +24,14 @@ use auth::{HasReplica, Replica};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use messaging::{Bus, Subscription};
 use service::{Job, Parts, Service};
+use std::sync::Arc;
 use types::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Is the service: its use cases behind HTTP, messages and timers.
 pub struct AgentGateway {
     /// What it can do.
-    pub app: App,
+    pub app: Arc<App>,
     guesses: Guesses,
 }
 
@@ -39,7 +41,11 @@ impl Service for AgentGateway {
     type Config = Config;
 
     async fn build(parts: Parts, config: Config) -> anyhow::Result<Self> {
-        Ok(Self { app: App::new(parts, config), guesses: Guesses::default() })
+        let (tasks, shutdown) = (parts.tasks.clone(), parts.shutdown.clone());
+        let (mig, asked) = mig::Mig::new(&config);
+        let app = Arc::new(App::new(parts, config, mig));
+        mig::run(&app, asked, &tasks, &shutdown).await?;
+        Ok(Self { app, guesses: Guesses::default() })
     }
 
     fn routes(config: &mut ServiceConfig<'_>) {

@@ -118,6 +118,7 @@ pub(crate) fn agent(number: i64, name: &str) -> AgentChanged {
         started: NOW - Duration::hours(2),
         last_seen: NOW - Duration::seconds(10),
         refreshed: NOW - Duration::hours(1),
+        conflict_since: None,
         revision: 1,
     }
 }

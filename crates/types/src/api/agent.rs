@@ -31,6 +31,13 @@ pub struct AgentView {
     /// The address that it is known by, where agents are known by address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// Since when another process of the same queue location is heard beside this one.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::serde::rfc3339::option"
+    )]
+    pub conflict_since: Option<OffsetDateTime>,
 }
 
 /// Makes an agent that is known by its address: `POST /v1/agents`.

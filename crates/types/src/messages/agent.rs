@@ -53,6 +53,13 @@ pub struct AgentChanged {
     /// When it last described its machine.
     #[serde(with = "time::serde::rfc3339")]
     pub refreshed: OffsetDateTime,
+    /// Since when another process of the same queue location is heard beside this one.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::serde::rfc3339::option"
+    )]
+    pub conflict_since: Option<OffsetDateTime>,
     /// Grows with each change of this agent.
     pub revision: i64,
 }

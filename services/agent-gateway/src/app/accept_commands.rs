@@ -48,6 +48,7 @@ impl App {
             .await?;
         self.bus.wake();
         self.doors.ring(agents);
+        self.mig.wake();
         Ok(())
     }
 
@@ -61,7 +62,8 @@ impl App {
         let columns =
             i32::try_from(operations).map_err(|error| Error::Message(error.to_string()))?;
         let document = (message.document.as_str(), message.expire_after);
-        mailbox::document_insert(conn, message.action, document.0, columns, document.1).await?;
+        let (text, expires) = document;
+        mailbox::document_insert(conn, message.action, text, columns, expires, message.at).await?;
         // the scheduler has failed some itself; those are not for the agents
         let open = message.commands.iter().filter(|command| command.failed.is_none());
         let wanted: Vec<AgentId> = open.clone().map(|command| command.agent).collect();
@@ -81,7 +83,7 @@ impl App {
                 run: RunId(Uuid::now_v7()),
             })
             .collect();
-        mailbox::mailbox_insert(conn, message.action, &mail).await?;
+        mailbox::mailbox_insert(conn, message.action, &mail, now).await?;
         let lost_of = |command: &IssuedCommand| Lost {
             command: command.id,
             action: message.action,

@@ -12,6 +12,7 @@ pub(crate) mod doors;
 pub(crate) mod end_leases;
 pub(crate) mod end_tasks;
 pub(crate) mod fade_agents;
+pub(crate) mod hear_agents;
 pub(crate) mod list;
 pub(crate) mod make_task;
 pub(crate) mod meters;
@@ -19,6 +20,8 @@ pub(crate) mod offer_tasks;
 pub(crate) mod poll_token;
 pub(crate) mod publish_plugin;
 pub(crate) mod purge;
+pub(crate) mod push_commands;
+pub(crate) mod record_mig_results;
 pub(crate) mod record_returns;
 pub(crate) mod record_run;
 pub(crate) mod request_code;
@@ -33,7 +36,9 @@ pub(crate) mod write_seen;
 use crate::config::Config;
 use crate::domain::agent::Agent;
 use crate::error::Error;
+use crate::mig::Mig;
 use crate::store::agents;
+use crate::store::mig_agents;
 use auth::Replica;
 use doors::Doors;
 use messaging::Bus;
@@ -59,13 +64,15 @@ pub struct App {
     pub(crate) config: Config,
     pub(crate) doors: Doors,
     pub(crate) seen: Seen,
+    /// The way to MIG's agents.
+    pub(crate) mig: Mig,
     /// Counts the KiB of answers that may still be taken in.
     pub(crate) room: Arc<Semaphore>,
     shutdown: Shutdown,
 }
 
 impl App {
-    pub(crate) fn new(parts: Parts, config: Config) -> Self {
+    pub(crate) fn new(parts: Parts, config: Config, mig: Mig) -> Self {
         Self {
             store: parts.store,
             bus: parts.bus,
@@ -75,8 +82,22 @@ impl App {
             config,
             doors: Doors::default(),
             seen: Seen::default(),
+            mig,
             shutdown: parts.shutdown,
         }
+    }
+
+    /// Gives the queue locations behind `after` of MIG agents that went away since the queues were last looked at.
+    pub(crate) async fn find_gone_queues(
+        &self,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<String>, Error> {
+        const MARGIN: time::Duration = time::Duration::hours(2);
+        let Config { mig_timeout, mig_queue_cleanup, .. } = self.config;
+        let since = self.clock.now() - mig_timeout - mig_queue_cleanup - MARGIN;
+        let mut conn = self.store.get().await?;
+        Ok(mig_agents::mig_queues_gone(&mut conn, since, after, limit).await?)
     }
 
     /// Tells the house of these agents as they are now; to be called in the transaction that changed them.

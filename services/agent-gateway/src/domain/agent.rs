@@ -64,6 +64,8 @@ pub(crate) struct Agent {
     pub revision: i64,
     /// The address that it is known by, where agents are known by address.
     pub address: Option<String>,
+    /// Since when another process of the same queue location is heard beside this one.
+    pub conflict_since: Option<OffsetDateTime>,
 }
 
 impl Agent {
@@ -96,6 +98,7 @@ impl Agent {
             revoked_at: None,
             revision: 1,
             address,
+            conflict_since: None,
         }
     }
 
@@ -112,6 +115,7 @@ impl Agent {
             plugins: self.plugins,
             tags: self.tags,
             address: self.address,
+            conflict_since: self.conflict_since,
         }
     }
 
@@ -135,6 +139,7 @@ impl Agent {
             started: self.started,
             last_seen: self.last_seen,
             refreshed: self.refreshed,
+            conflict_since: self.conflict_since,
             revision: self.revision,
         }
     }

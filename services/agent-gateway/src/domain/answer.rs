@@ -94,7 +94,7 @@ fn clean_text(text: &mut String) {
 }
 
 /// Goes down at most as deep as the JSON parser let in, 128 levels.
-fn clean_value(value: &mut Value) {
+pub(super) fn clean_value(value: &mut Value) {
     match value {
         Value::String(text) => clean_text(text),
         Value::Array(items) => items.iter_mut().for_each(clean_value),

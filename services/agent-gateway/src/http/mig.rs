@@ -1,8 +1,13 @@
-//! What MIG's agents and loaders ask before anything else (specs/mig/api.md §3.1, §3.3).
+//! What MIG's agents and loaders ask before anything else (specs/mig/api.md §3.1–§3.3).
 
+use crate::AgentGateway;
+use crate::domain::heartbeat::{HEARTBEAT_BYTES, Heartbeat};
+use crate::mig::Heard;
+use actix_web::http::{StatusCode, header};
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse, get};
-use web::{Origin, Peer, Problem};
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use serde_json::json;
+use web::{Body, Origin, Peer, Problem};
 
 /// Says that the house is there.
 #[utoipa::path(
@@ -16,6 +21,58 @@ pub(super) async fn heartbeat(
     origin: Data<Origin>,
 ) -> Result<HttpResponse, Problem> {
     web::mig::heartbeat(&request, &origin)
+}
+
+/// Takes the heartbeat of a MIG agent. Agents written in Go are answered without a body, as they never read one and would
+/// leak a socket each time (specs/mig/scheduler-agent.md §3).
+#[utoipa::path(
+    tag = "mig",
+    security(()),
+    request_body(content = String, content_type = "application/json"),
+    responses(
+        (status = 200, description = "`{\"error\":null}`, or nothing for Go's client"),
+        (status = 400, description = "`{\"error\":…}` with what is wrong"),
+        (status = 401, description = "The agent is not on the whitelist"),
+        (status = 503, description = "It cannot be stored now"),
+    )
+)]
+#[post("/api/v1/heartbeat")]
+pub(super) async fn hear(
+    request: HttpRequest,
+    gateway: Data<AgentGateway>,
+    body: Result<Body<HEARTBEAT_BYTES>, Problem>,
+) -> HttpResponse {
+    let body = match body {
+        Ok(body) => body.0,
+        Err(problem) => return refuse(problem.status(), &problem.to_string()),
+    };
+    let heard = match Heartbeat::from_http(&body, gateway.app.clock.now()) {
+        Ok(heard) => heard,
+        Err(fault) => return refuse(StatusCode::BAD_REQUEST, &fault.to_string()),
+    };
+    match gateway.app.mig.hear(heard).await {
+        Heard::Yes if is_go(&request) => HttpResponse::Ok().finish(),
+        Heard::Yes => answer(StatusCode::OK, None),
+        Heard::NotListed => refuse(StatusCode::UNAUTHORIZED, "the agent is not on the whitelist"),
+        Heard::NotNow => refuse(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Failed to save heartbeat: the database is not available now",
+        ),
+    }
+}
+
+fn is_go(request: &HttpRequest) -> bool {
+    let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    agent.is_some_and(|agent| agent.starts_with("Go-http-client/"))
+}
+
+fn refuse(status: StatusCode, why: &str) -> HttpResponse {
+    answer(status, Some(why))
+}
+
+fn answer(status: StatusCode, error: Option<&str>) -> HttpResponse {
+    let body = format!("{}\n", json!({"error": error}));
+    HttpResponse::build(status).insert_header((header::CONTENT_TYPE, "application/json")).body(body)
 }
 
 /// Tells the caller its own address, as bare text.

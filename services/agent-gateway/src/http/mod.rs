@@ -25,6 +25,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(mig::heartbeat)
+        .service(mig::hear)
         .service(mig::ip)
         .service(oauth::request_code)
         .service(oauth::poll_token)

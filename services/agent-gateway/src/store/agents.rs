@@ -15,7 +15,8 @@ use uuid::Uuid;
 /// Reads agents with when they were last heard, their plugins and the plugins' command keys.
 const WHOLE: &str = "
     select a.number, a.id, a.name, a.queueloc, a.transport, a.mode, a.version, a.pid, a.status, a.environment,
-        a.tags, a.loader_name, a.team_id, a.started, a.refreshed, a.revoked_at, a.revision, a.address, p.last_seen,
+        a.tags, a.loader_name, a.team_id, a.started, a.refreshed, a.revoked_at, a.revision, a.address, a.conflict_since,
+        p.last_seen,
         array(select ap.plugin from agent_plugin ap where ap.agent = a.number order by ap.plugin) as plugins,
         array(
             select ap.plugin || '.' || key
@@ -62,6 +63,8 @@ struct Row {
     revision: i64,
     #[diesel(sql_type = Nullable<Text>)]
     address: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    conflict_since: Option<OffsetDateTime>,
     #[diesel(sql_type = Timestamptz)]
     last_seen: OffsetDateTime,
     #[diesel(sql_type = Array<SqlUuid>)]
@@ -97,6 +100,7 @@ impl TryFrom<Row> for Agent {
             revoked_at: row.revoked_at,
             revision: row.revision,
             address: row.address,
+            conflict_since: row.conflict_since,
         })
     }
 }
@@ -306,7 +310,8 @@ pub(crate) async fn agent_describe(
     Ok(changed > 0)
 }
 
-/// Marks those of these agents online that were idle or offline; gives which.
+/// Marks those of these agents online that were idle or offline; gives which. A MIG agent that is offline stays so, and one
+/// that was idle comes back by its heartbeat ([`super::mig_agents`]).
 pub(crate) async fn agents_come_online(
     conn: &mut Conn,
     numbers: &[AgentId],
@@ -316,7 +321,7 @@ pub(crate) async fn agents_come_online(
         "update agent a set status = 'online', revision = a.revision + 1
          from (
              select number from agent
-             where number = any($1) and status in ('idle', 'offline') and revoked_at is null
+             where number = any($1) and status in ('idle', 'offline') and transport <> 'mig' and revoked_at is null
              order by number for update
          ) as gone
          where a.number = gone.number
@@ -328,20 +333,31 @@ pub(crate) async fn agents_come_online(
     Ok(ids(rows))
 }
 
-/// Moves at most `limit` agents that poll from one state to the next when they were last heard before `before`, and
-/// RunbookSolutions agents before `runbook`; gives which.
+/// Says for each language before when an agent was heard that is silent now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Before {
+    /// Writ's own agents.
+    pub writ: OffsetDateTime,
+    /// RunbookSolutions agents.
+    pub runbook: OffsetDateTime,
+    /// MIG agents.
+    pub mig: OffsetDateTime,
+}
+
+/// Moves at most `limit` agents from one state to the next when they were last heard before what `before` says for their
+/// language; gives which.
 pub(crate) async fn agents_fade(
     conn: &mut Conn,
     (from, to): (AgentStatus, AgentStatus),
-    (before, runbook): (OffsetDateTime, OffsetDateTime),
+    before: Before,
     limit: i64,
 ) -> QueryResult<Vec<AgentId>> {
     let rows = store::sql(
         "update agent a set status = $2, revision = a.revision + 1
          from (
              select a.number from agent a join presence p on p.agent = a.number
-             where a.status = $1 and a.transport <> 'mig'
-                 and p.last_seen < case a.transport when 'runbook' then $5 else $3 end
+             where a.status = $1
+                 and p.last_seen < case a.transport when 'runbook' then $5 when 'mig' then $6 else $3 end
              order by a.number limit $4 for update of a skip locked
          ) as silent
          where a.number = silent.number
@@ -349,9 +365,10 @@ pub(crate) async fn agents_fade(
     )
     .bind::<Text, _>(from.name())
     .bind::<Text, _>(to.name())
-    .bind::<Timestamptz, _>(before)
+    .bind::<Timestamptz, _>(before.writ)
     .bind::<BigInt, _>(limit)
-    .bind::<Timestamptz, _>(runbook)
+    .bind::<Timestamptz, _>(before.runbook)
+    .bind::<Timestamptz, _>(before.mig)
     .get_results(conn)
     .await?;
     Ok(ids(rows))

@@ -30,15 +30,17 @@ pub(crate) async fn document_insert(
     document: &str,
     operations: i32,
     expire_after: OffsetDateTime,
+    started: OffsetDateTime,
 ) -> QueryResult<()> {
     store::sql(
-        "insert into action_document (action, document, operations, expire_after) values ($1, $2, $3, $4)
+        "insert into action_document (action, document, operations, expire_after, started) values ($1, $2, $3, $4, $5)
          on conflict (action) do nothing",
     )
     .bind::<BigInt, _>(action.0)
     .bind::<Text, _>(document)
     .bind::<Integer, _>(operations)
     .bind::<Timestamptz, _>(expire_after)
+    .bind::<Timestamptz, _>(started)
     .execute(conn)
     .await
     .map(drop)
@@ -96,26 +98,36 @@ pub(crate) struct NewMail {
 }
 
 /// Puts commands of an action into the mailbox; those that are there stay as they are, those that were withdrawn before
-/// they came stay withdrawn.
+/// they came stay withdrawn. Those for MIG agents are handed to the broker now, or when their machine is heard again.
 pub(crate) async fn mailbox_insert(
     conn: &mut Conn,
     action: ActionId,
     mail: &[NewMail],
+    now: OffsetDateTime,
 ) -> QueryResult<usize> {
     let commands: Vec<i64> = mail.iter().map(|new| new.command.0).collect();
     let agents: Vec<i64> = mail.iter().map(|new| new.agent.0).collect();
     let runs: Vec<Uuid> = mail.iter().map(|new| new.run.0).collect();
     store::sql(
-        "insert into mailbox (command, action, agent, run, state)
-         select new.command, $1, new.agent, new.run, case when w.command is null then 'waiting' else 'withdrawn' end
-         from unnest($2, $3, $4) as new(command, agent, run) left join withdrawal w on w.command = new.command
-         order by new.command
-         on conflict (command) do nothing",
+        "with made as (
+             insert into mailbox (command, action, agent, run, state, push_at)
+             select new.command, $1, new.agent, new.run, case when w.command is null then 'waiting' else 'withdrawn' end,
+                 case when a.transport = 'mig' then case when exists (
+                     select from agent o where o.transport = 'mig' and o.queueloc = a.queueloc and o.status = 'online'
+                 ) then $5 else 'infinity' end end
+             from unnest($2, $3, $4) as new(command, agent, run) join agent a on a.number = new.agent
+                 left join withdrawal w on w.command = new.command
+             order by new.command
+             on conflict (command) do nothing
+             returning 1
+         )
+         update action_document set sent = sent + (select count(*) from made) where action = $1",
     )
     .bind::<BigInt, _>(action.0)
     .bind::<Array<BigInt>, _>(commands)
     .bind::<Array<BigInt>, _>(agents)
     .bind::<Array<SqlUuid>, _>(runs)
+    .bind::<Timestamptz, _>(now)
     .execute(conn)
     .await
 }

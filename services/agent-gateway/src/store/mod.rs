@@ -4,6 +4,8 @@ pub(crate) mod agents;
 pub(crate) mod codes;
 pub(crate) mod leases;
 pub(crate) mod mailbox;
+pub(crate) mod mig_agents;
+pub(crate) mod mig_mail;
 pub(crate) mod offers;
 pub(crate) mod plugins;
 pub(crate) mod presence;
@@ -35,6 +37,10 @@ pub const HOT_QUERIES: &[(&str, &str)] = &[
     ("tasks_silent", offers::TASKS_SILENT),
     ("task_find", runs::TASK_FIND),
     ("task_hold", runs::TASK_HOLD),
+    ("mig_agents_find", mig_agents::MIG_AGENTS_FIND),
+    ("mig_mail_wake", mig_mail::MIG_MAIL_WAKE),
+    ("mig_mail_due", mig_mail::MIG_MAIL_DUE),
+    ("mig_mail_find", mig_mail::MIG_MAIL_FIND),
 ];
 
 /// Says that a row does not read as what it should be; a fault of ours.

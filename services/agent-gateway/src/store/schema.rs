@@ -21,6 +21,8 @@ diesel::table! {
         revoked_at -> Nullable<Timestamptz>,
         revision -> Int8,
         address -> Nullable<Text>,
+        described -> Nullable<Bytea>,
+        conflict_since -> Nullable<Timestamptz>,
     }
 }
 

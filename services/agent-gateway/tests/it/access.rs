@@ -16,6 +16,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("post", "/api/agent/task/{id}", "agent"),
     ("get", "/api/agent/tasks", "agent"),
     ("get", "/api/v1/heartbeat", "anyone"),
+    ("post", "/api/v1/heartbeat", "anyone"),
     ("get", "/api/v1/ip", "anyone"),
     ("get", "/device", "anyone"),
     ("post", "/device", "page"),

@@ -17,6 +17,12 @@ mod leases;
 #[cfg(test)]
 mod mig;
 #[cfg(test)]
+mod mig_agent;
+#[cfg(test)]
+mod mig_heartbeats;
+#[cfg(test)]
+mod mig_work;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod outage;

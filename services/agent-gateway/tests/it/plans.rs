@@ -28,6 +28,12 @@ fn values(name: &str) -> &'static [&'static str] {
         "tasks_silent" => &["now()", "3", "now() - '10 minutes'::interval", "200"],
         "task_find" => &["'00000000-0000-0000-0000-000000000007'::uuid", "7"],
         "task_hold" => &["'00000000-0000-0000-0000-000000000007'::uuid"],
+        "mig_agents_find" => {
+            &["array['m7','m8']", "'{1,1}'::bigint[]", "array['\\x00','\\x01']::bytea[]"]
+        }
+        "mig_mail_wake" => &["array['m7','m8']", "now()"],
+        "mig_mail_due" => &["now()", "500"],
+        "mig_mail_find" => &["'{7,8,9}'::bigint[]"],
         other => panic!("{other} has no values here"),
     }
 }
@@ -45,6 +51,13 @@ const FILL: &str = "
             now() + '1 minute'::interval
         from generate_series(1, 60000) n;
     update agent set address = 'address ' || number;
+    insert into agent (number, id, name, queueloc, transport, status, started, refreshed, pid)
+        select n + 20000, gen_random_uuid(), 'm' || n, 'm' || n, 'mig', 'online', now(), now(), 1 from generate_series(1, 20000) n;
+    insert into presence select n + 20000, now() from generate_series(1, 20000) n;
+    insert into mailbox (command, action, agent, run, state, push_at)
+        select n + 60000, n % 2000 + 1, n % 20000 + 20001, gen_random_uuid(),
+            case when n % 50 = 0 then 'waiting' else 'returned' end, case when n % 100 = 0 then now() else 'infinity' end
+        from generate_series(1, 60000) n;
     insert into plugin values ('00000000-0000-0000-0000-000000000007', 'p', '1', '', 's', repeat('0', 128), '{}', now(), 1);
     insert into agent_plugin select n, '00000000-0000-0000-0000-000000000007' from generate_series(1, 20000) n;
     insert into task (id, agent, plugin, command, arguments, state, attempts, leased_until, created, ended)

@@ -190,6 +190,7 @@ fn agent(number: i64, now: OffsetDateTime) -> AgentChanged {
         started: now,
         last_seen: now,
         refreshed: now,
+        conflict_since: None,
         revision: 1,
     }
 }

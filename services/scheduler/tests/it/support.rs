@@ -384,6 +384,7 @@ pub(crate) fn agent(number: i64) -> AgentChanged {
         started: NOW,
         last_seen: NOW,
         refreshed: NOW,
+        conflict_since: None,
         revision: 1,
     }
 }

@@ -171,6 +171,7 @@ fn agent(number: i64) -> AgentChanged {
         started: now,
         last_seen: now,
         refreshed: now,
+        conflict_since: None,
         revision: 1,
     }
 }

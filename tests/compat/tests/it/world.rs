@@ -167,6 +167,7 @@ impl World {
                 started: agent.starttime,
                 last_seen: agent.heartbeatts,
                 refreshed: agent.refreshts,
+                conflict_since: None,
                 revision: 1,
             })
             .await;

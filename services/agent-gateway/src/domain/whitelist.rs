@@ -1,0 +1,65 @@
+//! Which MIG agents are heard (specs/mig/scheduler-agent.md §4.4).
+
+use regex::{Regex, RegexBuilder};
+use std::collections::HashSet;
+
+/// How large one pattern may become.
+const PATTERN_BYTES: usize = 1 << 20;
+
+/// Lists queue locations, by name and by pattern.
+#[derive(Debug, Default)]
+pub(crate) struct Whitelist {
+    names: HashSet<String>,
+    patterns: Vec<Regex>,
+}
+
+impl Whitelist {
+    /// Reads one entry a line: a queue location, or `re:` and a pattern for the whole of one. Gives the lines that are
+    /// wrong beside; they allow nobody.
+    pub(crate) fn parse(text: &str) -> (Self, Vec<String>) {
+        let (mut list, mut wrong) = (Self::default(), Vec::new());
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            match line.strip_prefix("re:") {
+                None => drop(list.names.insert(line.to_owned())),
+                Some(pattern) => {
+                    let whole = format!("^(?:{pattern})$");
+                    match RegexBuilder::new(&whole).size_limit(PATTERN_BYTES).build() {
+                        Ok(pattern) => list.patterns.push(pattern),
+                        Err(_) => wrong.push(line.to_owned()),
+                    }
+                }
+            }
+        }
+        (list, wrong)
+    }
+
+    /// Tells whether an agent is heard.
+    pub(crate) fn allows(&self, queueloc: &str) -> bool {
+        self.names.contains(queueloc)
+            || self.patterns.iter().any(|pattern| pattern.is_match(queueloc))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Whitelist;
+
+    #[test]
+    fn names_are_exact_and_patterns_are_anchored() {
+        let (list, wrong) = Whitelist::parse("linux.a\n\n  re:linux\\.b[0-9]+ \nre:(\nre:x|y\n");
+        assert_eq!(wrong, ["re:("]);
+        for (queueloc, want) in [
+            ("linux.a", true),
+            ("linux.ab", false),
+            ("linux.b12", true),
+            ("linux.b", false),
+            ("my.linux.b1", false),
+            ("x", true),
+            ("xa", false),
+            ("", false),
+        ] {
+            assert_eq!(list.allows(queueloc), want, "{queueloc}");
+        }
+        assert!(!Whitelist::parse("").0.allows("linux.a"), "an empty file allows nobody");
+    }
+}

@@ -1,0 +1,145 @@
+//! Where heartbeats come in: those of HTTP callers are gathered, so that each costs a part of a statement only.
+
+use super::Mig;
+use crate::app::App;
+use crate::domain::heartbeat::Heartbeat;
+use crate::domain::whitelist::Whitelist;
+use crate::error::Error;
+use service::Shutdown;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::sync::{mpsc, oneshot};
+
+/// How many heartbeats are taken in together.
+pub(super) const AT_ONCE: usize = 500;
+/// How many callers may wait at the desk.
+const WAITING: usize = 20_000;
+/// How long a caller waits: an agent that is not answered hangs.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the desk stays open after the word to stop without anybody coming.
+const LAST: Duration = Duration::from_secs(2);
+
+/// Is a heartbeat whose caller waits.
+pub(crate) struct Ask {
+    heartbeat: Heartbeat,
+    reply: oneshot::Sender<bool>,
+}
+
+/// Says what became of a heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// It is stored, or soon will be.
+    Yes,
+    /// The agent is not one of those that are heard.
+    NotListed,
+    /// It could not be taken in now.
+    NotNow,
+}
+
+/// Takes heartbeats in.
+pub(super) struct Desk {
+    asks: mpsc::Sender<Ask>,
+    file: Option<PathBuf>,
+    list: Mutex<Listed>,
+}
+
+/// Is the whitelist as it was read last, and from which state of its file.
+#[derive(Default)]
+struct Listed {
+    stamp: Option<(SystemTime, u64)>,
+    list: Arc<Whitelist>,
+}
+
+impl Desk {
+    pub(super) fn new(file: Option<PathBuf>) -> (Self, mpsc::Receiver<Ask>) {
+        let (asks, asked) = mpsc::channel(WAITING);
+        (Self { asks, file, list: Mutex::default() }, asked)
+    }
+
+    /// Gives the whitelist, read again when its file has changed; none when everybody is heard. While the file cannot be
+    /// read, the last one holds, and at first nobody is heard.
+    fn whitelist(&self) -> Option<Arc<Whitelist>> {
+        let file = self.file.as_ref()?;
+        let mut listed = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = std::fs::metadata(file).and_then(|meta| Ok((meta.modified()?, meta.len())));
+        let text = match stamp {
+            Ok(stamp) if listed.stamp == Some(stamp) => return Some(Arc::clone(&listed.list)),
+            Ok(stamp) => std::fs::read_to_string(file).map(|text| (stamp, text)),
+            Err(error) => Err(error),
+        };
+        match text {
+            Ok((stamp, text)) => {
+                let (list, wrong) = Whitelist::parse(&text);
+                for line in wrong {
+                    tracing::warn!(line, file = %file.display(), "a line of the whitelist is no pattern");
+                }
+                *listed = Listed { stamp: Some(stamp), list: Arc::new(list) };
+            }
+            Err(error) => {
+                tracing::error!(%error, file = %file.display(), "the whitelist cannot be read");
+            }
+        }
+        Some(Arc::clone(&listed.list))
+    }
+}
+
+impl Mig {
+    /// Takes in the heartbeat of an HTTP caller, together with others.
+    pub(crate) async fn hear(&self, heartbeat: Heartbeat) -> Heard {
+        if self.desk.whitelist().is_some_and(|list| !list.allows(&heartbeat.queueloc)) {
+            self.meters.heartbeats("http", "not_listed", 1);
+            return Heard::NotListed;
+        }
+        let (reply, answer) = oneshot::channel();
+        let asking = async {
+            self.desk.asks.send(Ask { heartbeat, reply }).await.ok()?;
+            answer.await.ok()
+        };
+        let heard = matches!(tokio::time::timeout(PATIENCE, asking).await, Ok(Some(true)));
+        self.meters.heartbeats("http", if heard { "heard" } else { "failed" }, 1);
+        if heard { Heard::Yes } else { Heard::NotNow }
+    }
+
+    /// Keeps the heartbeats of agents that are heard.
+    pub(super) fn admit(&self, heartbeats: Vec<Heartbeat>) -> Vec<Heartbeat> {
+        let Some(list) = self.desk.whitelist() else { return heartbeats };
+        let count = heartbeats.len();
+        let heard: Vec<Heartbeat> =
+            heartbeats.into_iter().filter(|it| list.allows(&it.queueloc)).collect();
+        self.meters.heartbeats("amqp", "not_listed", count - heard.len());
+        heard
+    }
+}
+
+/// Serves the desk until the end.
+pub(super) async fn serve(app: Arc<App>, mut asked: mpsc::Receiver<Ask>, shutdown: Shutdown) {
+    let mut asks = Vec::with_capacity(AT_ONCE);
+    loop {
+        let came = tokio::select! {
+            count = asked.recv_many(&mut asks, AT_ONCE) => count,
+            () = async { shutdown.wait().await; tokio::time::sleep(LAST).await } => 0,
+        };
+        if came == 0 {
+            return;
+        }
+        let (heartbeats, replies): (Vec<_>, Vec<_>) =
+            asks.drain(..).map(|ask| (ask.heartbeat, ask.reply)).unzip();
+        let heard = app.hear_agents(heartbeats).await;
+        if let Err(error) = &heard {
+            warn(error);
+        }
+        for reply in replies {
+            // a caller that went away does not mind
+            let _gone = reply.send(heard.is_ok());
+        }
+    }
+}
+
+pub(super) fn warn(error: &Error) {
+    let chain = match error {
+        Error::Unavailable(source) | Error::Internal(source) => format!("{error}: {source:#}"),
+        other => other.to_string(),
+    };
+    tracing::warn!(error = chain, "what MIG's agents sent cannot be stored now");
+}

@@ -1,0 +1,93 @@
+//! The dialect of MIG's agents over AMQP: the topology of the originals, in a virtual host of their own
+//! (specs/mig/scheduler-agent.md §1, §2).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `desk` | heartbeats of HTTP callers, taken in together; who is heard at all |
+//! | `topology` | the exchanges and queues |
+//! | `listener` | heartbeats and results on their way in |
+//! | `sender` | commands on their way out |
+//! | `sweeper` | the queues of agents that are gone |
+//! | `meters` | what is counted |
+
+mod desk;
+mod listener;
+mod meters;
+pub(crate) mod sender;
+mod sweeper;
+mod topology;
+
+pub(crate) use desk::Heard;
+use desk::{Ask, Desk};
+use meters::Meters;
+
+use crate::app::App;
+use crate::config::Config;
+use messaging::link::Link;
+use service::{Shutdown, Tasks};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+
+/// How long the start waits until the exchanges are there: agents that start before them end.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// Is the way to MIG's agents.
+pub(crate) struct Mig {
+    desk: Desk,
+    bell: Notify,
+    declared: Notify,
+    meters: Meters,
+}
+
+impl Mig {
+    /// Makes it; nothing is connected yet.
+    pub(crate) fn new(config: &Config) -> (Self, mpsc::Receiver<Ask>) {
+        let (desk, asked) = Desk::new(config.mig_whitelist.clone());
+        let mig =
+            Self { desk, bell: Notify::new(), declared: Notify::new(), meters: Meters::new() };
+        (mig, asked)
+    }
+
+    /// Tells the sender that there are commands.
+    pub(crate) fn wake(&self) {
+        self.bell.notify_one();
+    }
+
+    /// Counts commands that the broker took, and those that it has no queue for.
+    pub(crate) fn count_pushed(&self, taken: usize, waiting: usize) {
+        self.meters.pushed(taken, waiting);
+    }
+
+    /// Counts agents that were found to be there twice.
+    pub(crate) fn count_conflicts(&self, count: usize) {
+        self.meters.conflicts(count);
+    }
+}
+
+/// Starts what speaks with MIG's agents; returns when the exchanges are there, or after a while without.
+pub(crate) async fn run(
+    app: &Arc<App>,
+    asked: mpsc::Receiver<Ask>,
+    tasks: &Tasks,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    tasks.spawn("mig-desk", desk::serve(Arc::clone(app), asked, shutdown.clone()));
+    let Some(url) = app.config.mig_amqp_url.clone() else { return Ok(()) };
+    let settings = messaging::Settings::new(url);
+    // two connections: a broker that holds up publishers must not hold up acknowledgements
+    let link = |name: &str| Link::new(name.into(), &settings).map(Arc::new);
+    let (listening, sending) = (link("mig listening")?, link("mig sending")?);
+    for stream in [listener::Stream::Heartbeats, listener::Stream::Results] {
+        let listen =
+            listener::listen(Arc::clone(app), Arc::clone(&listening), stream, shutdown.clone());
+        tasks.spawn(stream.queue(), listen);
+    }
+    let send = sender::run(Arc::clone(app), Arc::clone(&sending), shutdown.clone());
+    tasks.spawn("mig-commands", send);
+    tasks.spawn("mig-queues", sweeper::run(Arc::clone(app), sending, shutdown.clone()));
+    if tokio::time::timeout(FIRST, app.mig.declared.notified()).await.is_err() {
+        tracing::warn!("the exchanges of MIG's agents are not there yet; still trying");
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! Queues of agents that are gone are removed (specs/mig/scheduler-agent.md §9).
+
+use super::desk::warn;
+use super::topology::queue_of;
+use crate::app::App;
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::FieldTable;
+use messaging::link::{Link, LinkError, rpc};
+use service::Shutdown;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many queue locations are read at a time.
+const AT_ONCE: i64 = 500;
+/// How long the broker is left alone between two queues.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// Removes queues again and again until `shutdown`; the first time after one interval, so that a restart does not do it.
+pub(super) async fn run(app: Arc<App>, link: Arc<Link>, shutdown: Shutdown) {
+    let every = app.config.mig_queue_cleanup;
+    while tokio::time::timeout(every, shutdown.wait()).await.is_err() {
+        tokio::select! {
+            () = shutdown.wait() => return,
+            () = sweep(&app, &link) => {}
+        }
+    }
+}
+
+async fn sweep(app: &App, link: &Link) {
+    let (mut after, mut removed) = (String::new(), 0_usize);
+    loop {
+        let gone = match app.find_gone_queues(&after, AT_ONCE).await {
+            Ok(gone) => gone,
+            Err(error) => return warn(&error),
+        };
+        let Some(last) = gone.last().cloned() else { break };
+        for queueloc in gone {
+            match remove(link, &queue_of(&queueloc)).await {
+                Ok(true) => removed += 1,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "the broker lets no queue be removed now");
+                    return;
+                }
+            }
+            tokio::time::sleep(BREATH).await;
+        }
+        after = last;
+    }
+    if removed > 0 {
+        tracing::info!(queues = removed, "removed the queues of agents that are gone");
+    }
+}
+
+/// Removes a queue with what is in it, unless somebody reads it; tells whether it did.
+async fn remove(link: &Link, queue: &str) -> Result<bool, LinkError> {
+    // a queue that is not there costs its asker the channel
+    let channel = link.channel().await?;
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let found = rpc(channel.queue_declare(queue.into(), passive, FieldTable::default())).await;
+    let removed = match found {
+        Ok(found) if found.consumer_count() == 0 => {
+            rpc(channel.queue_delete(queue.into(), QueueDeleteOptions::default())).await?;
+            true
+        }
+        Ok(_) => false,
+        Err(LinkError::Broker(_)) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let _closed = rpc(channel.close(200, "OK".into())).await;
+    Ok(removed)
+}

@@ -1,0 +1,231 @@
+//! MIG agents: a row per process, known by queue location and process id as long as it is not offline
+//! (specs/mig/scheduler-agent.md §4.5, §5).
+
+use super::unreadable;
+use crate::domain::heartbeat::Heartbeat;
+use crate::domain::presence::Known;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Jsonb, Nullable, Text, Timestamptz};
+use diesel_async::RunQueryDsl;
+use serde_json::{Value, json};
+use store::Conn;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use types::{AgentId, AgentStatus};
+use uuid::Uuid;
+
+/// Finds the rows that heartbeats are of, and when another process of the same queue location was heard last.
+pub(crate) const MIG_AGENTS_FIND: &str = "
+    select h.place, a.number, a.status, a.refreshed, a.started, a.described is not distinct from h.described as same,
+        a.conflict_since, (
+            select max(p.last_seen) from agent o join presence p on p.agent = o.number
+            where o.transport = 'mig' and o.queueloc = h.queueloc and o.status = 'online' and o.number <> a.number
+                and o.mode <> 'checkin'
+        ) as rival_seen
+    from unnest($1::text[], $2::bigint[], $3::bytea[]) with ordinality as h(queueloc, pid, described, place)
+        join agent a on a.transport = 'mig' and a.status <> 'offline' and a.queueloc = h.queueloc and a.pid = h.pid";
+
+#[derive(QueryableByName)]
+struct KnownRow {
+    #[diesel(sql_type = BigInt)]
+    place: i64,
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+    #[diesel(sql_type = Text)]
+    status: String,
+    #[diesel(sql_type = Timestamptz)]
+    refreshed: OffsetDateTime,
+    #[diesel(sql_type = Timestamptz)]
+    started: OffsetDateTime,
+    #[diesel(sql_type = Bool)]
+    same: bool,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    conflict_since: Option<OffsetDateTime>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    rival_seen: Option<OffsetDateTime>,
+}
+
+/// Gives for each heartbeat the row that it is of, in their order.
+pub(crate) async fn mig_agents_find(
+    conn: &mut Conn,
+    heartbeats: &[Heartbeat],
+) -> QueryResult<Vec<Option<(AgentId, Known)>>> {
+    let queuelocs: Vec<&str> = heartbeats.iter().map(|heard| heard.queueloc.as_str()).collect();
+    let pids: Vec<i64> = heartbeats.iter().map(|heard| heard.pid).collect();
+    let described: Vec<&[u8]> = heartbeats.iter().map(|heard| heard.described.as_slice()).collect();
+    let rows: Vec<KnownRow> = store::sql(MIG_AGENTS_FIND)
+        .bind::<Array<Text>, _>(queuelocs)
+        .bind::<Array<BigInt>, _>(pids)
+        .bind::<Array<Bytea>, _>(described)
+        .get_results(conn)
+        .await?;
+    let mut known = vec![None; heartbeats.len()];
+    for row in rows {
+        let place = usize::try_from(row.place).ok().and_then(|place| place.checked_sub(1));
+        if let Some(slot) = place.and_then(|place| known.get_mut(place)) {
+            let known = Known {
+                status: AgentStatus::parse(&row.status)
+                    .ok_or_else(|| unreadable("agent.status"))?,
+                refreshed: row.refreshed,
+                started: row.started,
+                same: row.same,
+                conflict_since: row.conflict_since,
+                rival_seen: row.rival_seen,
+            };
+            *slot = Some((AgentId(row.number), known));
+        }
+    }
+    Ok(known)
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+fn numbers(rows: Vec<Number>) -> Vec<AgentId> {
+    rows.into_iter().map(|row| AgentId(row.number)).collect()
+}
+
+/// Stores new rows, online and heard now; one that another replica stores at the same moment is left to it. Gives their
+/// numbers. What people said of the machine's last row stays.
+pub(crate) async fn mig_agents_insert(
+    conn: &mut Conn,
+    new: &[&Heartbeat],
+    now: OffsetDateTime,
+) -> QueryResult<Vec<AgentId>> {
+    let rows: Result<Vec<Value>, _> = new
+        .iter()
+        .map(|heard| {
+            Ok::<_, time::error::Format>(json!({
+                "id": Uuid::now_v7(), "name": heard.name, "queueloc": heard.queueloc, "mode": heard.mode,
+                "version": heard.version, "pid": heard.pid, "environment": heard.environment, "tags": heard.tags,
+                "refreshed": heard.refreshed.format(&Rfc3339)?, "described": hex::encode(heard.described),
+            }))
+        })
+        .collect();
+    let rows: Vec<Number> = store::sql(
+        "with new as (
+             select * from jsonb_to_recordset($1) as new(id uuid, name text, queueloc text, mode text, version text, pid bigint,
+                 environment jsonb, tags jsonb, refreshed timestamptz, described text)
+         ), made as (
+             insert into agent (id, name, queueloc, transport, mode, version, pid, status, environment, tags, started,
+                 refreshed, described, team_id, loader_name)
+             select new.id, new.name, new.queueloc, 'mig', new.mode, new.version, new.pid, 'online', new.environment,
+                 new.tags, $2, new.refreshed, decode(new.described, 'hex'), old.team_id, coalesce(old.loader_name, '')
+             from new left join lateral (
+                 select team_id, loader_name from agent where transport = 'mig' and queueloc = new.queueloc
+                 order by number desc limit 1
+             ) as old on true
+             order by new.queueloc, new.pid
+             on conflict do nothing
+             returning number
+         ), heard as (insert into presence (agent, last_seen) select number, $2 from made)
+         select number from made order by number",
+    )
+    .bind::<Jsonb, _>(Value::Array(rows.map_err(unreadable)?))
+    .bind::<Timestamptz, _>(now)
+    .get_results(conn)
+    .await?;
+    Ok(numbers(rows))
+}
+
+/// Is a row that goes on with something new.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Renewed<'a> {
+    /// The row.
+    pub number: AgentId,
+    /// What its agent says.
+    pub heard: &'a Heartbeat,
+    /// Since when there is another.
+    pub conflict_since: Option<OffsetDateTime>,
+}
+
+/// Brings rows up to date and online; what people changed stays until the agent itself says something new. Gives those
+/// that were not over in the meantime.
+pub(crate) async fn mig_agents_update(
+    conn: &mut Conn,
+    renewed: &[Renewed<'_>],
+) -> QueryResult<Vec<AgentId>> {
+    let rows: Result<Vec<Value>, _> = renewed
+        .iter()
+        .map(|Renewed { number, heard, conflict_since }| {
+            let since = conflict_since.map(|at| at.format(&Rfc3339)).transpose()?;
+            Ok::<_, time::error::Format>(json!({
+                "number": number, "name": heard.name, "mode": heard.mode, "version": heard.version,
+                "environment": heard.environment, "tags": heard.tags, "described": hex::encode(heard.described),
+                "refreshed": heard.refreshed.format(&Rfc3339)?, "since": since,
+            }))
+        })
+        .collect();
+    let rows: Vec<Number> = store::sql(
+        "with news as (
+             select number, name, mode, version, environment, tags, decode(described, 'hex') as described, refreshed, since
+             from jsonb_to_recordset($1) as news(number bigint, name text, mode text, version text, environment jsonb,
+                 tags jsonb, described text, refreshed timestamptz, since timestamptz)
+         ), open as (
+             select a.number, a.described is distinct from news.described as told from agent a join news on news.number = a.number
+             where a.status <> 'offline' and a.revoked_at is null order by a.number for update of a
+         )
+         update agent a set status = 'online', revision = a.revision + 1, conflict_since = news.since,
+             name = case when open.told then news.name else a.name end,
+             tags = case when open.told then news.tags else a.tags end,
+             mode = news.mode, version = news.version, environment = news.environment, described = news.described,
+             refreshed = greatest(a.refreshed, news.refreshed)
+         from news join open on open.number = news.number
+         where a.number = news.number
+         returning a.number",
+    )
+    .bind::<Jsonb, _>(Value::Array(rows.map_err(unreadable)?))
+    .get_results(conn)
+    .await?;
+    Ok(numbers(rows))
+}
+
+/// Ends rows whose agents described their machine anew; gives those that another replica has not ended already.
+pub(crate) async fn mig_agents_end(
+    conn: &mut Conn,
+    ended: &[AgentId],
+) -> QueryResult<Vec<AgentId>> {
+    let ended: Vec<i64> = ended.iter().map(|number| number.0).collect();
+    let rows: Vec<Number> = store::sql(
+        "update agent a set status = 'offline', conflict_since = null, revision = a.revision + 1
+         from (
+             select number from agent where number = any($1) and status <> 'offline' order by number for update
+         ) as open
+         where a.number = open.number
+         returning a.number",
+    )
+    .bind::<Array<BigInt>, _>(ended)
+    .get_results(conn)
+    .await?;
+    Ok(numbers(rows))
+}
+
+/// Gives the queue locations behind `after` of MIG agents that are gone since `since` or later, in order, at most `limit`.
+pub(crate) async fn mig_queues_gone(
+    conn: &mut Conn,
+    since: OffsetDateTime,
+    after: &str,
+    limit: i64,
+) -> QueryResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        queueloc: String,
+    }
+    let rows: Vec<Row> = store::sql(
+        "select distinct a.queueloc from agent a join presence p on p.agent = a.number
+         where a.transport = 'mig' and a.status = 'offline' and p.last_seen > $1 and a.queueloc > $2
+             and not exists (select from agent o where o.transport = 'mig' and o.queueloc = a.queueloc
+                 and o.status in ('online', 'idle'))
+         order by a.queueloc limit $3",
+    )
+    .bind::<Timestamptz, _>(since)
+    .bind::<Text, _>(after)
+    .bind::<BigInt, _>(limit)
+    .get_results(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.queueloc).collect())
+}

@@ -1,0 +1,192 @@
+//! How MIG agents are heard over HTTP and AMQP, and what becomes of those that are not (specs/mig/api.md §3.2,
+//! scheduler-agent.md §4, §5, §8, §9).
+
+use crate::mig_agent::{Identity, MigAgent, beat};
+use crate::mig_work::mig_gateway;
+use crate::support::{Answer, Gateway, READER, gateway};
+use serde_json::{Value, json};
+use std::time::Duration;
+use testkit::{PATIENCE, until};
+use types::AgentStatus;
+use types::messages::AgentChanged;
+
+async fn post(gateway: &Gateway, body: String) -> Answer {
+    let request = gateway.client.post(gateway.url("/api/v1/heartbeat")).body(body);
+    Answer::of(request.send().await.unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_heartbeat_is_answered_as_the_original_does() {
+    let gateway = gateway().await;
+    let body = Identity::new("linux.a", 1, gateway.now()).over_http(gateway.now());
+    let answer = gateway.client.post(gateway.url("/api/v1/heartbeat")).body(body.to_string());
+    let answer = answer.send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "application/json");
+    assert_eq!(answer.text().await.unwrap(), "{\"error\":null}\n");
+    for (place, value, want) in [
+        ("/mode", json!("weird"), "Missing fields in request body: agent reported an invalid mode"),
+        ("/pid", json!(-1), "Failed to decode request body: "),
+        (
+            "/startTime",
+            json!("2020-01-01T00:00:00Z"),
+            "Missing fields in request body: heartbeat expired",
+        ),
+        ("/queueLoc", json!(""), "Missing fields in request body: missing field(s): queueLoc"),
+    ] {
+        let mut wrong = body.clone();
+        *wrong.pointer_mut(place).unwrap() = value;
+        let answer = post(&gateway, wrong.to_string()).await.expect(400);
+        assert!(answer.text.ends_with("\"}\n"), "{answer:?}");
+        assert!(answer.json()["error"].as_str().unwrap().starts_with(want), "{answer:?}");
+    }
+    post(&gateway, String::new()).await.expect(400);
+    post(&gateway, " ".repeat(102_401)).await.expect(413);
+    assert_eq!(gateway.count("agent").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_heartbeats_at_once_are_each_one_agent() {
+    let gateway = gateway().await;
+    let now = gateway.now();
+    let agents: Vec<_> =
+        (0..200).map(|n| Identity::new(&format!("linux.{}", n % 100), 1, now)).collect();
+    for _ in 0..2 {
+        let beats = agents.iter().map(|identity| beat(&gateway, identity));
+        for answer in futures_util::future::join_all(beats).await {
+            answer.expect(200);
+        }
+    }
+    assert_eq!(gateway.count("agent").await, 100);
+    assert_eq!(gateway.count("presence").await, 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_new_is_taken_over_and_a_refreshed_machine_begins_a_new_row() {
+    let (mut gateway, mig) = mig_gateway(&[]).await;
+    let mut agent = MigAgent::start(mig.url(), Identity::new("linux.a", 1, gateway.now())).await;
+    agent.beat(&gateway).await.expect(200);
+    let first = gateway.tap.next::<AgentChanged>().await.data;
+    for over_amqp in [false, true] {
+        agent.identity.version = format!("2-{over_amqp}");
+        agent.identity.operator = format!("IT-{over_amqp}");
+        agent.identity.ident = format!("Debian {over_amqp}");
+        if over_amqp {
+            agent.beat_over_amqp(gateway.now()).await;
+        } else {
+            agent.beat(&gateway).await.expect(200);
+        }
+        let told = gateway.tap.next::<AgentChanged>().await.data;
+        assert_eq!(told.number, first.number);
+        assert_eq!(told.version, agent.identity.version);
+        assert_eq!(told.tags["operator"], agent.identity.operator);
+        assert_eq!(told.environment.ident, agent.identity.ident);
+    }
+    let mut last = first.number;
+    for over_amqp in [false, true] {
+        gateway.clock.advance(time::Duration::minutes(5));
+        agent.identity.refreshed = gateway.now();
+        if over_amqp {
+            agent.beat_over_amqp(gateway.now()).await;
+        } else {
+            agent.beat(&gateway).await.expect(200);
+        }
+        let told = [
+            gateway.tap.next::<AgentChanged>().await.data,
+            gateway.tap.next::<AgentChanged>().await.data,
+        ];
+        let [old, new] = told;
+        assert_eq!((old.number, old.status), (last, AgentStatus::Offline));
+        assert_eq!((new.status, new.pid), (AgentStatus::Online, 1));
+        last = new.number;
+    }
+    // the same again is no news
+    agent.beat(&gateway).await.expect(200);
+    gateway.tap.none_of("agent.changed.v1", Duration::from_millis(400)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_agent_is_idle_and_then_offline_and_its_queue_goes() {
+    let (mut gateway, mig) = mig_gateway(&["--mig-queue-cleanup", "1"]).await;
+    let identity = Identity::new("linux.gone", 1, gateway.now());
+    drop(MigAgent::join(&gateway, mig.url(), identity.clone()).await);
+    let stays = MigAgent::start(mig.url(), Identity::new("linux.stays", 2, gateway.now())).await;
+    stays.beat(&gateway).await.expect(200);
+    let first = gateway.tap.next::<AgentChanged>().await.data;
+    gateway.tap.next::<AgentChanged>().await;
+    let app = std::sync::Arc::clone(&gateway.running.service.app);
+    for (minutes, status) in [(26, AgentStatus::Idle), (0, AgentStatus::Offline)] {
+        gateway.clock.advance(time::Duration::minutes(minutes));
+        stays.beat(&gateway).await.expect(200);
+        app.write_seen().await.unwrap();
+        app.fade_agents().await.unwrap();
+        let told = gateway.tap.next::<AgentChanged>().await.data;
+        assert_eq!((told.number, told.status), (first.number, status));
+    }
+    until(PATIENCE, async || mig.queue_length("mig.agt.linux.gone").await.is_none()).await;
+    assert_eq!(mig.queue_length("mig.agt.linux.stays").await, Some(0));
+    // offline is final: the process that is heard again is a new row
+    beat(&gateway, &identity).await.expect(200);
+    assert_ne!(gateway.tap.next::<AgentChanged>().await.data.number, first.number);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_agents_of_one_machine_are_shown_and_a_restart_is_not() {
+    let mut gateway = gateway().await;
+    let (old, new) =
+        (Identity::new("linux.a", 1, gateway.now()), Identity::new("linux.a", 2, gateway.now()));
+    let conflicts = async |gateway: &Gateway| {
+        let list = gateway.get("/v1/agents", READER).await.expect(200).json();
+        let items = list["items"].as_array().unwrap().clone();
+        let is_one = |item: &&Value| item.get("conflict_since").is_some();
+        items.iter().filter(is_one).count()
+    };
+    beat(&gateway, &old).await.expect(200);
+    gateway.clock.advance(time::Duration::minutes(1));
+    for _ in 0..3 {
+        beat(&gateway, &new).await.expect(200);
+        gateway.running.service.app.write_seen().await.unwrap();
+        gateway.clock.advance(time::Duration::minutes(5));
+    }
+    assert_eq!(conflicts(&gateway).await, 0, "a restart");
+    beat(&gateway, &old).await.expect(200);
+    gateway.running.service.app.write_seen().await.unwrap();
+    assert_eq!(conflicts(&gateway).await, 1, "the old one is heard again");
+    gateway.clock.advance(time::Duration::minutes(1));
+    beat(&gateway, &new).await.expect(200);
+    assert_eq!(conflicts(&gateway).await, 2);
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        let agent = gateway.tap.next::<AgentChanged>().await.data;
+        told.extend(agent.conflict_since.map(|_| agent.pid));
+    }
+    assert_eq!(told, [1, 2]);
+    // one of them ends
+    gateway.clock.advance(time::Duration::minutes(11));
+    beat(&gateway, &new).await.expect(200);
+    assert_eq!(conflicts(&gateway).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_listed_is_not_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("whitelist");
+    std::fs::write(&file, "linux.named\nre:linux\\.web[0-9]+\n").unwrap();
+    let (mut gateway, mig) = mig_gateway(&["--mig-whitelist", file.to_str().unwrap()]).await;
+    let now = gateway.now();
+    let of = |queueloc: &str| Identity::new(queueloc, 1, now);
+    beat(&gateway, &of("linux.named")).await.expect(200);
+    beat(&gateway, &of("linux.web17")).await.expect(200);
+    beat(&gateway, &of("linux.web")).await.expect(401);
+    let other = MigAgent::start(mig.url(), of("linux.other")).await;
+    other.beat_over_amqp(now).await;
+    let listed = MigAgent::start(mig.url(), of("linux.web18")).await;
+    listed.beat_over_amqp(now).await;
+    until(PATIENCE, async || gateway.count("agent").await == 3).await;
+    assert_eq!(gateway.count("agent where queueloc = 'linux.other'").await, 0);
+    std::fs::write(&file, "linux.other").unwrap();
+    beat(&gateway, &of("linux.named")).await.expect(401);
+    other.beat_over_amqp(now).await;
+    until(PATIENCE, async || gateway.count("agent where queueloc = 'linux.other'").await == 1)
+        .await;
+    gateway.tap.next::<AgentChanged>().await;
+}

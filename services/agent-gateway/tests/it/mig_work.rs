@@ -1,0 +1,220 @@
+//! MIG agents are given commands and answer them, over a real broker.
+
+use crate::mig_agent::{Identity, MigAgent, beat};
+use crate::support::{Gateway, gateway_with, start};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use testkit::{PATIENCE, Vhost, until};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use types::messages::{AgentChanged, CommandDelivered, CommandReturned, CommandWithdrawn};
+use types::{ActionId, AgentId, AgentStatus, CommandId, CommandStatus, Transport};
+
+/// Starts a gateway with a virtual host for MIG's agents.
+pub(crate) async fn mig_gateway(flags: &[&str]) -> (Gateway, Vhost) {
+    let vhost = testkit::vhost().await;
+    let flags: Vec<&str> =
+        ["--mig-amqp-url", vhost.url()].into_iter().chain(flags.iter().copied()).collect();
+    (gateway_with(&flags).await, vhost)
+}
+
+/// Makes commands as the scheduler does, of an action that has the times that it must have.
+async fn issue(gateway: &Gateway, action: i64, commands: &[(i64, AgentId)]) {
+    let mut issued = gateway.issued(action, commands);
+    let text = |at: OffsetDateTime| at.format(&Rfc3339).unwrap();
+    let operation = json!({"module": "file", "parameters": {"searches": {}}});
+    issued.document = json!({
+        "name": format!("action {action}"), "target": "status='online'", "syntaxversion": 2,
+        "validfrom": text(issued.at - Duration::from_mins(1)), "expireafter": text(issued.expire_after),
+        "operations": [operation, operation], "pgpsignatures": ["wsBc=Qixo"],
+    })
+    .to_string();
+    gateway.vhost.publish("scheduler", gateway.now(), issued).await;
+}
+
+/// Starts an agent that beats over HTTP; gives its number too.
+async fn joined(gateway: &mut Gateway, mig: &Vhost, queueloc: &str) -> (MigAgent, AgentId) {
+    let identity = Identity::new(queueloc, 4_242, gateway.now());
+    let agent = MigAgent::join(gateway, mig.url(), identity).await;
+    let told = gateway.tap.next::<AgentChanged>().await.data;
+    assert_eq!((told.queueloc.as_str(), told.status), (queueloc, AgentStatus::Online));
+    (agent, told.number)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_is_heard_works_and_answers() {
+    let (mut gateway, mig) = mig_gateway(&[]).await;
+    let identity = Identity::new("linux.a1", 16_248, gateway.now());
+    let mut agent = MigAgent::start(mig.url(), identity).await;
+    assert_eq!(agent.beat(&gateway).await.expect(200).text, "", "Go's client reads no body");
+    let told = gateway.tap.next::<AgentChanged>().await.data;
+    assert_eq!(told.transport, Transport::Mig);
+    assert_eq!((told.pid, told.mode.as_str()), (16_248, "daemon"));
+    assert_eq!(told.environment.publicip, "192.0.2.2");
+    assert_eq!(told.tags["operator"], "opsec");
+
+    issue(&gateway, 7, &[(70, told.number)]).await;
+    let (command, delivery) = agent.take().await;
+    let properties = &delivery.properties;
+    assert_eq!(properties.content_type().as_ref().unwrap().as_str(), "text/plain");
+    assert_eq!(*properties.delivery_mode(), Some(2));
+    assert_eq!(*properties.timestamp(), Some(gateway.now().unix_timestamp().try_into().unwrap()));
+    assert_eq!(properties.expiration().as_ref().unwrap().as_str(), "3660000");
+    assert!(properties.headers().is_none(), "{properties:?}");
+    assert_eq!(delivery.exchange.as_str(), "toagents");
+    assert_eq!(delivery.routing_key.as_str(), "mig.agt.linux.a1");
+    assert_eq!((&command["id"], &command["action"]["id"]), (&json!(70), &json!(7)));
+    assert_eq!(command["action"]["counters"], json!({"sent": 1}));
+    assert_eq!(command["agent"]["pid"], 16_248);
+    assert_eq!(command["results"].as_array().unwrap().len(), 2);
+    let delivered = gateway.tap.next::<CommandDelivered>().await.data.commands;
+    assert_eq!(delivered[0].id, CommandId(70));
+
+    let answer = agent.answer(&command, &json!({"s1": [{"file": "/etc/passwd"}]})).to_string();
+    // an agent that is given a message twice answers twice
+    for _ in 0..2 {
+        agent.publish("mig.agt.results", answer.clone()).await;
+    }
+    let returned = gateway.tap.next::<CommandReturned>().await.data.commands;
+    assert_eq!((returned[0].id, returned[0].agent), (CommandId(70), told.number));
+    assert_eq!(returned[0].status, CommandStatus::Success);
+    assert_eq!(returned[0].results[1].elements, json!({"s1": [{"file": "/etc/passwd"}]}));
+    gateway.tap.none_of("command.returned.v1", Duration::from_millis(500)).await;
+    until(PATIENCE, async || mig.queue_length("mig.agt.results").await == Some(0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_agent_beats_over_amqp_and_one_in_checkin_mode_finds_what_waits() {
+    let (mut gateway, mig) = mig_gateway(&[]).await;
+    let mut identity = Identity::new("linux.old", 100, gateway.now());
+    identity.mode = "checkin";
+    let agent = MigAgent::start(mig.url(), identity.clone()).await;
+    agent.beat_over_amqp(gateway.now()).await;
+    let told = gateway.tap.next::<AgentChanged>().await.data;
+    assert_eq!((told.mode.as_str(), told.version.as_str()), ("checkin", identity.version.as_str()));
+    drop(agent);
+    // its machine is silent for so long that it is idle: what it is to do waits in the house
+    gateway.clock.advance(time::Duration::minutes(26));
+    gateway.running.service.app.fade_agents().await.unwrap();
+    assert_eq!(gateway.tap.next::<AgentChanged>().await.data.status, AgentStatus::Idle);
+    issue(&gateway, 7, &[(70, told.number)]).await;
+    until(PATIENCE, async || gateway.count("mailbox where state = 'waiting'").await == 1).await;
+    assert_eq!(mig.queue_length("mig.agt.linux.old").await, Some(0));
+    // the next run has another process id, so another row; the command is its machine's all the same
+    identity.pid = 101;
+    let mut next = MigAgent::start(mig.url(), identity).await;
+    next.beat_over_amqp(gateway.now()).await;
+    let again = gateway.tap.next::<AgentChanged>().await.data;
+    assert_ne!(again.number, told.number);
+    let command = next.work(&json!(null)).await;
+    assert_eq!(command["agent"]["pid"], 100);
+    let returned = gateway.tap.next::<CommandReturned>().await.data.commands;
+    assert_eq!((returned[0].id, returned[0].agent), (CommandId(70), told.number));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_do_not_belong_together_are_refused() {
+    let (mut gateway, mig) = mig_gateway(&[]).await;
+    let (mut agent, number) = joined(&mut gateway, &mig, "linux.a").await;
+    let (liar, other) = joined(&mut gateway, &mig, "linux.b").await;
+    assert_ne!(number, other);
+    issue(&gateway, 7, &[(70, number), (71, other)]).await;
+    let (command, _) = agent.take().await;
+    let honest = agent.answer(&command, &json!("honest"));
+    let changed = |place: &str, value: Value| {
+        let mut forged = agent.answer(&command, &json!("forged"));
+        *forged.pointer_mut(place).unwrap() = value;
+        forged.to_string()
+    };
+    let too_many = json!(vec![json!({"success": true}); 3]);
+    for forged in [
+        liar.answer(&command, &json!("forged")).to_string(),
+        changed("/id", json!(71)),
+        changed("/id", json!(99)),
+        changed("/agent/pid", json!(1)),
+        changed("/agent/id", json!(other)),
+        changed("/status", json!("expired")),
+        changed("/results", too_many),
+        changed("/results", json!("x")),
+        "{\"id\":70,\"agent\"}".to_owned(),
+        "x".into(),
+        format!("{{\"id\":{}70{}}}", "[".repeat(5_000), "]".repeat(5_000)),
+    ] {
+        liar.publish("mig.agt.results", forged).await;
+    }
+    agent.publish("mig.agt.results", honest.to_string()).await;
+    let returned = gateway.tap.next::<CommandReturned>().await.data.commands;
+    assert_eq!(returned.len(), 1);
+    assert_eq!(returned[0].results[0].elements, json!("honest"));
+    assert_eq!(gateway.count("mailbox where state = 'returned'").await, 1);
+    until(PATIENCE, async || mig.queue_length("mig.agt.results").await == Some(0)).await;
+    gateway.tap.none_of("command.returned.v1", Duration::from_millis(300)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nul_is_replaced_and_a_late_success_is_kept() {
+    let (mut gateway, mig) = mig_gateway(&[]).await;
+    let (mut agent, number) = joined(&mut gateway, &mig, "linux.a").await;
+    issue(&gateway, 7, &[(70, number)]).await;
+    let (command, _) = agent.take().await;
+    let at = gateway.now();
+    let status = CommandStatus::Expired;
+    let gone = CommandWithdrawn { action: ActionId(7), status, at, commands: vec![CommandId(70)] };
+    gateway.vhost.publish("scheduler", at, gone).await;
+    until(PATIENCE, async || gateway.count("mailbox where state = 'withdrawn'").await == 1).await;
+    let answer = agent.answer(&command, &json!("a\0b")).to_string();
+    assert!(answer.contains("\\u0000"));
+    agent.publish("mig.agt.results", answer).await;
+    let returned = gateway.tap.next::<CommandReturned>().await.data.commands;
+    assert_eq!(returned[0].results[0].elements, json!("aNULLb"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_without_a_queue_waits_and_a_withdrawn_one_is_never_sent() {
+    let (mut gateway, mig) = mig_gateway(&[]).await;
+    // heard, but its queue is not there
+    let identity = Identity::new("linux.a", 1, gateway.now());
+    beat(&gateway, &identity).await.expect(200);
+    let number = gateway.tap.next::<AgentChanged>().await.data.number;
+    issue(&gateway, 7, &[(70, number), (71, number)]).await;
+    let later = "mailbox where state = 'waiting' and push_at > now() + '1 second'::interval";
+    until(PATIENCE, async || gateway.count(later).await == 2).await;
+    let at = gateway.now();
+    let (action, commands) = (ActionId(7), vec![CommandId(70)]);
+    let gone = CommandWithdrawn { action, status: CommandStatus::Cancelled, at, commands };
+    gateway.vhost.publish("scheduler", at, gone).await;
+    until(PATIENCE, async || gateway.count("mailbox where state = 'withdrawn'").await == 1).await;
+    let mut agent = MigAgent::start(mig.url(), identity).await;
+    gateway.clock.advance(time::Duration::seconds(31));
+    assert_eq!(agent.take().await.0["id"], 71);
+    assert!(!agent.is_given(Duration::from_millis(500)).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_gateways_send_each_command_once() {
+    const COUNT: i64 = 300;
+    let (mut gateway, mig) = mig_gateway(&[]).await;
+    let flags = ["--mig-amqp-url", mig.url()];
+    let second = start(gateway.database.url(), &gateway.vhost, &gateway.clock, &flags).await;
+    let (mut agent, number) = joined(&mut gateway, &mig, "linux.a").await;
+    for action in 0..10 {
+        let commands: Vec<_> =
+            (0..COUNT / 10).map(|n| (1_000 + action * 100 + n, number)).collect();
+        issue(&gateway, action + 1, &commands).await;
+    }
+    let mut given = BTreeSet::new();
+    for place in 0..COUNT {
+        let command = agent.work(&json!(place)).await;
+        assert!(given.insert(command["id"].as_i64().unwrap()), "given twice: {}", command["id"]);
+    }
+    assert!(!agent.is_given(Duration::from_millis(300)).await);
+    let mut returned = BTreeSet::new();
+    while returned.len() < given.len() {
+        for command in gateway.tap.next::<CommandReturned>().await.data.commands {
+            assert!(returned.insert(command.id.0), "told twice: {}", command.id);
+        }
+    }
+    assert_eq!(returned, given);
+    second.stop().await.unwrap();
+}
