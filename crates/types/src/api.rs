@@ -5,6 +5,7 @@ pub mod agent;
 pub mod device;
 pub mod loader;
 pub mod manifest;
+pub mod playbook;
 pub mod plugin;
 pub mod problem;
 pub mod task;

@@ -1,74 +1,51 @@
-//! What operators see of runs and commands. What is counted in the database are runs that are open, by an index of these
-//! alone, however many have ended.
+//! What of executions is measured.
 
-use super::App;
-use crate::domain::run::RunStatus;
-use crate::error::Error;
-use crate::store::runs::runs_open;
-use opentelemetry::metrics::{Counter, Gauge};
+use opentelemetry::metrics::Gauge;
 use opentelemetry::{KeyValue, global};
-use std::sync::LazyLock;
-use types::CommandStatus;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
-struct Meters {
-    actions: Gauge<i64>,
-    commands: Gauge<i64>,
-    closed: Counter<u64>,
-    refused: Counter<u64>,
+/// Measures what runs and what waits.
+pub(super) struct Meters {
+    executions: Gauge<i64>,
+    waiting: Gauge<i64>,
+    /// What was there before: it goes back to nothing when it is gone.
+    last: Mutex<HashMap<String, i64>>,
 }
 
-static METERS: LazyLock<Meters> = LazyLock::new(|| {
-    let meter = global::meter("scheduler");
-    let gauge = |name: &'static str, what: &'static str| {
-        meter.i64_gauge(name).with_description(what).build()
-    };
-    let counter = |name: &'static str, what: &'static str| {
-        meter.u64_counter(name).with_description(what).build()
-    };
-    Meters {
-        actions: gauge("writ.actions", "Actions that have not ended, by status"),
-        commands: gauge("writ.commands", "Commands that have not ended, by status: held, sent"),
-        closed: counter(
-            "writ.commands.closed",
-            "Answers of agents that were taken, and commands that ended without one, by status",
-        ),
-        refused: counter(
-            "writ.results.refused",
-            "Answers to commands that were never given to that agent",
-        ),
+impl Meters {
+    pub(super) fn new() -> Self {
+        let meter = global::meter("scheduler");
+        let executions = meter.i64_gauge("playbook.executions");
+        let waiting = meter.i64_gauge("playbook.steps.waiting");
+        Self {
+            executions: executions
+                .with_description("Executions that are not over, by state")
+                .build(),
+            waiting: waiting
+                .with_description("Steps that wait for people, playbooks or the fleet, by kind")
+                .build(),
+            last: Mutex::default(),
+        }
     }
-});
 
-fn service() -> KeyValue {
-    KeyValue::new("service.name", "scheduler")
-}
-
-/// Counts commands that ended.
-pub(super) fn closed(status: CommandStatus, count: usize) {
-    let count = u64::try_from(count).unwrap_or(u64::MAX);
-    METERS.closed.add(count, &[service(), KeyValue::new("status", status.name())]);
-}
-
-/// Counts answers that change nothing because the command was never given to that agent.
-pub(super) fn refused(count: u64) {
-    METERS.refused.add(count, &[service()]);
-}
-
-impl App {
-    /// Measures what has not ended.
-    pub(crate) async fn measure(&self) -> Result<(), Error> {
-        METERS.refused.add(0, &[service()]);
-        let open = runs_open(&mut *self.store.get().await?).await?;
-        let of = |status: &str| open.iter().find(|row| row.status == status);
-        for status in RunStatus::OPEN {
-            let count = of(status.name()).map_or(0, |row| row.actions);
-            METERS.actions.record(count, &[service(), KeyValue::new("status", status.name())]);
+    /// Takes note of counts by `execution.<state>` and `step.<kind>`.
+    pub(super) fn note<'a>(&self, counts: impl Iterator<Item = (&'a str, i64)>) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.values_mut().for_each(|count| *count = 0);
+        for (name, count) in counts {
+            last.insert(name.to_owned(), count);
         }
-        let held = open.iter().map(|row| row.held).sum();
-        let sent = open.iter().map(|row| row.sent).sum();
-        for (status, count) in [("held", held), ("sent", sent)] {
-            METERS.commands.record(count, &[service(), KeyValue::new("status", status)]);
+        for (name, count) in last.iter() {
+            match name.split_once('.') {
+                Some(("execution", state)) => {
+                    self.executions.record(*count, &[KeyValue::new("state", state.to_owned())]);
+                }
+                Some((_, kind)) => {
+                    self.waiting.record(*count, &[KeyValue::new("kind", kind.to_owned())]);
+                }
+                None => {}
+            }
         }
-        Ok(())
     }
 }

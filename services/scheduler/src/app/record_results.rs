@@ -1,6 +1,6 @@
 //! Counts what agents answered.
 
-use super::{App, meters};
+use super::{App, run_meters};
 use crate::error::Error;
 use crate::store::commands::{commands_close, commands_foreign};
 use crate::store::runs::runs_lock;
@@ -33,7 +33,7 @@ impl App {
                 runs_lock(conn, &commands).await?;
                 let runs = commands_close(conn, &answers, now).await?;
                 for answer in &answers {
-                    meters::closed(answer.status, 1);
+                    run_meters::closed(answer.status, 1);
                 }
                 let told = runs.iter().filter(|run| !run.unpublished);
                 let changed: Vec<_> = told.map(|run| run.changed(now)).collect();
@@ -53,7 +53,7 @@ impl App {
 /// Counts answers that change nothing because the command was never given to that agent.
 fn refuse(foreign: i64) {
     if let Ok(count @ 1..) = u64::try_from(foreign) {
-        meters::refused(count);
+        run_meters::refused(count);
         tracing::warn!(answers = count, "refused answers of agents that were not asked");
     }
 }
