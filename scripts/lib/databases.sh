@@ -29,3 +29,11 @@ EOF
     echo "export WRIT_$(upper "$service")_DATABASE_URL='postgres://$name:${!secret}@$place/$name'"
   done
 }
+
+# database_url SERVICE: where its database is, as WRIT_<SERVICE>_DATABASE_URL says.
+database_url() {
+  local name
+  name=WRIT_$(upper "$1")_DATABASE_URL
+  [ -n "${!name:-}" ] || die "$name is not set"
+  echo "${!name}"
+}

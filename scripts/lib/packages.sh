@@ -35,6 +35,7 @@ package() {
     nginx) echo nginx-light ;;
     gpg) echo "gpg gpg-agent" ;;
     cc) echo "gcc libc6-dev" ;;
+    promtool) echo prometheus ;;
     cargo) echo - ;;
     *) echo "$1" ;;
   esac

@@ -6,7 +6,7 @@
 
 # services_settings DIR PROGRAMS: chooses the ports, sets the variables of env.sh that follow from them, and writes DIR/run.
 services_settings() {
-  local dir=$1 programs=$2 service name ports i=0
+  local dir=$1 programs=$2 service name account ports i=0
   read -ra ports <<<"$(kept_ports "$dir/ports" 11)"
   WRIT_URL=http://127.0.0.1:${ports[10]}
   WRIT_UP_DIR=$dir
@@ -14,7 +14,7 @@ services_settings() {
   WRIT_PUBLIC_URL=$WRIT_URL
   mkdir -p "$dir/run" "$dir/log"
   # shellcheck disable=SC2046 # names of variables
-  exports AMQP_URL WRIT_UP_DIR WRIT_PUBLIC_URL $(passed_through) >"$dir/run/shared.env"
+  exports WRIT_UP_DIR WRIT_PUBLIC_URL $(passed_through) >"$dir/run/shared.env"
   if [ -f "$dir/apart" ]; then echo "export WRIT_TRUSTED_PROXIES='127.0.0.1'" >>"$dir/run/shared.env"; fi
   if [ -n "${WRIT_DEVICE_CODE_TTL:-}" ]; then
     echo "export WRIT_AGENT_GATEWAY_DEVICE_CODE_TTL='$WRIT_DEVICE_CODE_TTL'" >>"$dir/run/shared.env"
@@ -30,6 +30,9 @@ services_settings() {
     printf -v "${name}_ADMIN_LISTEN" '127.0.0.1:%s' "${ports[i + 5]}"
     printf -v "${name}_ADMIN_URL" 'http://127.0.0.1:%s' "${ports[i + 5]}"
     exports "${name}_DATABASE_URL" "${name}_LISTEN" "${name}_ADMIN_LISTEN" >"$dir/run/$service.env"
+    # an account of its own on a private broker; on another's, the one that was given
+    account=${name}_BROKER_URL
+    if [ -n "${!account:-}" ]; then exports "$account" >>"$dir/run/$service.env"; else exports AMQP_URL >>"$dir/run/$service.env"; fi
     if [ "$service" = agent-gateway ]; then exports WRIT_AGENT_GATEWAY_MIG_AMQP_URL >>"$dir/run/$service.env"; fi
     run_script "$dir" "$programs/$service" "$service"
     i=$((i + 1))

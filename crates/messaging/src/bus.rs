@@ -3,12 +3,12 @@
 use crate::body::{Packed, pack};
 use crate::link::Link;
 use crate::meters::Meters;
-use crate::outbox;
+use crate::{Queue, outbox};
 use diesel::QueryResult;
 use diesel::result::Error;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::Conn;
 use time::OffsetDateTime;
 use tokio::sync::Notify;
@@ -50,8 +50,7 @@ struct Inner {
     woken: Notify,
     publishing: Link,
     consuming: Link,
-    wanted: AtomicUsize,
-    attached: AtomicUsize,
+    consumers: Mutex<Vec<Wanted>>,
     meters: Meters,
 }
 
@@ -64,8 +63,7 @@ impl Bus {
             woken: Notify::new(),
             publishing: Link::new(format!("{service} publishing"), settings)?,
             consuming: Link::new(format!("{service} consuming"), settings)?,
-            wanted: AtomicUsize::new(0),
-            attached: AtomicUsize::new(0),
+            consumers: Mutex::default(),
             meters: Meters::new(service),
         })))
     }
@@ -115,9 +113,31 @@ impl Bus {
         self.0.publishing.is_up() && self.is_listening()
     }
 
+    /// Says what is missing of the way to the others, naming each queue that a consumer waits for; nothing when all is
+    /// there.
+    pub fn fault(&self) -> Option<String> {
+        if !self.0.publishing.is_up() {
+            return Some("the broker is not reached".into());
+        }
+        let missing: BTreeSet<_> =
+            self.consumers().iter().filter(|c| !c.attached).map(|c| c.name.clone()).collect();
+        let names: Vec<_> = missing.into_iter().collect();
+        (!names.is_empty()).then(|| format!("no consumer on {}", names.join(", ")))
+    }
+
     /// Tells whether each consumer has its queue.
     pub(crate) fn is_listening(&self) -> bool {
-        self.0.attached.load(Ordering::Relaxed) >= self.0.wanted.load(Ordering::Relaxed)
+        self.consumers().iter().all(|consumer| consumer.attached)
+    }
+
+    /// Lists the queues that outlive this process.
+    pub(crate) fn durable_queues(&self) -> BTreeSet<String> {
+        let consumers = self.consumers();
+        consumers.iter().filter(|c| c.durable && c.attached).map(|c| c.name.clone()).collect()
+    }
+
+    fn consumers(&self) -> MutexGuard<'_, Vec<Wanted>> {
+        self.0.consumers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) async fn woken(&self) {
@@ -136,31 +156,67 @@ impl Bus {
         &self.0.meters
     }
 
-    /// Counts a consumer that should have its queue, as long as the result lives.
-    pub(crate) fn want_consumer(&self) -> Counted {
-        Counted::new(self, |inner| &inner.wanted)
-    }
-
-    /// Counts a consumer that has its queue, as long as the result lives.
-    pub(crate) fn attach_consumer(&self) -> Counted {
-        Counted::new(self, |inner| &inner.attached)
-    }
-}
-
-/// Counts one up while it lives.
-pub(crate) struct Counted(Bus, fn(&Inner) -> &AtomicUsize);
-
-impl Counted {
-    fn new(bus: &Bus, of: fn(&Inner) -> &AtomicUsize) -> Self {
-        of(&bus.0).fetch_add(1, Ordering::Relaxed);
-        Self(bus.clone(), of)
+    /// Notes a consumer that should have its queue, as long as the result lives.
+    pub(crate) fn want_consumer(&self, queue: Queue) -> Consumer {
+        let name = queue.consumer(self.service());
+        let durable = matches!(queue, Queue::Stream(_));
+        self.meters().attached(&name, false);
+        let number = {
+            let mut consumers = self.consumers();
+            let number = consumers.last().map_or(0, |last| last.number + 1);
+            consumers.push(Wanted { number, name, durable, attached: false });
+            number
+        };
+        Consumer { bus: self.clone(), number }
     }
 }
 
-impl Drop for Counted {
+/// Is a consumer that should have its queue.
+struct Wanted {
+    number: usize,
+    name: String,
+    durable: bool,
+    attached: bool,
+}
+
+/// Stands for a consumer, as long as it lives.
+pub(crate) struct Consumer {
+    bus: Bus,
+    number: usize,
+}
+
+impl Consumer {
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// Notes that it has its queue, as long as the result lives.
+    pub(crate) fn attach(&self) -> Attached<'_> {
+        self.set(true);
+        Attached(self)
+    }
+
+    fn set(&self, attached: bool) {
+        let mut consumers = self.bus.consumers();
+        if let Some(mine) = consumers.iter_mut().find(|wanted| wanted.number == self.number) {
+            mine.attached = attached;
+            self.bus.meters().attached(&mine.name, attached);
+        }
+    }
+}
+
+impl Drop for Consumer {
     fn drop(&mut self) {
-        let Self(bus, of) = self;
-        of(&bus.0).fetch_sub(1, Ordering::Relaxed);
+        self.bus.consumers().retain(|wanted| wanted.number != self.number);
+    }
+}
+
+/// Stands for a consumer that has its queue.
+pub(crate) struct Attached<'a>(&'a Consumer);
+
+impl Drop for Attached<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
     }
 }
 

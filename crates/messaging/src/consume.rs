@@ -27,12 +27,12 @@ pub fn consume<S: Send + Sync + 'static>(
     shutdown: Shutdown,
 ) -> impl Future<Output = ()> + Send + 'static {
     // from now on and not from the first poll on: the relay waits for it
-    let wanted = bus.want_consumer();
+    let wanted = bus.want_consumer(subscription.queue);
     async move {
-        let _wanted = wanted;
         let mut pause = Pause::new();
         while !shutdown.is_triggered() {
-            let ended = session(&bus, &store, &*state, &subscription, &shutdown, &mut pause).await;
+            let ended =
+                session(&wanted, &store, &*state, &subscription, &shutdown, &mut pause).await;
             let Err(error) = ended else { break };
             let queue = subscription.queue.consumer(bus.service());
             tracing::warn!(error = %error, queue, "lost the queue; connecting again");
@@ -45,16 +45,17 @@ pub fn consume<S: Send + Sync + 'static>(
 }
 
 async fn session<S: Send + Sync + 'static>(
-    bus: &Bus,
+    wanted: &crate::bus::Consumer,
     store: &Store,
     state: &S,
     subscription: &Subscription<S>,
     shutdown: &Shutdown,
     pause: &mut Pause,
 ) -> Result<(), LinkError> {
-    let channel = bus.consuming().channel().await?;
+    let bus = wanted.bus();
+    let channel = topology::open(bus.consuming()).await?;
     let (queue, mut consumer) = attach(&channel, bus.service(), subscription).await?;
-    let _attached = bus.attach_consumer();
+    let _attached = wanted.attach();
     tracing::debug!(queue, "attached");
     if let Some(connected) = subscription.connected {
         connected(state).await;
@@ -84,7 +85,6 @@ async fn attach<S>(
     service: &str,
     subscription: &Subscription<S>,
 ) -> Result<(String, Consumer), LinkError> {
-    topology::declare_base(channel).await?;
     let queue =
         topology::declare_queue(channel, service, subscription.queue, subscription.kinds).await?;
     rpc(channel.basic_qos(prefetch(subscription.kinds), BasicQosOptions::default())).await?;

@@ -24,6 +24,11 @@ impl Delivery {
         Self { id, kind: kind.into(), body, attempt: 1, trace: TraceContext::default() }
     }
 
+    /// Gives whose work the message is.
+    pub fn trace(&self) -> &TraceContext {
+        &self.trace
+    }
+
     /// Reads the message; the error is the [`Outcome::Reject`] to answer with.
     pub fn decode<M: Message>(&self) -> Result<Envelope<M>, Outcome> {
         if self.kind != M::KIND {

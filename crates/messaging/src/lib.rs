@@ -16,6 +16,7 @@ mod outbox;
 mod publisher;
 mod purge;
 mod relay;
+mod rights;
 mod settle;
 mod shutdown;
 mod subscription;
@@ -30,9 +31,11 @@ pub use delivery::{Delivery, Outcome};
 pub use futures_util::future::BoxFuture;
 pub use purge::purge;
 pub use relay::relay;
+pub use rights::{Rights, SHARED};
 pub use shutdown::Shutdown;
 pub use subscription::{Queue, Subscription};
-pub use topology::{DEAD, EXCHANGE};
+pub use topology::{AGAIN, DEAD, EXCHANGE};
+pub use trace::{TraceContext, follow};
 pub use types::messages::USUAL_BODY as MAX_BODY;
 
 /// Holds the migrations of the schema `messaging`, which every service's database has.

@@ -1,82 +1,117 @@
-//! What is counted.
+//! What is counted: by OpenTelemetry's conventions for messaging where there is one, by names of our own elsewhere.
 
-use opentelemetry::metrics::{Counter, Gauge, Histogram};
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 use opentelemetry::{KeyValue, global};
+use std::time::Duration;
+
+/// Are the bounds that OpenTelemetry recommends for durations, in seconds, and two more for what was put off.
+const SECONDS: [f64; 16] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 300.0];
 
 /// Holds the instruments of one service.
 pub(crate) struct Meters {
     service: &'static str,
     pending: Gauge<i64>,
     oldest: Gauge<f64>,
+    depth: Gauge<u64>,
+    attached: Gauge<u64>,
+    dead: Gauge<u64>,
     published: Counter<u64>,
     consumed: Counter<u64>,
+    processed: Histogram<f64>,
     lag: Histogram<f64>,
 }
 
 impl Meters {
     pub(crate) fn new(service: &'static str) -> Self {
         let meter = global::meter("messaging");
+        let gauge = |name: &'static str, what: &'static str| {
+            meter.u64_gauge(name).with_description(what).build()
+        };
+        let counter = |name: &'static str, what: &'static str| {
+            meter.u64_counter(name).with_description(what).build()
+        };
+        let pending = meter.i64_gauge("writ.outbox.pending");
+        let oldest = meter.f64_gauge("writ.outbox.age").with_unit("s");
         Self {
             service,
-            pending: meter
-                .i64_gauge("messaging.outbox.pending")
-                .with_description("Messages in the outbox")
-                .build(),
-            oldest: meter
-                .f64_gauge("messaging.outbox.age")
-                .with_unit("s")
-                .with_description("Age of the oldest message in the outbox")
-                .build(),
-            published: meter
-                .u64_counter("messaging.published")
-                .with_description(
-                    "Messages given to the broker, by outcome: confirmed, returned, refused, lost",
-                )
-                .build(),
-            consumed: meter
-                .u64_counter("messaging.consumed")
-                .with_description(
-                    "Messages taken, by outcome: done, retried, postponed, dead, dropped",
-                )
-                .build(),
-            lag: meter
-                .f64_histogram("messaging.lag")
-                .with_unit("s")
-                .with_description("Time from writing a message to its first handling")
-                .with_boundaries(vec![
-                    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0,
-                ])
-                .build(),
+            pending: pending.with_description("Messages in the outbox").build(),
+            oldest: oldest.with_description("Age of the oldest message in the outbox").build(),
+            depth: gauge("writ.queue.messages", "Messages that wait in a queue of the service"),
+            attached: gauge("writ.queue.attached", "Whether the consumer has its queue"),
+            dead: gauge("writ.dead.letters", "Messages among the dead letters"),
+            published: counter(
+                "messaging.client.sent.messages",
+                "Messages given to the broker, by outcome: confirmed, returned, refused, lost",
+            ),
+            consumed: counter(
+                "messaging.client.consumed.messages",
+                "Messages taken, by outcome: done, retried, postponed, dead, dropped",
+            ),
+            processed: seconds(
+                &meter,
+                "messaging.process.duration",
+                "How long batches of messages took to process",
+            ),
+            lag: seconds(
+                &meter,
+                "writ.queue.lag",
+                "Time from writing a message to its first handling",
+            ),
         }
     }
 
     pub(crate) fn pending(&self, count: i64, oldest_seconds: f64) {
-        let service = [KeyValue::new("service", self.service)];
+        let service = [self.service()];
         self.pending.record(count, &service);
         self.oldest.record(oldest_seconds, &service);
     }
 
+    pub(crate) fn depth(&self, queue: &str, messages: u32) {
+        self.depth.record(messages.into(), &self.queue(queue));
+    }
+
+    pub(crate) fn attached(&self, queue: &str, attached: bool) {
+        self.attached.record(attached.into(), &self.queue(queue));
+    }
+
+    /// Notes how many dead letters there are, whoever they were for.
+    pub(crate) fn dead(&self, messages: u32) {
+        self.dead.record(messages.into(), &[self.service()]);
+    }
+
     pub(crate) fn published(&self, outcome: &'static str, kind: &str) {
-        let attributes = [
-            KeyValue::new("service", self.service),
-            KeyValue::new("outcome", outcome),
-            KeyValue::new("kind", kind.to_owned()),
-        ];
+        let mut attributes = vec![self.service(), KeyValue::new("outcome", outcome)];
+        attributes.push(KeyValue::new("kind", kind.to_owned()));
         self.published.add(1, &attributes);
     }
 
     pub(crate) fn consumed(&self, outcome: &'static str, queue: &str, count: usize) {
-        let attributes = [
-            KeyValue::new("service", self.service),
-            KeyValue::new("outcome", outcome),
-            KeyValue::new("queue", queue.to_owned()),
-        ];
+        let mut attributes = self.queue(queue).to_vec();
+        attributes.push(KeyValue::new("outcome", outcome));
         self.consumed.add(u64::try_from(count).unwrap_or(u64::MAX), &attributes);
     }
 
-    pub(crate) fn lag(&self, queue: &str, seconds: f64) {
-        let attributes =
-            [KeyValue::new("service", self.service), KeyValue::new("queue", queue.to_owned())];
-        self.lag.record(seconds, &attributes);
+    pub(crate) fn processed(&self, queue: &str, fault: Option<&'static str>, took: Duration) {
+        let mut attributes = self.queue(queue).to_vec();
+        attributes.extend(fault.map(|fault| KeyValue::new("error.type", fault)));
+        self.processed.record(took.as_secs_f64(), &attributes);
     }
+
+    pub(crate) fn lag(&self, queue: &str, seconds: f64) {
+        self.lag.record(seconds, &self.queue(queue));
+    }
+
+    fn service(&self) -> KeyValue {
+        KeyValue::new("service.name", self.service)
+    }
+
+    fn queue(&self, queue: &str) -> [KeyValue; 2] {
+        [self.service(), KeyValue::new("queue", queue.to_owned())]
+    }
+}
+
+fn seconds(meter: &Meter, name: &'static str, what: &'static str) -> Histogram<f64> {
+    let histogram = meter.f64_histogram(name).with_unit("s").with_description(what);
+    histogram.with_boundaries(SECONDS.to_vec()).build()
 }

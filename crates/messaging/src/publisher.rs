@@ -3,7 +3,8 @@
 use crate::link::{Link, LinkError, RPC, rpc};
 use crate::topology;
 use futures_util::future::join_all;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation};
 use std::collections::HashSet;
 
@@ -48,15 +49,16 @@ pub(crate) struct Publisher(Channel);
 impl Publisher {
     /// Opens a channel and declares what every service needs.
     pub(crate) async fn open(link: &Link) -> Result<Self, LinkError> {
-        let channel = link.channel().await?;
+        let channel = topology::open(link).await?;
         rpc(channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        topology::declare_base(&channel).await?;
         Ok(Self(channel))
     }
 
-    /// Declares again what every service needs; something may have been deleted.
-    pub(crate) async fn redeclare(&self) -> Result<(), LinkError> {
-        topology::declare_base(&self.0).await
+    /// Counts the messages that wait in a queue; one that does not exist closes the channel.
+    pub(crate) async fn depth(&self, queue: &str) -> Result<u32, LinkError> {
+        let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let found = self.0.queue_declare(queue.into(), look, FieldTable::default());
+        Ok(rpc(found).await?.message_count())
     }
 
     pub(crate) fn is_open(&self) -> bool {

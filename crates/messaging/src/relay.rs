@@ -4,6 +4,7 @@ use crate::batch::CREATED;
 use crate::link::{LinkError, Pause};
 use crate::outbox::{self, Row};
 use crate::publisher::{Fate, Outgoing, Publisher};
+use crate::trace::{Sending, TraceContext};
 use crate::{Bus, Shutdown, topology};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
@@ -42,7 +43,7 @@ pub async fn relay(bus: Bus, store: Store, shutdown: Shutdown) {
         let last = shutdown.is_triggered();
         if counted.is_none_or(|at| at.elapsed() >= CENSUS) {
             counted = Some(Instant::now());
-            census(&bus, &store).await;
+            census(&bus, &store, publisher.as_ref()).await;
         }
         let wait = match round(&bus, &store, &mut publisher).await {
             Ok(published) => {
@@ -101,8 +102,8 @@ async fn round(
         return Err(LinkError::Gone("the link broke while publishing").into());
     }
     if fates.contains(&Fate::Returned) {
-        // the exchange may have come back without its bindings: declare again; each consumer sees to its own queues
-        sender.redeclare().await?;
+        // an exchange may have come back: another channel sees to that; each consumer sees to its own queues
+        *publisher = None;
     }
     Ok(fates.iter().filter(|fate| **fate == Fate::Confirmed).count())
 }
@@ -116,7 +117,12 @@ async fn publish_due(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let fates = sender.publish(rows.iter().map(outgoing).collect()).await;
+    let (traces, sendings): (Vec<_>, Vec<_>) = rows.iter().map(begin).unzip();
+    let messages = rows.iter().zip(&traces).map(|(row, trace)| outgoing(row, trace)).collect();
+    let fates = sender.publish(messages).await;
+    for (sending, fate) in sendings.into_iter().zip(&fates) {
+        sending.end((*fate != Fate::Confirmed).then(|| fate.name()));
+    }
     let with = |wanted: &[Fate]| -> Vec<i64> {
         rows.iter()
             .zip(&fates)
@@ -145,9 +151,17 @@ fn report(bus: &Bus, row: &Row, fate: Fate) {
     }
 }
 
-fn outgoing(row: &Row) -> Outgoing<'_> {
+/// Gives the trace that a message carries, and the span of its sending.
+fn begin(row: &Row) -> (TraceContext, Sending) {
+    let mut trace = TraceContext { parent: row.traceparent.clone(), state: row.tracestate.clone() };
+    let id = row.message_id.to_string();
+    let sending = Sending::begin(&mut trace, topology::EXCHANGE, &row.kind, &id, row.created);
+    (trace, sending)
+}
+
+fn outgoing<'a>(row: &'a Row, trace: &TraceContext) -> Outgoing<'a> {
     let mut headers = FieldTable::default();
-    for (name, value) in [("traceparent", &row.traceparent), ("tracestate", &row.tracestate)] {
+    for (name, value) in [("traceparent", &trace.parent), ("tracestate", &trace.state)] {
         if let Some(value) = value {
             headers.insert(name.into(), AMQPValue::LongString(value.as_str().into()));
         }
@@ -172,7 +186,8 @@ fn outgoing(row: &Row) -> Outgoing<'_> {
     }
 }
 
-async fn census(bus: &Bus, store: &Store) {
+/// Measures what waits: in the outbox, in the service's own queues, and among the dead letters.
+async fn census(bus: &Bus, store: &Store, publisher: Option<&Publisher>) {
     let counted = async {
         let mut conn = store.get().await?;
         outbox::pending(&mut conn).await.map_err(Failure::from)
@@ -180,5 +195,14 @@ async fn census(bus: &Bus, store: &Store) {
     // a database that is away is reported by the round itself
     if let Ok(pending) = counted.await {
         bus.meters().pending(pending.count, pending.oldest_seconds);
+    }
+    let Some(publisher) = publisher.filter(|publisher| publisher.is_open()) else { return };
+    for queue in bus.durable_queues().into_iter().chain([topology::DEAD.to_owned()]) {
+        match publisher.depth(&queue).await {
+            Ok(messages) if queue == topology::DEAD => bus.meters().dead(messages),
+            Ok(messages) => bus.meters().depth(&queue, messages),
+            // the channel is gone then, and the next round opens another
+            Err(error) => return tracing::warn!(error = %error, queue, "a queue was not counted"),
+        }
     }
 }

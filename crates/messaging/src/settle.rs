@@ -3,12 +3,14 @@
 use crate::batch::{ATTEMPT, Batch, Slip};
 use crate::link::{LinkError, Pause, rpc};
 use crate::publisher::{Outgoing, Publisher};
-use crate::{Bus, DEAD, Delivery, Outcome, Queue, Shutdown, Subscription, topology, trace};
+use crate::{AGAIN, Bus, DEAD, Delivery, Outcome, Queue, Shutdown, Subscription, topology, trace};
 use lapin::options::BasicAckOptions;
 use lapin::types::AMQPValue;
 use lapin::{BasicProperties, Channel};
+use std::time::Instant;
 use store::Store;
 use tracing::Instrument;
+use tracing::field::Empty;
 use types::Clock;
 
 /// How often a batch is tried again in place, before its messages are put off.
@@ -132,9 +134,40 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
     }
 
     async fn handle(&self, deliveries: &[Delivery]) -> Outcome {
-        let span = tracing::info_span!("consume", queue = self.queue, messages = deliveries.len());
+        let name = self.name();
+        let span = tracing::info_span!(
+            "process",
+            otel.name = format!("process {name}"),
+            otel.kind = "consumer",
+            otel.status_code = Empty,
+            error.type = Empty,
+            messaging.system = "rabbitmq",
+            messaging.operation.name = "process",
+            messaging.operation.type = "process",
+            messaging.destination.name = name,
+            messaging.batch.message_count = deliveries.len(),
+            messaging.message.id = Empty,
+            messaging.writ.attempt = Empty,
+        );
+        if let [only] = deliveries {
+            span.record("messaging.message.id", tracing::field::display(only.id));
+            span.record("messaging.writ.attempt", only.attempt);
+        }
         trace::follow(&span, deliveries.iter().map(|delivery| &delivery.trace));
-        (self.subscription.handle)(self.state, deliveries).instrument(span).await
+        let start = Instant::now();
+        let outcome =
+            (self.subscription.handle)(self.state, deliveries).instrument(span.clone()).await;
+        let fault = match &outcome {
+            Outcome::Done => None,
+            Outcome::Retry(_) => Some("retry"),
+            Outcome::Reject(_) => Some("reject"),
+        };
+        if let Some(fault) = fault {
+            span.record("otel.status_code", "ERROR");
+            span.record("error.type", fault);
+        }
+        self.bus.meters().processed(&name, fault, start.elapsed());
+        outcome
     }
 
     /// Moves a message to the wait queue, from which it comes back.
@@ -150,7 +183,7 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
         );
         let attempt = AMQPValue::LongUInt(delivery.attempt.saturating_add(1));
         let properties = again(letter, [(ATTEMPT, attempt), ("x-reason", text(reason))]);
-        self.publish(letter, "", &topology::wait_queue(self.queue), properties).await?;
+        self.publish(letter, AGAIN, &topology::wait_queue(self.queue), properties).await?;
         self.count("postponed", 1);
         Ok(())
     }

@@ -7,10 +7,14 @@
 //!                                   "<service>.<stream>.wait"     exchange "writ.dead" ──▶ queue "writ.dead"
 //! ```
 //!
-//! Everything is declared anew on each connection, so that a broker that came back empty is whole again.
+//! The way to the wait queue and back leads over the exchange "writ.again": through the default exchange an account could
+//! publish into any queue there is (see `rights`).
+//!
+//! Everything is declared anew on each connection, so that a broker that came back empty is whole again. What all services
+//! share is only looked for, and declared where it is missing: an account that may not do that needs it to be there.
 
 use crate::Queue;
-use crate::link::{LinkError, rpc};
+use crate::link::{Link, LinkError, rpc};
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, ExchangeKind};
@@ -18,6 +22,8 @@ use uuid::Uuid;
 
 /// Names the topic exchange of all messages.
 pub const EXCHANGE: &str = "writ";
+/// Names the topic exchange over which a message waits, and comes again.
+pub const AGAIN: &str = "writ.again";
 /// Names the exchange, and the queue, of dead letters.
 pub const DEAD: &str = "writ.dead";
 
@@ -26,10 +32,34 @@ const WAIT_MILLISECONDS: i32 = 30_000;
 /// After so many deliveries that nobody answered (the process died each time) the broker itself gives a message up.
 const DELIVERY_LIMIT: i32 = 20;
 
-/// Declares what every service needs: both exchanges and the queue of dead letters.
-pub(crate) async fn declare_base(channel: &Channel) -> Result<(), LinkError> {
+const EXCHANGES: [(&str, ExchangeKind); 3] =
+    [(EXCHANGE, ExchangeKind::Topic), (AGAIN, ExchangeKind::Topic), (DEAD, ExchangeKind::Fanout)];
+
+/// Opens a channel, once there is what every service needs: the exchanges and the queue of dead letters.
+pub(crate) async fn open(link: &Link) -> Result<Channel, LinkError> {
+    let channel = link.channel().await?;
+    if find_base(&channel).await.is_ok() {
+        return Ok(channel);
+    }
+    // the broker closes a channel on which something was not found
+    let channel = link.channel().await?;
+    declare_base(&channel).await?;
+    Ok(channel)
+}
+
+async fn find_base(channel: &Channel) -> Result<(), LinkError> {
+    let look = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+    for (name, kind) in EXCHANGES {
+        rpc(channel.exchange_declare(name.into(), kind, look, FieldTable::default())).await?;
+    }
+    let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    rpc(channel.queue_declare(DEAD.into(), look, FieldTable::default())).await?;
+    Ok(())
+}
+
+async fn declare_base(channel: &Channel) -> Result<(), LinkError> {
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    for (name, kind) in [(EXCHANGE, ExchangeKind::Topic), (DEAD, ExchangeKind::Fanout)] {
+    for (name, kind) in EXCHANGES {
         rpc(channel.exchange_declare(name.into(), kind, durable, FieldTable::default())).await?;
     }
     declare_quorum(channel, DEAD, []).await?;
@@ -48,13 +78,15 @@ pub(crate) async fn declare_queue(
             let name = queue.consumer(service);
             let back = [
                 ("x-message-ttl", AMQPValue::LongInt(WAIT_MILLISECONDS)),
-                ("x-dead-letter-exchange", text("")),
+                ("x-dead-letter-exchange", text(AGAIN)),
                 ("x-dead-letter-routing-key", text(&name)),
                 // the message stays here until the queue itself has confirmed it
                 ("x-dead-letter-strategy", text("at-least-once")),
                 ("x-overflow", text("reject-publish")),
             ];
-            declare_quorum(channel, &wait_queue(&name), back).await?;
+            let wait = wait_queue(&name);
+            declare_quorum(channel, &wait, back).await?;
+            bind(channel, &wait, AGAIN, &wait).await?;
             let dead = [
                 ("x-delivery-limit", AMQPValue::LongInt(DELIVERY_LIMIT)),
                 ("x-dead-letter-exchange", text(DEAD)),
@@ -62,6 +94,7 @@ pub(crate) async fn declare_queue(
                 ("x-overflow", text("reject-publish")),
             ];
             declare_quorum(channel, &name, dead).await?;
+            bind(channel, &name, AGAIN, &name).await?;
             name
         }
         Queue::Process(_) => {

@@ -1,8 +1,9 @@
 //! Trace context across the broker: a trace goes on in the service that takes the message.
 
-use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, Injector};
-use opentelemetry::trace::TraceContextExt;
+use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue};
+use time::OffsetDateTime;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
@@ -11,16 +12,32 @@ const STATE: &str = "tracestate";
 /// No honest header is longer (W3C: 55 and 512 characters).
 const MAX_LENGTH: usize = 512;
 
-/// Holds the two headers of W3C trace context.
+/// Names the instrument behind the spans that are made here.
+const TRACER: &str = "messaging";
+
+/// Holds the two headers of W3C trace context: whose work something is.
+///
+/// It is kept beside what is done later (a run that waits for its time, a command that waits for its agent), so that the
+/// trace goes on then.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct TraceContext {
+pub struct TraceContext {
     pub(crate) parent: Option<String>,
     pub(crate) state: Option<String>,
 }
 
 impl TraceContext {
+    /// Makes one from a header that was kept.
+    pub fn kept(parent: Option<String>) -> Self {
+        Self { parent, state: None }
+    }
+
+    /// Gives the header to keep; nothing when nobody collects this trace.
+    pub fn to_keep(&self) -> Option<&str> {
+        self.parent.as_deref().filter(|parent| parent.ends_with("-01"))
+    }
+
     /// Takes the context of the span that is current.
-    pub(crate) fn current() -> Self {
+    pub fn current() -> Self {
         let mut found = Self::default();
         let context = Span::current().context();
         opentelemetry::global::get_text_map_propagator(|propagator| {
@@ -61,18 +78,66 @@ impl Extractor for TraceContext {
     }
 }
 
-/// Makes `span` go on with the first delivery's trace, and links the traces of the others.
-pub(crate) fn follow<'a>(span: &Span, mut deliveries: impl Iterator<Item = &'a TraceContext>) {
-    let Some(first) = deliveries.next() else { return };
-    if first.parent.is_some() {
-        // fails only when no OpenTelemetry layer listens
-        let _listened = span.set_parent(first.context());
-    }
+/// Makes `span` go on with the first trace, and links the others; it must not have been entered yet.
+pub fn follow<'a>(span: &Span, traces: impl IntoIterator<Item = &'a TraceContext>) {
+    let mut traces = traces.into_iter().filter(|trace| trace.parent.is_some());
+    let Some(first) = traces.next() else { return };
+    // fails only when no OpenTelemetry layer listens
+    let _listened = span.set_parent(first.context());
     let mut last = first;
-    for other in deliveries.filter(|other| other.parent.is_some()) {
+    for other in traces {
         if other != last {
             span.add_link(other.context().span().span_context().clone());
             last = other;
         }
+    }
+}
+
+/// Is the way of one message from the outbox to the broker, as a span; it begins when the message was written.
+pub(crate) struct Sending(Option<Context>);
+
+impl Sending {
+    /// Begins one for a message whose trace is collected; the message carries the span's own context from then on.
+    pub(crate) fn begin(
+        trace: &mut TraceContext,
+        exchange: &str,
+        kind: &str,
+        id: &str,
+        created: OffsetDateTime,
+    ) -> Self {
+        if trace.to_keep().is_none() {
+            return Self(None);
+        }
+        let tracer = opentelemetry::global::tracer(TRACER);
+        let destination = format!("{exchange}:{kind}");
+        let builder = tracer
+            .span_builder(format!("publish {destination}"))
+            .with_kind(SpanKind::Producer)
+            .with_start_time(std::time::SystemTime::from(created))
+            .with_attributes([
+                KeyValue::new("messaging.system", "rabbitmq"),
+                KeyValue::new("messaging.operation.name", "publish"),
+                KeyValue::new("messaging.operation.type", "send"),
+                KeyValue::new("messaging.destination.name", destination),
+                KeyValue::new("messaging.rabbitmq.destination.routing_key", kind.to_owned()),
+                KeyValue::new("messaging.message.id", id.to_owned()),
+            ]);
+        let parent = trace.context();
+        let context = parent.with_span(builder.start_with_context(&tracer, &parent));
+        opentelemetry::global::get_text_map_propagator(|propagator| {
+            propagator.inject_context(&context, trace);
+        });
+        Self(Some(context))
+    }
+
+    /// Ends it; `fault` says why the broker did not take the message.
+    pub(crate) fn end(self, fault: Option<&'static str>) {
+        let Some(context) = self.0 else { return };
+        let span = context.span();
+        if let Some(fault) = fault {
+            span.set_attribute(KeyValue::new("error.type", fault));
+            span.set_status(Status::error(fault));
+        }
+        span.end();
     }
 }

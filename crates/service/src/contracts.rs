@@ -1,6 +1,9 @@
 //! What a house promises, for scripts and readers: the table of its paths, its messages and its routes as files.
 
 use anyhow::Context;
+use messaging::Rights;
+use serde_json::json;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -12,6 +15,28 @@ pub(crate) fn print_paths() -> anyhow::Result<()> {
     for route in paths::TABLE {
         writeln!(out, "{} {}", route.prefix, route.service)?;
     }
+    Ok(())
+}
+
+/// Prints what the broker must have and what each service's account on it may do, as JSON; accounts are made from it.
+pub(crate) fn print_rights() -> anyhow::Result<()> {
+    let services: BTreeSet<_> = paths::TABLE.iter().map(|route| route.service).collect();
+    let accounts: serde_json::Map<_, _> = services
+        .into_iter()
+        .map(|service| {
+            let rights = Rights::of(service);
+            let topics = rights.topics.map(|(exchange, write, read)| {
+                json!({"exchange": exchange, "write": write, "read": read})
+            });
+            let permissions =
+                json!({"configure": rights.configure, "write": rights.write, "read": rights.read});
+            (service.to_owned(), json!({"permissions": permissions, "topics": topics}))
+        })
+        .collect();
+    let shared = messaging::SHARED
+        .map(|(what, name, kind)| json!({"what": what, "name": name, "type": kind}));
+    let rights = json!({"shared": shared, "accounts": accounts});
+    writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&rights)?)?;
     Ok(())
 }
 

@@ -135,6 +135,9 @@ impl House {
         };
         match matches.subcommand() {
             Some(("paths", _)) => cli::finish(contracts::print_paths().map(|()| ExitCode::SUCCESS)),
+            Some(("rights", _)) => {
+                cli::finish(contracts::print_rights().map(|()| ExitCode::SUCCESS))
+            }
             Some(("docs", own)) => cli::finish(self.docs(own).map(|()| ExitCode::SUCCESS)),
             _ => self.work(&matches),
         }
@@ -148,6 +151,9 @@ impl House {
             .after_help("Each service takes its settings from the environment; see its own --help.")
             .subcommand(Command::new("migrate").about("Brings all databases up to date and ends"))
             .subcommand(Command::new("paths").about("Prints which service answers which paths"))
+            .subcommand(
+                Command::new("rights").about("Prints what accounts on the broker may do, as JSON"),
+            )
             .subcommand(
                 Command::new("docs").about("Writes the contracts: AsyncAPI and OpenAPI").arg(out),
             )

@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
     global::meter("service")
-        .f64_histogram("job.duration")
+        .f64_histogram("writ.job.duration")
         .with_unit("s")
         .with_description("How long jobs took, by name and outcome")
         .build()
@@ -56,9 +56,9 @@ impl<S: Send + Sync + 'static> Job<S> {
     }
 
     /// Runs it until `shutdown`; the run at hand is ended first.
-    pub(crate) async fn repeat(self, service: &S, shutdown: Shutdown) {
+    pub(crate) async fn repeat(self, of: &'static str, service: &S, shutdown: Shutdown) {
         while !shutdown.is_triggered() {
-            self.run_measured(service).await;
+            self.run_measured(of, service).await;
             tokio::select! {
                 () = shutdown.wait() => {}
                 () = tokio::time::sleep(self.every) => {}
@@ -67,12 +67,17 @@ impl<S: Send + Sync + 'static> Job<S> {
         }
     }
 
-    async fn run_measured(&self, service: &S) {
+    async fn run_measured(&self, of: &'static str, service: &S) {
         let start = Instant::now();
         let span = tracing::debug_span!(parent: None, "job", job.name = self.name);
         let ran = self.run(service).instrument(span).await;
         let outcome = if ran.is_ok() { "done" } else { "failed" };
-        let labels = [KeyValue::new("job", self.name), KeyValue::new("outcome", outcome)];
+        // not `job`: that is the scraper's own word
+        let labels = [
+            KeyValue::new("service.name", of),
+            KeyValue::new("job.name", self.name),
+            KeyValue::new("outcome", outcome),
+        ];
         DURATION.record(start.elapsed().as_secs_f64(), &labels);
         if let Err(error) = ran {
             tracing::warn!(job = self.name, error = format!("{error:#}"), "a job failed");

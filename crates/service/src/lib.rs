@@ -6,6 +6,7 @@ mod credentials;
 mod health;
 mod house;
 mod job;
+mod meters;
 mod notes;
 mod parts;
 mod probe;

@@ -59,6 +59,12 @@ pub struct Common {
     /// A file that holds the broker's URL
     #[arg(long, env = "AMQP_URL_FILE", value_name = "FILE", conflicts_with = "amqp_url")]
     amqp_url_file: Option<PathBuf>,
+    /// The service's own account on the broker; stands above the broker that all services share
+    #[arg(long, value_name = "URL")]
+    broker_url: Option<String>,
+    /// A file that holds the URL of the service's own account
+    #[arg(long, value_name = "FILE", conflicts_with = "broker_url")]
+    broker_url_file: Option<PathBuf>,
     /// A file with the broker's user, in place of the URL's
     #[arg(long, env = "AMQP_USER_FILE", value_name = "FILE")]
     amqp_user_file: Option<PathBuf>,
@@ -193,10 +199,16 @@ impl Common {
     }
 
     pub(crate) fn bus(&self) -> anyhow::Result<messaging::Settings> {
-        let url = secret(self.amqp_url.as_deref(), self.amqp_url_file.as_deref())?;
-        let url = url.context("no broker is given: set --amqp-url or AMQP_URL")?;
-        let (user, password) = (&self.amqp_user_file, &self.amqp_password_file);
-        let url = credentials::put(url, user.as_ref(), password.as_ref())?;
+        let own = secret(self.broker_url.as_deref(), self.broker_url_file.as_deref())?;
+        let url = match own {
+            Some(own) => own,
+            None => {
+                let url = secret(self.amqp_url.as_deref(), self.amqp_url_file.as_deref())?;
+                let url = url.context("no broker is given: set --amqp-url or AMQP_URL")?;
+                let (user, password) = (&self.amqp_user_file, &self.amqp_password_file);
+                credentials::put(url, user.as_ref(), password.as_ref())?
+            }
+        };
         Ok(messaging::Settings {
             ca_file: self.amqp_ca_file.clone(),
             ..messaging::Settings::new(url)

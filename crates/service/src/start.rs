@@ -1,31 +1,23 @@
 //! The start of a service, in the order in which it can fail clearly: ports, database, migrations, broker, callers.
 
-use crate::{Common, Health, Notes, Parts, Running, Service, Settings, Tasks, running, wait};
+use crate::{
+    Common, Health, Notes, Parts, Running, Service, Settings, Tasks, meters, running, wait,
+};
 use anyhow::{Context, anyhow};
 use auth::Replica;
 use diesel::migration::{Migration, MigrationSource};
 use diesel::pg::Pg;
 use diesel_migrations::EmbeddedMigrations;
 use messaging::{Bus, Shutdown};
-use opentelemetry::metrics::Gauge;
-use opentelemetry::{KeyValue, global};
 use std::future::ready;
 use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::Store;
 use types::Clock;
 use web::admin::Check;
 use web::{Site, Witness, admin, server};
-
-static AGE: LazyLock<Gauge<f64>> = LazyLock::new(|| {
-    global::meter("service")
-        .f64_gauge("auth.replica.age")
-        .with_unit("s")
-        .with_description("How long ago the investigators were known to equal their owner's")
-        .build()
-});
 
 /// How often the dependencies are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -61,7 +53,11 @@ pub async fn start<S: Service>(
     let broker = "the broker (AMQP_URL)";
     wait::until(broker, common.start_timeout(), &shutdown, || ready(parts.bus.is_connected()))
         .await
-        .map_err(|error| health.failure().map_or(error, |reason| anyhow!(reason)))?;
+        .map_err(|error| health.failure().map_or(error, |reason| anyhow!(reason)))
+        .map_err(|error| match parts.bus.fault() {
+            Some(fault) if !shutdown.is_triggered() => error.context(fault),
+            _ => error,
+        })?;
 
     let witness = S::witness(&service).unwrap_or_else(|| noting(&parts, &work));
     let site = site(&service, &parts, common, witness);
@@ -165,7 +161,7 @@ fn run_work<S: Service>(service: &Arc<S>, parts: &Parts, work: &Shutdown) {
     }
     for job in S::jobs() {
         let (service, work) = (Arc::clone(service), work.clone());
-        tasks.spawn(job.name(), async move { job.repeat(&service, work).await });
+        tasks.spawn(job.name(), async move { job.repeat(S::NAME, &service, work).await });
     }
 }
 
@@ -188,15 +184,13 @@ async fn look(health: &Health, parts: &Parts) {
     };
     let database = parts.store.is_up().await;
     health.note("database", check(database, true, "the database does not answer"));
-    let broker = parts.bus.is_connected();
-    health.note("broker", check(broker, true, "the broker is not reached, or a queue is missing"));
+    let fault = parts.bus.fault();
+    health.note("broker", check(fault.is_none(), true, fault.as_deref().unwrap_or_default()));
     let now = parts.clock.now();
-    if let Some(age) = parts.replica.age(now) {
-        AGE.record(age.as_seconds_f64(), &[KeyValue::new("service", parts.bus.service())]);
-    }
     let fresh = parts.replica.is_fresh(now);
     let stale = "the investigators' keys were not confirmed lately; changes are refused";
     health.note("investigators", check(fresh, false, stale));
+    meters::look(parts, database, fault.is_none(), now);
 }
 
 /// Notes for the audit what is witnessed, and tells it to investigation-api until `end`.

@@ -17,7 +17,7 @@ pub use migrate::{DEADLINE as MIGRATION_DEADLINE, migrate, migrate_until};
 pub use pool::pool;
 pub use settings::Settings;
 pub use sql::{Bound, Query, Sql, Unbound, Value, bind, sql};
-pub use tx::Store;
+pub use tx::{Connections, Store};
 
 /// Is one connection, and what every `store` function of a service takes first.
 pub type Conn = diesel_async::AsyncPgConnection;

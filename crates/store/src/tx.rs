@@ -12,6 +12,19 @@ pub struct Store {
     pool: Pool,
 }
 
+/// Is how the connections of a pool are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// On loan.
+    pub used: u64,
+    /// Open and free.
+    pub idle: u64,
+    /// Callers that wait for one.
+    pub waiting: u64,
+    /// How many there may be.
+    pub most: u64,
+}
+
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store").field("status", &self.pool.status()).finish()
@@ -27,6 +40,18 @@ impl Store {
     /// Borrows a connection; waits five seconds at most.
     pub async fn get(&self) -> Result<PooledConn, Failure> {
         Ok(self.pool.get().await?)
+    }
+
+    /// Tells how the pool's connections are used at this moment.
+    pub fn connections(&self) -> Connections {
+        let status = self.pool.status();
+        let count = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
+        Connections {
+            used: count(status.size.saturating_sub(status.available)),
+            idle: count(status.available.min(status.size)),
+            waiting: count(status.waiting),
+            most: count(status.max_size),
+        }
     }
 
     /// Tells within two seconds whether the database answers.

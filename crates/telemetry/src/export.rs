@@ -5,11 +5,13 @@
 
 use crate::Settings;
 use anyhow::Context;
+use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span, Tracer, TracerProvider};
 use opentelemetry_otlp::{MetricExporter, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::resource::EnvResourceDetector;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use prometheus::Registry;
 
@@ -18,7 +20,15 @@ pub(crate) fn providers(
     settings: &Settings,
     registry: &Registry,
 ) -> anyhow::Result<(SdkTracerProvider, SdkMeterProvider)> {
-    let resource = Resource::builder().with_service_name(settings.service).build();
+    let resource = Resource::builder()
+        .with_service_name(settings.service)
+        .with_attributes([
+            KeyValue::new("service.namespace", "writ"),
+            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+            KeyValue::new("service.instance.id", instance()),
+        ])
+        .with_detector(Box::new(EnvResourceDetector::new()))
+        .build();
     let scraped = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build()?;
     let mut traces = SdkTracerProvider::builder().with_resource(resource.clone());
     let mut metrics = SdkMeterProvider::builder().with_resource(resource).with_reader(scraped);
@@ -40,6 +50,14 @@ pub(crate) fn providers(
         traces = traces.with_sampler(Sampler::AlwaysOff);
     }
     Ok((traces.build(), metrics.build()))
+}
+
+/// Tells this process from all others: its machine's name (in a cluster, the pod's), its number and when it began.
+fn instance() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let began = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let began = began.map_or(0, |since| since.as_secs());
+    format!("{}-{}-{began}", host.trim(), std::process::id())
 }
 
 /// Sends one span and logs whether it arrived, so that a silent collector is noticed at the start and not when its

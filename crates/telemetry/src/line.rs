@@ -46,7 +46,7 @@ where
         let mut line = String::new();
         self.json.format_event(ctx, Writer::new(&mut line), event)?;
         let body = line.trim_end().strip_suffix('}').ok_or(fmt::Error)?;
-        write!(writer, "{body},\"process\":\"{}\"", self.process)?;
+        write!(writer, "{body},\"service.name\":\"{}\"", self.process)?;
         let context = opentelemetry::Context::current();
         let trace = context.span().span_context().clone();
         if trace.is_valid() {
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0]["message"], "launched");
         assert_eq!(lines[0]["agents"], 3);
-        assert_eq!(lines[0]["process"], "scheduler");
+        assert_eq!(lines[0]["service.name"], "scheduler");
         assert_eq!(lines[0]["spans"][0]["action.id"], 7);
         assert!(text.ends_with("}\n"), "{text}");
         assert_eq!(lines[0]["trace_id"].as_str().unwrap().len(), 32);

@@ -2,7 +2,7 @@
 
 use crate::render::{self, Asked};
 use crate::request_id::HEADER;
-use crate::{Dialect, Origin, Problem, RequestId, Witness, cors};
+use crate::{Dialect, Origin, Problem, RequestId, Witness, cors, span};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -19,10 +19,14 @@ static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
         .with_unit("s")
         .with_description("How long requests took, by route")
         .with_boundaries(vec![
-            0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
+            0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 60.0,
         ])
         .build()
 });
+
+/// Is the service that a request belongs to: a process may have several.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ServiceName(pub(crate) &'static str);
 
 /// Wraps one request; everything that all routes share happens here.
 pub(crate) async fn manner(
@@ -31,7 +35,7 @@ pub(crate) async fn manner(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let start = Instant::now();
     let asked = asked(&request);
-    let method = request.method().to_string();
+    let method = span::method(request.method());
     let response = next.call(request).await?.map_into_boxed_body();
     let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
     Witness::tell_end(response.request(), response.status(), problem);
@@ -86,9 +90,11 @@ fn dress(headers: &mut HeaderMap, asked: &Asked) {
     }
 }
 
-fn measure(response: &ServiceResponse, method: String, start: Instant) {
+fn measure(response: &ServiceResponse, method: &'static str, start: Instant) {
+    let service = response.request().app_data::<ServiceName>().map_or("none", |name| name.0);
     let route = response.request().match_pattern().unwrap_or_else(|| "none".into());
     let labels = [
+        KeyValue::new("service.name", service),
         KeyValue::new("http.request.method", method),
         KeyValue::new("http.route", route),
         KeyValue::new("http.response.status_code", i64::from(response.status().as_u16())),

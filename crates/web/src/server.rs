@@ -1,6 +1,6 @@
 //! Starts the HTTP server of one service, or of several behind one public origin.
 
-use crate::manner::manner;
+use crate::manner::{ServiceName, manner};
 use crate::span::RootSpan;
 use crate::{Origin, Problem, TrustedProxies, openapi};
 use actix_web::dev::Server;
@@ -45,6 +45,7 @@ pub fn own(listener: TcpListener, settings: &Settings, site: &Site) -> std::io::
     let document = openapi::document(site.name, |config| mount(config));
     let site = site.clone();
     run(listener, settings, move |config| {
+        config.app_data(ServiceName(site.name));
         (site.mount)(&mut ServiceConfig::new(config));
         openapi::routes(&document, config);
     })
@@ -63,7 +64,7 @@ pub fn public(
             let mine = guard::fn_guard(move |request| {
                 types::paths::service(request.head().uri.path()) == Some(name)
             });
-            let scope = web::scope("").guard(mine);
+            let scope = web::scope("").guard(mine).app_data(ServiceName(name));
             config.service(scope.configure(|config| (site.mount)(&mut ServiceConfig::new(config))));
         }
     })

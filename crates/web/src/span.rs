@@ -6,6 +6,7 @@ use crate::RequestId;
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use opentelemetry::propagation::Extractor;
 use tracing::Span;
@@ -17,15 +18,17 @@ pub(crate) struct RootSpan;
 
 impl RootSpanBuilder for RootSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        let method = request.method().as_str();
+        let method = method(request.method());
         let span = tracing::info_span!(
             "request",
-            otel.name = Empty,
+            otel.name = method,
             otel.kind = "server",
             otel.status_code = Empty,
-            http.method = method,
-            http.path = request.path(),
-            http.status = Empty,
+            error.type = Empty,
+            http.request.method = method,
+            http.route = Empty,
+            url.path = request.path(),
+            http.response.status_code = Empty,
             request.id = RequestId::of(request).0,
         );
         let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
@@ -41,12 +44,31 @@ impl RootSpanBuilder for RootSpan {
             Ok(response) => (response.status(), response.request().match_pattern()),
             Err(error) => (error.as_response_error().status_code(), None),
         };
-        span.record("http.status", status.as_u16());
-        if let Ok(response) = outcome {
-            let method = response.request().method();
-            span.record("otel.name", format!("{method} {}", route.as_deref().unwrap_or("none")));
+        span.record("http.response.status_code", status.as_u16());
+        if let (Ok(response), Some(route)) = (outcome, route) {
+            span.record("otel.name", format!("{} {route}", method(response.request().method())));
+            span.record("http.route", route);
         }
-        span.record("otel.status_code", if status.is_server_error() { "ERROR" } else { "OK" });
+        if status.is_server_error() {
+            span.record("otel.status_code", "ERROR");
+            span.record("error.type", status.as_u16());
+        }
+    }
+}
+
+/// Gives a method as traces and measures know it: a caller may invent any number of them.
+pub(crate) fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => "_OTHER",
     }
 }
 

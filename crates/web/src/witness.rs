@@ -1,12 +1,22 @@
 //! Who is told of what the audit keeps: logins that were refused, and what investigators changed or were refused.
 
+use crate::manner::ServiceName;
 use crate::{Peer, Problem};
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use auth::Caller;
+use opentelemetry::metrics::Counter;
+use opentelemetry::{KeyValue, global};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+static REFUSED: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    global::meter("web")
+        .u64_counter("writ.logins.refused")
+        .with_description("Logins of investigators that were refused")
+        .build()
+});
 
 /// Is something that the audit keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +63,7 @@ impl Witness {
 
     /// Tells the service's witness, if it has one, of a login that was refused.
     pub(crate) fn tell_refused_login(request: &HttpRequest, problem: &Problem) {
+        Self::count(request);
         Self::tell(request, None, refused(problem));
     }
 
@@ -70,6 +81,12 @@ impl Witness {
             }
             _ => {}
         }
+    }
+
+    /// Counts refused logins, by service; who and why is in the audit.
+    fn count(request: &HttpRequest) {
+        let service = request.app_data::<ServiceName>().map_or("none", |name| name.0);
+        REFUSED.add(1, &[KeyValue::new("service.name", service)]);
     }
 
     fn tell(request: &HttpRequest, caller: Option<Caller>, outcome: Outcome) {

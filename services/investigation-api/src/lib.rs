@@ -34,6 +34,7 @@ use web::Witness;
 pub struct InvestigationApi {
     /// What it can do.
     pub app: Arc<App>,
+    config: Config,
 }
 
 impl Service for InvestigationApi {
@@ -41,8 +42,8 @@ impl Service for InvestigationApi {
     const MIGRATIONS: &'static [EmbeddedMigrations] = &[fleet::MIGRATIONS, embed_migrations!()];
     type Config = Config;
 
-    async fn build(parts: Parts, _config: Config) -> anyhow::Result<Self> {
-        Ok(Self { app: Arc::new(App::new(parts)) })
+    async fn build(parts: Parts, config: Config) -> anyhow::Result<Self> {
+        Ok(Self { app: Arc::new(App::new(parts)), config })
     }
 
     fn routes(cfg: &mut ServiceConfig<'_>) {

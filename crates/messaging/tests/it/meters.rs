@@ -25,12 +25,14 @@ async fn what_goes_out_and_comes_in_is_counted() {
     process.effects(3).await;
     let text = || TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
     for wanted in [
-        ["messaging_published_total{", "outcome=\"confirmed\""],
-        ["messaging_consumed_total{", "outcome=\"done\""],
-        ["messaging_consumed_total{", "outcome=\"dead\""],
-        ["messaging_lag_seconds_count{", "queue=\"counter.numbers\""],
-        ["messaging_outbox_pending{", "service=\"counter\""],
-        ["messaging_outbox_age_seconds{", "service=\"counter\""],
+        ["messaging_client_sent_messages_total{", "outcome=\"confirmed\""],
+        ["messaging_client_consumed_messages_total{", "outcome=\"done\""],
+        ["messaging_client_consumed_messages_total{", "outcome=\"dead\""],
+        ["messaging_process_duration_seconds_count{", "error_type=\"reject\""],
+        ["writ_queue_lag_seconds_count{", "queue=\"counter.numbers\""],
+        ["writ_queue_attached{queue=\"counter.numbers\"", "} 1"],
+        ["writ_outbox_pending{", "service_name=\"counter\""],
+        ["writ_outbox_age_seconds{", "service_name=\"counter\""],
     ] {
         until(PATIENCE, async || {
             text().lines().any(|line| wanted.iter().all(|part| line.contains(part)))

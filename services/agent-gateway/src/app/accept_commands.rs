@@ -23,6 +23,7 @@ impl App {
         &self,
         consumer: &str,
         messages: &[(Uuid, CommandIssued)],
+        traces: &BTreeMap<Uuid, &str>,
     ) -> Result<(), Error> {
         let now = self.clock.now();
         let ids: Vec<Uuid> = messages.iter().map(|(id, _)| *id).collect();
@@ -35,8 +36,11 @@ impl App {
                     by_action(messages.iter().filter(|(id, _)| new.contains(id)))
                 {
                     mailbox::mailbox_lock(conn, action).await?;
-                    for message in issued {
+                    for (id, message) in issued {
                         agents.extend(self.accept_message(conn, message, now).await?);
+                        if let Some(trace) = traces.get(id) {
+                            mailbox::document_keep_trace(conn, action, trace).await?;
+                        }
                     }
                 }
                 Ok::<_, Error>(agents)
@@ -100,10 +104,10 @@ impl App {
 /// Groups messages by action, so that all replicas lock actions in one order.
 fn by_action<'a>(
     messages: impl Iterator<Item = &'a (Uuid, CommandIssued)>,
-) -> BTreeMap<types::ActionId, Vec<&'a CommandIssued>> {
+) -> BTreeMap<types::ActionId, Vec<&'a (Uuid, CommandIssued)>> {
     let mut grouped = BTreeMap::<_, Vec<_>>::new();
-    for (_, message) in messages {
-        grouped.entry(message.action).or_default().push(message);
+    for message in messages {
+        grouped.entry(message.1.action).or_default().push(message);
     }
     grouped
 }

@@ -15,6 +15,7 @@ pub(crate) mod fade_agents;
 pub(crate) mod hear_agents;
 pub(crate) mod list;
 pub(crate) mod make_task;
+pub(crate) mod meters;
 pub(crate) mod name_agents;
 pub(crate) mod offer_tasks;
 pub(crate) mod poll_token;

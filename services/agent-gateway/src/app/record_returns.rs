@@ -1,12 +1,14 @@
 //! An agent answers.
 
-use super::App;
+use super::{App, meters};
 use crate::domain::answer::{Limits, in_messages, prepare};
 use crate::domain::receipt::judge;
 use crate::error::Error;
 use crate::store::mailbox::{self, Found};
+use messaging::TraceContext;
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
+use tracing::Instrument;
 use types::api::work::{Receipt, ReceiptOutcome, Receipts, Return};
 use types::messages::command::ReturnedCommand;
 use types::{AgentId, OperationResult, RunId};
@@ -48,6 +50,13 @@ impl App {
             .store
             .tx(async |conn| {
                 let found = mailbox::mailbox_find(conn, agent, &runs).await?;
+                let span = tracing::info_span!("answer", agent.id = %agent);
+                // the trace is the action's; the request that brought the answer is linked
+                let request = TraceContext::current();
+                messaging::follow(
+                    &span,
+                    found.values().map(|found| &found.trace).chain([&request]),
+                );
                 let mut taken = BTreeSet::new();
                 let mut returned = Vec::new();
                 let mut items = Vec::with_capacity(answers.len());
@@ -55,6 +64,7 @@ impl App {
                     let run = answer.run;
                     let command = found.get(&run);
                     let mut outcome = judge(command.map(|found| found.asked), &answer);
+                    meters::answered(outcome);
                     if let (ReceiptOutcome::Accepted, Some(command)) = (outcome, command) {
                         if taken.insert(command.command) {
                             returned.push((size, returned_command(agent, command, answer, now)));
@@ -66,7 +76,8 @@ impl App {
                 }
                 let closed: Vec<_> = taken.into_iter().collect();
                 mailbox::mailbox_close(conn, &closed, now).await?;
-                self.bus.put_all(conn, now, &in_messages(returned)).await?;
+                let messages = in_messages(returned);
+                self.bus.put_all(conn, now, &messages).instrument(span).await?;
                 Ok::<_, Error>(Receipts { items })
             })
             .await?;

@@ -9,6 +9,7 @@ use crate::store::offers::{self, TaskMail};
 use crate::store::{mailbox, runs};
 use store::Conn;
 use time::OffsetDateTime;
+use tracing::Instrument;
 use types::api::work::Return;
 use types::messages::command::ReturnedCommand;
 use types::{AgentId, CommandStatus, OperationResult, RunId, TaskId};
@@ -95,7 +96,9 @@ impl App {
             results,
             at: now,
         };
-        self.bus.put_all(conn, now, &in_messages(vec![(size, returned)])).await?;
+        let span = tracing::info_span!("answer", agent.id = %mail.agent);
+        messaging::follow(&span, [&mailbox::document_trace(conn, mail.action).await?]);
+        self.bus.put_all(conn, now, &in_messages(vec![(size, returned)])).instrument(span).await?;
         Ok(())
     }
 }

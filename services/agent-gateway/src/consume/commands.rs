@@ -3,6 +3,7 @@
 use crate::AgentGateway;
 use crate::error::Error;
 use messaging::{Delivery, Outcome, Queue, Subscription};
+use std::collections::BTreeMap;
 use types::Message;
 use types::messages::{CommandIssued, CommandWithdrawn};
 use uuid::Uuid;
@@ -24,10 +25,13 @@ pub(super) fn subscription() -> Subscription<AgentGateway> {
 async fn take(gateway: &AgentGateway, batch: &[Delivery]) -> Result<(), Outcome> {
     let consumer = QUEUE.consumer(gateway.app.bus.service());
     let issued: Vec<(Uuid, CommandIssued)> = decode(batch)?;
+    let traces = batch.iter().filter(|delivery| delivery.kind == CommandIssued::KIND);
+    let traces: BTreeMap<Uuid, &str> =
+        traces.filter_map(|delivery| Some((delivery.id, delivery.trace().to_keep()?))).collect();
     let withdrawn: Vec<(Uuid, CommandWithdrawn)> = decode(batch)?;
     let done: Result<(), Error> = async {
         if !issued.is_empty() {
-            gateway.app.accept_commands(&consumer, &issued).await?;
+            gateway.app.accept_commands(&consumer, &issued, &traces).await?;
         }
         if !withdrawn.is_empty() {
             gateway.app.withdraw_commands(&consumer, &withdrawn).await?;

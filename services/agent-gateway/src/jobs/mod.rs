@@ -28,6 +28,9 @@ pub(crate) fn jobs() -> Vec<Job<AgentGateway>> {
         Job::every("ask-for-loaders", Duration::from_mins(1), |gateway| {
             Box::pin(async { Ok(gateway.app.ask_for_loaders().await?) })
         }),
+        Job::every("measure", Duration::from_secs(10), |gateway| {
+            Box::pin(async { Ok(gateway.app.measure().await?) })
+        }),
         Job::every("purge", Duration::from_mins(1), |gateway| {
             Box::pin(async { Ok(gateway.app.purge().await?) })
         }),

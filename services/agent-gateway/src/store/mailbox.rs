@@ -3,8 +3,9 @@
 use super::unreadable;
 use crate::domain::receipt::{Asked, MailState};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use messaging::TraceContext;
 use std::collections::BTreeMap;
 use store::Conn;
 use time::OffsetDateTime;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 
 /// Locks the runs that an agent answers.
 pub(crate) const MAILBOX_FIND: &str = "
-    select m.run, m.command, m.action, m.state, d.operations
+    select m.run, m.command, m.action, m.state, d.operations, d.traceparent
     from mailbox m join action_document d on d.action = m.action
     where m.run = any($1) and m.agent = $2
     order by m.command for update of m";
@@ -43,6 +44,36 @@ pub(crate) async fn document_insert(
     .execute(conn)
     .await
     .map(drop)
+}
+
+/// Keeps whose work the commands of an action are.
+pub(crate) async fn document_keep_trace(
+    conn: &mut Conn,
+    action: ActionId,
+    trace: &str,
+) -> QueryResult<usize> {
+    store::sql(
+        "update action_document set traceparent = $2 where action = $1 and traceparent is null",
+    )
+    .bind::<BigInt, _>(action.0)
+    .bind::<Text, _>(trace)
+    .execute(conn)
+    .await
+}
+
+/// Tells whose work the commands of an action are, when that is collected.
+pub(crate) async fn document_trace(conn: &mut Conn, action: ActionId) -> QueryResult<TraceContext> {
+    let rows: Vec<Traced> = store::sql("select traceparent from action_document where action = $1")
+        .bind::<BigInt, _>(action.0)
+        .get_results(conn)
+        .await?;
+    Ok(TraceContext::kept(rows.into_iter().next().and_then(|row| row.traceparent)))
+}
+
+#[derive(QueryableByName)]
+struct Traced {
+    #[diesel(sql_type = Nullable<Text>)]
+    traceparent: Option<String>,
 }
 
 /// Keeps what happens to the mailbox of an action in one order until the transaction ends: commands and their
@@ -132,7 +163,7 @@ pub(crate) async fn mailbox_withdraw(
 }
 
 /// Is a command whose run an agent names.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Found {
     /// The command.
     pub command: CommandId,
@@ -140,6 +171,8 @@ pub(crate) struct Found {
     pub action: ActionId,
     /// Where it is.
     pub asked: Asked,
+    /// Whose work it is.
+    pub trace: TraceContext,
 }
 
 #[derive(QueryableByName)]
@@ -154,6 +187,8 @@ struct FoundRow {
     state: String,
     #[diesel(sql_type = Integer)]
     operations: i32,
+    #[diesel(sql_type = Nullable<Text>)]
+    traceparent: Option<String>,
 }
 
 impl TryFrom<FoundRow> for Found {
@@ -166,6 +201,7 @@ impl TryFrom<FoundRow> for Found {
             command: CommandId(row.command),
             action: ActionId(row.action),
             asked: Asked { state, operations },
+            trace: TraceContext::kept(row.traceparent),
         })
     }
 }
@@ -233,4 +269,32 @@ pub(crate) async fn documents_purge(conn: &mut Conn, before: OffsetDateTime) -> 
     .bind::<Timestamptz, _>(before)
     .execute(conn)
     .await
+}
+
+/// Is how many there are of one kind.
+#[derive(Debug, QueryableByName)]
+pub(crate) struct Counted {
+    /// The state.
+    #[diesel(sql_type = Text)]
+    pub(crate) state: String,
+    /// How agents of this kind are spoken with; empty for commands.
+    #[diesel(sql_type = Text)]
+    pub(crate) transport: String,
+    /// How many.
+    #[diesel(sql_type = BigInt)]
+    pub(crate) count: i64,
+}
+
+/// Counts agents, from an index alone.
+pub(crate) const AGENTS_COUNT: &str = "
+    select status as state, transport, count(*) as count from agent group by status, transport";
+
+/// Counts the commands that wait or are out, from an index of these alone.
+pub(crate) const MAILBOX_COUNT: &str = "
+    select state, '' as transport, count(*) as count from mailbox
+    where state in ('waiting', 'leased') group by state";
+
+/// Counts by one of the two questions above.
+pub(crate) async fn counted(conn: &mut Conn, question: &'static str) -> QueryResult<Vec<Counted>> {
+    store::sql(question).load(conn).await
 }

@@ -46,7 +46,7 @@ impl Administrator {
             InvestigationApi::commands().into_iter().find(|c| c.get_name() == "bootstrap").unwrap();
         let words = ["bootstrap", "--name", "admin", "--public-key", file.to_str().unwrap()];
         let matches = command.try_get_matches_from(words).unwrap();
-        let config = investigation_api::Config {};
+        let config = investigation_api::Config::default();
         let parts = api.parts.clone();
         InvestigationApi::command(parts, config, "bootstrap", &matches).await.unwrap();
         std::fs::remove_file(file).unwrap();

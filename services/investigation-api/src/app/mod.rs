@@ -10,6 +10,7 @@ mod keep_commands;
 mod keep_loaders;
 mod preview_target;
 mod refusals;
+mod retain;
 mod search;
 mod show_actions;
 mod show_commands;

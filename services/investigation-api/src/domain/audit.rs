@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use time::OffsetDateTime;
 use types::InvestigatorId;
 
+/// Names the entry that tells which rows were removed from the beginning; its subject is `ID:HASH` of the last of them.
+pub(crate) const CUT: &str = "audit.cut";
 /// Says how many characters of an explanation are kept.
 const LONGEST_DETAIL: usize = 1000;
 

@@ -18,6 +18,9 @@ pub(crate) fn jobs() -> Vec<Job<InvestigationApi>> {
         Job::every("count_fleet", Duration::from_secs(5), |service| {
             Box::pin(async move { Ok(service.app.count_fleet().await?) })
         }),
+        Job::every("retain", Duration::from_hours(1), |service| {
+            Box::pin(async move { Ok(service.app.retain(&service.config).await?) })
+        }),
         Job::every("ask_for_agents", Duration::from_secs(15), |service| {
             Box::pin(async move { Ok(fleet::ask_while_empty(service).await?) })
         }),

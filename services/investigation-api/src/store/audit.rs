@@ -132,3 +132,41 @@ pub(crate) async fn audit_after(
     .await?;
     Ok(rows.into_iter().map(Into::into).collect())
 }
+
+/// Gives the last of the rows at the beginning that are all older than `before`, `limit` of them at most; the newest row
+/// of all stays.
+pub(crate) async fn audit_old(
+    conn: &mut Conn,
+    before: OffsetDateTime,
+    limit: i64,
+) -> QueryResult<Option<Head>> {
+    let rows: Vec<Head> = store::sql(
+        "with first as (select id, hash, at from audit order by id limit $2)
+         select id, hash from first
+         where at < $1 and id < coalesce((select min(id) from first where at >= $1), id + 1)
+             and id < (select max(id) from audit)
+         order by id desc limit 1",
+    )
+    .bind::<Timestamptz, _>(before)
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().next())
+}
+
+/// Removes the rows up to `last`; that they were removed must be in the audit already.
+pub(crate) async fn audit_cut(conn: &mut Conn, last: i64) -> QueryResult<usize> {
+    for statement in ["grant delete on audit to current_user", "set local writ.audit_cut = 'on'"] {
+        store::sql(statement).execute(conn).await?;
+    }
+    let removed = store::sql("delete from audit where id <= $1")
+        .bind::<BigInt, _>(last)
+        .execute(conn)
+        .await?;
+    for statement in
+        ["revoke delete on audit from current_user", "set local writ.audit_cut = 'off'"]
+    {
+        store::sql(statement).execute(conn).await?;
+    }
+    Ok(removed)
+}

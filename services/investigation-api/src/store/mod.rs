@@ -8,4 +8,5 @@ pub(crate) mod counts;
 pub(crate) mod find;
 pub(crate) mod investigators;
 pub(crate) mod loaders;
+pub(crate) mod retention;
 pub(crate) mod stats;

@@ -8,6 +8,7 @@ use crate::store::commands::{commands_issue, commands_silent};
 use crate::store::runs::{RunRow, Tell, run_claim_held, run_look, run_update};
 use store::Conn;
 use time::OffsetDateTime;
+use tracing::Instrument;
 use types::messages::CommandIssued;
 use types::messages::command::{ISSUED_PER_MESSAGE, IssuedCommand};
 use types::{ActionId, AgentId, CommandId};
@@ -32,7 +33,8 @@ impl App {
             .store
             .tx(async |conn| -> Result<bool, Error> {
                 let Some(mut run) = run_claim_held(conn, now).await? else { return Ok(false) };
-                let looked = self.look(conn, &mut run, now).await?;
+                let span = run.span("dispatch");
+                let looked = self.look(conn, &mut run, now).instrument(span).await?;
                 let tell = match looked {
                     Looked::Unchanged => {
                         run_look(conn, run.action_id, run.dispatch.look).await?;

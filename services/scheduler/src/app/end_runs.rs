@@ -1,6 +1,6 @@
 //! Ends runs from the outside: their time is over, or an investigator withdrew them.
 
-use super::App;
+use super::{App, run_meters};
 use crate::domain::run::RunStatus;
 use crate::error::Error;
 use crate::store::commands::commands_withdraw;
@@ -46,6 +46,7 @@ impl App {
         let action = ActionId(run.action_id);
         let ended = commands_withdraw(conn, action, commands, now).await?;
         let count = i64::try_from(ended.len()).unwrap_or(i64::MAX);
+        run_meters::closed(commands, ended.len());
         match commands {
             CommandStatus::Cancelled => run.counters.cancelled += count,
             _ => run.counters.expired += count,

@@ -7,6 +7,7 @@ use crate::store::commands::{MadeRow, commands_make};
 use crate::store::runs::{RunRow, Tell, run_claim_due, run_lock, run_update};
 use store::{Conn, Failure};
 use time::OffsetDateTime;
+use tracing::Instrument;
 use types::messages::CommandPlanned;
 use types::messages::command::{ISSUED_PER_MESSAGE, IssuedCommand, PlannedCommand};
 use types::{Action, ActionId, AgentId, CommandId};
@@ -23,7 +24,8 @@ impl App {
             .tx(async |conn| -> Result<bool, Error> {
                 let Some(run) = run_claim_due(conn, now).await? else { return Ok(false) };
                 claimed = Some(ActionId(run.action_id));
-                self.launch(conn, run, now).await?;
+                let span = run.span("launch");
+                self.launch(conn, run, now).instrument(span).await?;
                 Ok(true)
             })
             .await;

@@ -16,6 +16,7 @@ mod publish_runs;
 mod record_results;
 mod show_executions;
 mod sign_action;
+mod run_meters;
 mod steer_run;
 mod take_action;
 mod tick_executions;

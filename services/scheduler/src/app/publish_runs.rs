@@ -3,6 +3,7 @@
 use super::App;
 use crate::error::Error;
 use crate::store::runs::run_take_unpublished;
+use tracing::Instrument;
 
 impl App {
     /// Tells how each run stands whose last change was held back.
@@ -12,9 +13,16 @@ impl App {
             .store
             .tx(async |conn| -> Result<usize, Error> {
                 let runs = run_take_unpublished(conn, now).await?;
-                let changed: Vec<_> = runs.iter().map(|run| run.changed(now)).collect();
+                let (traced, others): (Vec<_>, Vec<_>) =
+                    runs.iter().partition(|run| run.traceparent.is_some());
+                let changed: Vec<_> = others.iter().map(|run| run.changed(now)).collect();
                 self.bus.put_all(conn, now, &changed).await?;
-                Ok(changed.len())
+                for run in traced {
+                    let changed = run.changed(now);
+                    let span = run.span("tell");
+                    self.bus.put(conn, now, &changed).instrument(span).await?;
+                }
+                Ok(runs.len())
             })
             .await?;
         if told > 0 {

@@ -1,22 +1,12 @@
 //! Counts what agents answered.
 
-use super::App;
+use super::{App, run_meters};
 use crate::error::Error;
 use crate::store::commands::{commands_close, commands_foreign};
 use crate::store::runs::runs_lock;
 use messaging::inbox;
-use opentelemetry::global;
-use opentelemetry::metrics::Counter;
-use std::sync::LazyLock;
 use types::Envelope;
 use types::messages::CommandReturned;
-
-static REFUSED: LazyLock<Counter<u64>> = LazyLock::new(|| {
-    global::meter("scheduler")
-        .u64_counter("results.refused")
-        .with_description("Answers to commands that were never given to that agent")
-        .build()
-});
 
 impl App {
     /// Closes the commands that `returned` answers, and tells the runs that changed.
@@ -42,6 +32,9 @@ impl App {
                 let commands: Vec<_> = answers.iter().map(|answer| answer.id.0).collect();
                 runs_lock(conn, &commands).await?;
                 let runs = commands_close(conn, &answers, now).await?;
+                for answer in &answers {
+                    run_meters::closed(answer.status, 1);
+                }
                 let told = runs.iter().filter(|run| !run.unpublished);
                 let changed: Vec<_> = told.map(|run| run.changed(now)).collect();
                 self.bus.put_all(conn, now, &changed).await?;
@@ -60,7 +53,7 @@ impl App {
 /// Counts answers that change nothing because the command was never given to that agent.
 fn refuse(foreign: i64) {
     if let Ok(count @ 1..) = u64::try_from(foreign) {
-        REFUSED.add(count, &[]);
+        run_meters::refused(count);
         tracing::warn!(answers = count, "refused answers of agents that were not asked");
     }
 }

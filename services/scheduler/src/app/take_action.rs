@@ -3,7 +3,7 @@
 use super::App;
 use crate::domain::order::Order;
 use crate::error::Error;
-use crate::store::runs::run_insert;
+use crate::store::runs::{run_insert, run_keep_trace};
 use messaging::inbox;
 use std::collections::HashSet;
 use time::OffsetDateTime;
@@ -20,6 +20,8 @@ pub(crate) struct Accepted {
     pub(crate) event: Envelope<ActionAccepted>,
     /// Whether it was not waited with before: an unknown signer may be one whose key is still on its way.
     pub(crate) first: bool,
+    /// Whose work it is, when that is collected.
+    pub(crate) trace: Option<String>,
 }
 
 /// Says what is to be done with one accepted action.
@@ -41,17 +43,20 @@ impl App {
             return Err(Error::NotYet("the copy of the investigators is stale"));
         }
         let judged: Vec<_> =
-            accepted.iter().map(|accepted| (self.judge(accepted, now), &accepted.event)).collect();
+            accepted.iter().map(|accepted| (self.judge(accepted, now), accepted)).collect();
         let waits = judged.iter().any(|(verdict, _)| matches!(verdict, Verdict::Wait));
         let ids: Vec<Uuid> = judged
             .iter()
             .filter(|(verdict, _)| !matches!(verdict, Verdict::Wait))
-            .map(|(_, event)| event.id)
+            .map(|(_, accepted)| accepted.event.id)
             .collect();
         self.store
             .tx(async |conn| -> Result<(), Error> {
                 let new: HashSet<Uuid> = inbox::admit(conn, CONSUMER, &ids, now).await?;
-                for (verdict, event) in judged.iter().filter(|(_, event)| new.contains(&event.id)) {
+                for (verdict, accepted) in
+                    judged.iter().filter(|(_, accepted)| new.contains(&accepted.event.id))
+                {
+                    let event = &accepted.event;
                     let (order, refused) = match verdict {
                         Verdict::Run(order) => (order.clone(), None),
                         Verdict::Refuse(reason) => (nothing(event), Some(reason.as_str())),
@@ -59,6 +64,9 @@ impl App {
                     };
                     let ActionAccepted { id, document, .. } = &event.data;
                     let made = run_insert(conn, *id, document, &order, refused, now).await?;
+                    if let Some(trace) = accepted.trace.as_deref().filter(|_| made.is_some()) {
+                        run_keep_trace(conn, *id, trace).await?;
+                    }
                     if let Some(run) = made.filter(|_| refused.is_some()) {
                         self.bus.put(conn, now, &run.changed(now)).await?;
                     }

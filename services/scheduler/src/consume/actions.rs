@@ -20,7 +20,8 @@ async fn take(service: &Scheduler, batch: &[Delivery]) -> Result<(), Outcome> {
         match delivery.kind.as_str() {
             ActionAccepted::KIND => {
                 let event = delivery.decode::<ActionAccepted>()?;
-                accepted.push(Accepted { event, first: delivery.attempt <= 1 });
+                let trace = delivery.trace().to_keep().map(ToOwned::to_owned);
+                accepted.push(Accepted { event, first: delivery.attempt <= 1, trace });
             }
             ActionSteered::KIND => steered.push(delivery.decode::<ActionSteered>()?),
             _ => cancelled.push(delivery.decode::<ActionCancelled>()?),

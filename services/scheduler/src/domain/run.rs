@@ -30,6 +30,9 @@ impl RunStatus {
         Self::Expired,
     ];
 
+    /// Lists those that have not ended.
+    pub(crate) const OPEN: [Self; 3] = [Self::Pending, Self::Inflight, Self::Paused];
+
     /// Gives the word in the database and on the wire.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -40,6 +40,9 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
         Job::every("publish_runs", Duration::from_millis(250), |service| {
             Box::pin(async move { Ok(service.app.publish_runs().await?) })
         }),
+        Job::every("measure", Duration::from_secs(10), |service| {
+            Box::pin(async move { Ok(service.app.measure().await?) })
+        }),
         Job::woken(
             "executions",
             LOOK,

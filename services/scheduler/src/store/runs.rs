@@ -6,6 +6,7 @@ use crate::domain::run::RunStatus;
 use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
+use messaging::TraceContext;
 use serde_json::Value;
 use store::Conn;
 use time::{Duration, OffsetDateTime};
@@ -18,7 +19,7 @@ pub(crate) const PUBLISH_EVERY: Duration = Duration::milliseconds(250);
 
 pub(crate) const COLUMNS: &str = "action_id, document, target, modules, valid_from, expire_after, status, reason, targeted, \
      success, failed, timeout, expired, cancelled, started, finished, version, unpublished, dispatch, held, wave, \
-     wave_left, paced, look, steered, forgiven_done, forgiven_failed, forgiven_timeout";
+     wave_left, paced, look, steered, forgiven_done, forgiven_failed, forgiven_timeout, traceparent";
 
 #[derive(Debug, Clone, QueryableByName)]
 pub(crate) struct RunRow {
@@ -49,6 +50,9 @@ pub(crate) struct RunRow {
     pub(crate) unpublished: bool,
     #[diesel(embed)]
     pub(crate) dispatch: DispatchRow,
+    /// Whose work it is, when that is collected.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) traceparent: Option<String>,
 }
 
 /// Is how the commands of a run stand.
@@ -142,6 +146,13 @@ impl RunRow {
         RunStatus::parse(&self.status).is_some_and(RunStatus::is_open)
     }
 
+    /// Makes what is done for the run now a part of the trace in which it was accepted.
+    pub(crate) fn span(&self, what: &'static str) -> tracing::Span {
+        let span = tracing::info_span!("run", otel.name = what, action.id = self.action_id);
+        messaging::follow(&span, [&TraceContext::kept(self.traceparent.clone())]);
+        span
+    }
+
     pub(crate) fn counters(&self) -> RunCounters {
         let CountersRow { targeted, success, failed, timeout, expired, cancelled } = self.counters;
         RunCounters { targeted, success, failed, timeout, expired, cancelled }
@@ -193,6 +204,19 @@ pub(crate) async fn run_insert(
     .get_result(conn)
     .await
     .optional()
+}
+
+/// Keeps whose work a run is.
+pub(crate) async fn run_keep_trace(
+    conn: &mut Conn,
+    id: ActionId,
+    trace: &str,
+) -> QueryResult<usize> {
+    store::sql("update run set traceparent = $2 where action_id = $1")
+        .bind::<BigInt, _>(id.0)
+        .bind::<Text, _>(trace)
+        .execute(conn)
+        .await
 }
 
 /// Locks the run that is due for the longest time and that nobody else holds.
@@ -331,4 +355,28 @@ pub(crate) async fn run_take_unpublished(
     .bind::<Timestamptz, _>(now - PUBLISH_EVERY)
     .get_results(conn)
     .await
+}
+
+/// Is how many runs of one status are open, and their commands.
+#[derive(Debug, QueryableByName)]
+pub(crate) struct OpenRow {
+    #[diesel(sql_type = Text)]
+    pub(crate) status: String,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) actions: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) held: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) sent: i64,
+}
+
+/// Counts what is open.
+pub(crate) const RUNS_OPEN: &str = "
+    select status, count(*) as actions, sum(held)::bigint as held,
+        sum(targeted - held - success - failed - timeout - expired - cancelled)::bigint as sent
+    from run where status in ('pending', 'inflight', 'paused') group by status";
+
+/// Counts what is open, by the status of the run.
+pub(crate) async fn runs_open(conn: &mut Conn) -> QueryResult<Vec<OpenRow>> {
+    store::sql(RUNS_OPEN).load(conn).await
 }

@@ -20,11 +20,17 @@ pub(crate) struct House {
 impl House {
     /// Brings it up; panics with what `scripts/up` said when it does not come.
     pub(crate) fn up() -> Self {
+        Self::up_with(&[])
+    }
+
+    /// Brings it up with these variables beside the environment's own.
+    pub(crate) fn up_with(variables: &[(&str, &str)]) -> Self {
         let dir = tempfile::Builder::new().prefix("house-").tempdir().unwrap();
         let out = Command::new(root().join("scripts/up"))
             .args(["--apart", "--detach"])
             .arg(dir.path())
             .env("WRIT_PROFILE", "dev")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -49,29 +55,66 @@ impl House {
 
     /// Kills a service with SIGKILL, waits until it is gone, and starts it again as it was started.
     pub(crate) fn kill_and_restart(&mut self, service: &str) {
+        self.end("KILL", service);
+        self.start(service);
+    }
+
+    /// Sends a service a signal and waits until it is gone.
+    pub(crate) fn end(&self, signal: &str, service: &str) {
+        let pid: u32 = self.service_var(service, "PID").parse().unwrap();
+        send(signal, pid);
+        until("the process is gone", || !alive(pid));
+    }
+
+    /// Starts a service that has ended, as it was started.
+    pub(crate) fn start(&mut self, service: &str) {
+        let pid = self.start_another(service, "again", &[]);
         let name = format!("WRIT_{}_PID", service.to_uppercase().replace('-', "_"));
-        let pid: u32 = self.var(&name).parse().unwrap();
-        let killed = Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap();
-        assert!(killed.success(), "{service} ({pid}) was not running");
-        until("the killed process is gone", || !alive(pid));
-        let log = std::fs::File::create(self.path(&format!("{service}.again.log"))).unwrap();
+        self.env.insert(name, pid.to_string());
+    }
+
+    /// Starts a process of a service with more flags; gives its number.
+    pub(crate) fn start_another(&mut self, service: &str, log: &str, flags: &[&str]) -> u32 {
+        let log = self.path(&format!("{service}.{log}.log"));
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
         let child = Command::new(self.path(&format!("run/{service}.sh")))
+            .args(flags)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
-        self.env.insert(name, child.id().to_string());
+        let pid = child.id();
         self.children.push(child);
+        pid
     }
 
-    /// Starts the reference agent, which enrols first.
-    pub(crate) fn start_agent(&mut self, keys: &Path) {
-        let log = std::fs::File::create(self.path("agent.log")).unwrap();
-        // the agent's binary lies beside the services'
+    /// Gives a service's variable of `env.sh`: `URL`, `ADMIN_URL`, `PID`, `DATABASE_URL`.
+    pub(crate) fn service_var(&self, service: &str, what: &str) -> &str {
+        self.var(&format!("WRIT_{}_{what}", service.to_uppercase().replace('-', "_")))
+    }
+
+    /// Gives the folder of the built programs.
+    pub(crate) fn programs(&self) -> PathBuf {
         let service = format!("/proc/{}/exe", self.var("WRIT_SCHEDULER_PID"));
-        let binary = std::fs::read_link(service).unwrap().with_file_name("writ-agent");
-        let child = Command::new(binary)
+        std::fs::read_link(service).unwrap().parent().unwrap().to_owned()
+    }
+
+    /// Runs one of the scripts with the house's variables; panics with what it said when it fails.
+    pub(crate) fn script(&self, script: &str, arguments: &[&str]) {
+        let out = Command::new(root().join("scripts").join(script))
+            .args(arguments)
+            .envs(&self.env)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{script}:\n{}", String::from_utf8_lossy(&out.stderr));
+    }
+
+    /// Starts the reference agent, which enrols first; gives its number.
+    pub(crate) fn start_agent(&mut self, keys: &Path) -> u32 {
+        let log = std::fs::File::create(self.path("agent.log")).unwrap();
+        let child = Command::new(self.programs().join("writ-agent"))
             .args(["run", "--enrol", "--server", self.var("WRIT_URL"), "--state"])
             .arg(self.path("agent"))
             .arg("--keys")
@@ -81,8 +124,17 @@ impl House {
             .stderr(log)
             .spawn()
             .unwrap();
+        let pid = child.id();
         self.children.push(child);
+        pid
     }
+}
+
+/// Sends a signal; the process must be there.
+pub(crate) fn send(signal: &str, pid: u32) {
+    let sent =
+        Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status().unwrap();
+    assert!(sent.success(), "{pid} was not running");
 }
 
 impl Drop for House {
@@ -92,8 +144,10 @@ impl Drop for House {
             let _reaped = child.wait();
         }
         if std::thread::panicking() {
-            for entry in std::fs::read_dir(self.dir.path()).unwrap().flatten() {
-                let path = entry.path();
+            let logs = [self.path(""), self.path("log")];
+            let entries =
+                logs.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).flatten();
+            for path in entries.map(|entry| entry.path()) {
                 if path.extension().is_some_and(|end| end == "log") {
                     let text = std::fs::read_to_string(&path).unwrap_or_default();
                     let tail: Vec<_> = text.lines().rev().take(15).collect();
@@ -117,13 +171,13 @@ pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// Tells whether a process holds anything still: a zombie does not, once all its threads have ended.
-fn alive(pid: u32) -> bool {
+pub(crate) fn alive(pid: u32) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let zombie = stat.rsplit(')').next().unwrap_or_default().trim().starts_with('Z');
     threads > 1 || (threads == 1 && !zombie)
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }

@@ -18,6 +18,8 @@ pub(crate) struct Investigator {
     url: String,
     api_key: String,
     key: SecretKey,
+    /// The header `traceparent` of all requests.
+    pub(crate) trace: Option<String>,
 }
 
 impl Investigator {
@@ -31,6 +33,7 @@ impl Investigator {
         let _once = rustls::crypto::ring::default_provider().install_default();
         Self {
             http: Client::builder().timeout(Duration::from_secs(10)).build().unwrap(),
+            trace: None,
             url: house.var("WRIT_URL").to_owned(),
             api_key: house.var("WRIT_ADMIN_APIKEY").to_owned(),
             key: SecretKey::parse(&armored, None).unwrap(),
@@ -47,8 +50,11 @@ impl Investigator {
         path: &str,
         body: Option<&str>,
     ) -> reqwest::Result<Response> {
-        let request =
+        let mut request =
             self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.api_key);
+        if let Some(trace) = &self.trace {
+            request = request.header("traceparent", trace);
+        }
         match body {
             Some(body) => {
                 request
@@ -80,6 +86,21 @@ impl Investigator {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("{path}: no answer: {last}");
+    }
+
+    /// Asks once; anything but a success is a fault.
+    pub(crate) async fn once(&self, method: Method, path: &str, body: Option<&str>) -> Value {
+        let answer = self.send(method, path, body).await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Reads once; that there is nothing is an answer too.
+    pub(crate) async fn once_unless_absent(&self, path: &str) {
+        let answer = self.send(Method::GET, path, None).await.unwrap();
+        let status = answer.status();
+        assert!(status.is_success() || status == StatusCode::NOT_FOUND, "{path}: {status}");
     }
 
     /// Asks until `wanted` holds of the answer.

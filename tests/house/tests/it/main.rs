@@ -3,7 +3,13 @@
 //! `cfg(test)` tells clippy that helpers are test code too.
 
 #[cfg(test)]
+mod collector;
+#[cfg(test)]
 mod dependencies;
+#[cfg(test)]
+mod enrolment;
+#[cfg(test)]
+mod eyes;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
@@ -12,3 +18,13 @@ mod house;
 mod investigator;
 #[cfg(test)]
 mod kill_services;
+#[cfg(test)]
+mod restore;
+#[cfg(test)]
+mod rights;
+#[cfg(test)]
+mod rolling;
+#[cfg(test)]
+mod threats;
+#[cfg(test)]
+mod traces;

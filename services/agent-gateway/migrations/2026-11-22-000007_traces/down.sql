@@ -1,0 +1,2 @@
+drop index agent_status_idx;
+alter table action_document drop column traceparent;

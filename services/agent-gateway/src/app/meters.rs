@@ -1,0 +1,71 @@
+//! What operators see of the fleet and its work.
+
+use super::App;
+use crate::error::Error;
+use crate::store::mailbox::{AGENTS_COUNT, Counted, MAILBOX_COUNT, counted};
+use opentelemetry::metrics::{Counter, Gauge};
+use opentelemetry::{KeyValue, global};
+use std::sync::LazyLock;
+use types::api::work::ReceiptOutcome;
+
+struct Meters {
+    agents: Gauge<i64>,
+    mailbox: Gauge<i64>,
+    answers: Counter<u64>,
+}
+
+static METERS: LazyLock<Meters> = LazyLock::new(|| {
+    let meter = global::meter("agent-gateway");
+    let gauge = |name: &'static str, what: &'static str| {
+        meter.i64_gauge(name).with_description(what).build()
+    };
+    Meters {
+        agents: gauge("writ.agents", "Agents by status and transport"),
+        mailbox: gauge("writ.mailbox.commands", "Commands that wait for agents or are out"),
+        answers: meter
+            .u64_counter("writ.answers")
+            .with_description("Answers of agents, by what became of them")
+            .build(),
+    }
+});
+
+fn service() -> KeyValue {
+    KeyValue::new("service.name", "agent-gateway")
+}
+
+/// Counts an answer.
+pub(super) fn answered(outcome: ReceiptOutcome) {
+    METERS.answers.add(1, &[service(), KeyValue::new("outcome", name(outcome))]);
+}
+
+impl App {
+    /// Counts agents and what waits for them.
+    pub(crate) async fn measure(&self) -> Result<(), Error> {
+        let mut conn = self.store.get().await?;
+        let agents = counted(&mut conn, AGENTS_COUNT).await?;
+        for transport in ["writ", "runbook", "mig"] {
+            for status in ["online", "idle", "offline", "destroyed"] {
+                let same = |row: &&Counted| row.state == status && row.transport == transport;
+                let count = agents.iter().find(same).map_or(0, |row| row.count);
+                let labels =
+                    [KeyValue::new("status", status), KeyValue::new("transport", transport)];
+                let [status, transport] = labels;
+                METERS.agents.record(count, &[service(), status, transport]);
+            }
+        }
+        let mailbox = counted(&mut conn, MAILBOX_COUNT).await?;
+        for state in ["waiting", "leased"] {
+            let count = mailbox.iter().find(|row| row.state == state).map_or(0, |row| row.count);
+            METERS.mailbox.record(count, &[service(), KeyValue::new("state", state)]);
+        }
+        Ok(())
+    }
+}
+
+fn name(outcome: ReceiptOutcome) -> &'static str {
+    match outcome {
+        ReceiptOutcome::Accepted => "accepted",
+        ReceiptOutcome::Duplicate => "duplicate",
+        ReceiptOutcome::Refused => "refused",
+    }
+}

@@ -1,0 +1,123 @@
+//! One trace leads from an order to its result, through every service that has a hand in it.
+
+use crate::collector::{Collector, Span};
+use crate::enrolment::enrol;
+use crate::eyes::every_metric_exists;
+use crate::house::House;
+use crate::investigator::Investigator;
+use crate::rights::a_stolen_account_is_confined;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// Is a trace whose root is the caller's own span.
+const ORDER: (&str, &str) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+const LOADER: (&str, &str) = ("1af7651916cd43dd8448eb211c80319c", "c7ad6b7169203331");
+
+/// Lists the spans of a trace as `service: name`, each after its number, with the number of the one that it goes on with.
+const OF_AN_ORDER: &[(&str, &str, &str)] = &[
+    ("", "investigation-api", "POST /v1/actions"),
+    ("POST /v1/actions", "investigation-api", "publish writ:action.accepted.v1"),
+    ("publish writ:action.accepted.v1", "scheduler", "process scheduler.actions"),
+    ("publish writ:action.accepted.v1", "scheduler", "launch"),
+    ("launch", "scheduler", "publish writ:command.issued.v1"),
+    ("publish writ:command.issued.v1", "agent-gateway", "process agent-gateway.commands"),
+    ("publish writ:command.issued.v1", "investigation-api", "process investigation-api.runs"),
+    ("publish writ:command.issued.v1", "agent-gateway", "answer"),
+    ("answer", "agent-gateway", "publish writ:command.returned.v1"),
+    ("publish writ:command.returned.v1", "scheduler", "process scheduler.commands"),
+    ("publish writ:command.returned.v1", "investigation-api", "process investigation-api.runs"),
+];
+
+const OF_A_LOADER: &[(&str, &str, &str)] = &[
+    ("", "loader-manifest", "POST /v1/loaders"),
+    ("POST /v1/loaders", "loader-manifest", "publish writ:loader.changed.v1"),
+    ("publish writ:loader.changed.v1", "investigation-api", "process investigation-api.loaders"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_followed_to_its_result() {
+    let (collector, url) = Collector::start();
+    let variables =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "100")];
+    let mut house = House::up_with(&variables);
+    let mut investigator = Investigator::of(&house);
+    let (module, _) = enrol(&mut house, &investigator).await;
+
+    let parameters = json!({"path": house.path("ledger"), "number": 1});
+    let action = investigator.sign("traced", "name='house'", &module, &parameters);
+    investigator.trace = Some(header(ORDER));
+    let accepted = investigator.ask(Method::POST, "/v1/actions", Some(&action)).await;
+    investigator.trace = Some(header(LOADER));
+    let loader = json!({"name": "traced"}).to_string();
+    investigator.ask(Method::POST, "/v1/loaders", Some(&loader)).await;
+    investigator.trace = None;
+    let over = |view: &Value| view["status"] == "completed";
+    let view = investigator.ask_until(&format!("/v1/actions/{}", accepted["id"]), over).await;
+    assert_eq!(view["counters"]["success"], 1, "{view}");
+
+    follow(&collector, ORDER, OF_AN_ORDER);
+    follow(&collector, LOADER, OF_A_LOADER);
+    let spans = collector.trace(ORDER.0);
+    for (name, attributes) in [
+        ("POST /v1/actions", ["http.route", "http.response.status_code", "url.path"]),
+        (
+            "process scheduler.actions",
+            ["messaging.system", "messaging.operation.type", "messaging.message.id"],
+        ),
+        (
+            "publish writ:command.issued.v1",
+            ["messaging.system", "messaging.destination.name", "messaging.message.id"],
+        ),
+    ] {
+        let span = spans.iter().find(|span| span.name == name).unwrap();
+        for attribute in attributes {
+            assert!(span.attributes.iter().any(|key| key == attribute), "{attribute}: {span:?}");
+        }
+    }
+    let log = std::fs::read_to_string(house.path("log/scheduler.log")).unwrap();
+    let line = log.lines().find(|line| line.contains("\"message\":\"launched\"")).unwrap();
+    let line: Value = serde_json::from_str(line).unwrap();
+    assert_eq!(line["trace_id"], ORDER.0, "{line}");
+    assert_eq!(line["service.name"], "scheduler", "{line}");
+
+    // a house costs seconds to bring up: what else is to be seen of one that works is looked at here
+    let stranger = format!("{}/v1/agents", house.var("WRIT_URL"));
+    let http = reqwest::Client::builder().build().unwrap();
+    let refused = http.get(stranger).bearer_auth("nobody's").send().await.unwrap();
+    assert_eq!(refused.status(), 401);
+    every_metric_exists(&house).await;
+    a_stolen_account_is_confined(&house).await;
+}
+
+fn header((trace, span): (&str, &str)) -> String {
+    format!("00-{trace}-{span}-01")
+}
+
+/// Waits until every span of the chain is there and goes on with the one it should.
+fn follow(collector: &Collector, (trace, root): (&str, &str), chain: &[(&str, &str, &str)]) {
+    let missing = || {
+        let spans = collector.trace(trace);
+        chain.iter().copied().find(|(before, service, name)| {
+            let is_before = |id: &String| match *before {
+                "" => id == root,
+                before => spans.iter().any(|span| span.id == *id && span.name == before),
+            };
+            let is_it = |span: &&Span| {
+                span.service == *service
+                    && span.name == *name
+                    && span.began > 0
+                    && span.before.iter().any(is_before)
+            };
+            !spans.iter().any(|span| is_it(&span))
+        })
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while let Some(missing) = missing() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "no span {missing:?} in {:#?}",
+            collector.trace(trace)
+        );
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
