@@ -66,13 +66,16 @@ pods_servers() {
   private=$(private_dir "$DIR")
   PS_PLUGINS=management "$HERE/private-services" start "$private" >/dev/null || die "the private servers did not start"
   mkdir -p "$DIR/demo/secrets/writ-databases" "$DIR/demo/secrets/writ-broker"
-  AMQP_PASSWORD=$(password) MIG_AMQP_PASSWORD=$(password)
+  AMQP_PASSWORD=$(password)
   . "$private/env.sh"
   POD_PGPORT=$PGPORT
   "$TOP/deploy/recipes/databases.sh" "$DIR/demo/secrets/writ-databases" || die "deploy/recipes/databases.sh failed"
   place=${AMQP_URL##*@}
   POD_AMQPPORT=${place##*:} POD_AMQPPORT=${POD_AMQPPORT%%/*}
-  eval "$(broker_accounts "$RABBITMQ_API" "127.0.0.1:$POD_AMQPPORT")"
+  broker_put "$RABBITMQ_API" vhosts/writ '{}'
+  broker_put "$RABBITMQ_API" users/writ "{\"password\":\"$AMQP_PASSWORD\",\"tags\":\"\"}"
+  broker_put "$RABBITMQ_API" permissions/writ/writ '{"configure":".*","write":".*","read":".*"}'
+  AMQP_URL=amqp://writ:$AMQP_PASSWORD@127.0.0.1:$POD_AMQPPORT/writ
   printf %s writ >"$DIR/demo/secrets/writ-broker/username"
   printf %s "$AMQP_PASSWORD" >"$DIR/demo/secrets/writ-broker/password"
 }

@@ -19,6 +19,8 @@ services_settings() {
   if [ -n "${WRIT_DEVICE_CODE_TTL:-}" ]; then
     echo "export WRIT_AGENT_GATEWAY_DEVICE_CODE_TTL='$WRIT_DEVICE_CODE_TTL'" >>"$dir/run/shared.env"
   fi
+  # steps of playbooks reach this machine and nothing else
+  echo "export WRIT_SCHEDULER_HTTP_ALLOW='${WRIT_SCHEDULER_HTTP_ALLOW:-127.0.0.0/8,::1}'" >>"$dir/run/shared.env"
   exports WRIT_LISTEN >"$dir/run/all-in-one.env"
   run_script "$dir" "$programs/all-in-one" all-in-one "${SERVICES[@]}"
   for service in "${SERVICES[@]}"; do

@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, Command, FromArgMatches};
 use std::path::PathBuf;
 use std::time::Duration;
 use types::Clock;
-use web::{Network, Origin, TrustedProxies};
+use web::{Cors, Network, Origin, SoarcaAuth, TrustedProxies};
 
 /// Holds the settings that every service has.
 #[derive(Clone, Args)]
@@ -74,6 +74,12 @@ pub struct Common {
     /// Proxies whose X-Forwarded-For is believed: addresses or networks
     #[arg(long, env = "WRIT_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
     trusted_proxies: Vec<Network>,
+    /// Origins whose pages may read answers; `*` for any
+    #[arg(long, env = "WRIT_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
+    cors_origins: Vec<String>,
+    /// Whether callers of SOARCA's paths must prove who they are; `off` for SOARCA's own tools, on closed networks only
+    #[arg(long, env = "WRIT_MANUAL_AUTH", value_name = "ON|OFF", default_value = "on", value_parser = ["on", "off"], ignore_case = true)]
+    soarca_auth: String,
     /// How many seconds the start waits for the database and the broker
     #[arg(long, env = "WRIT_START_TIMEOUT", value_name = "SECONDS", default_value_t = 60)]
     start_timeout: u64,
@@ -220,6 +226,14 @@ impl Common {
             },
             once: self.proof.token_once,
         }
+    }
+
+    pub(crate) fn soarca_auth(&self) -> SoarcaAuth {
+        SoarcaAuth { required: !self.soarca_auth.eq_ignore_ascii_case("off") }
+    }
+
+    pub(crate) fn cors(&self) -> Cors {
+        Cors::new(self.cors_origins.clone(), !self.soarca_auth().required)
     }
 
     pub(crate) fn origin(&self) -> Origin {

@@ -64,7 +64,7 @@ pub async fn start<S: Service>(
         .map_err(|error| health.failure().map_or(error, |reason| anyhow!(reason)))?;
 
     let witness = S::witness(&service).unwrap_or_else(|| noting(&parts, &work));
-    let site = site(&service, &parts, witness);
+    let site = site(&service, &parts, common, witness);
     let http = server::own(listener, &common.server(), &site)?;
     let http_handle = http.handle();
     tasks.spawn_fallible("http", async { http.await.context("the server of callers ended") });
@@ -211,13 +211,14 @@ fn noting(parts: &Parts, end: &Shutdown) -> Witness {
 }
 
 /// Gives the service as a server mounts it.
-fn site<S: Service>(service: &Arc<S>, parts: &Parts, witness: Witness) -> Site {
+fn site<S: Service>(service: &Arc<S>, parts: &Parts, common: &Common, witness: Witness) -> Site {
     use actix_web::web::Data;
     let witness = Data::new(witness);
     let service = Data::from(Arc::clone(service));
     let replica = Data::new(parts.replica.clone());
     let clock: Data<Clock> = Data::new(parts.clock.clone());
     let store = Data::new(parts.store.clone());
+    let (cors, soarca) = (Data::new(common.cors()), Data::new(common.soarca_auth()));
     Site {
         name: S::NAME,
         mount: Arc::new(move |config| {
@@ -226,6 +227,8 @@ fn site<S: Service>(service: &Arc<S>, parts: &Parts, witness: Witness) -> Site {
                 .app_data(replica.clone())
                 .app_data(clock.clone())
                 .app_data(store.clone())
+                .app_data(cors.clone())
+                .app_data(soarca.clone())
                 .app_data(witness.clone());
             S::routes(config);
         }),

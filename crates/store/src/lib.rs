@@ -16,7 +16,7 @@ pub use failure::Failure;
 pub use migrate::{DEADLINE as MIGRATION_DEADLINE, migrate, migrate_until};
 pub use pool::pool;
 pub use settings::Settings;
-pub use sql::{Query, Value, bind, sql};
+pub use sql::{Bound, Query, Sql, Unbound, Value, bind, sql};
 pub use tx::Store;
 
 /// Is one connection, and what every `store` function of a service takes first.

@@ -136,6 +136,12 @@ impl Services {
         assert!(done.status.success(), "no restart:\n{}", String::from_utf8_lossy(&done.stderr));
     }
 
+    /// Tells whether the broker's register of quorum queues names this one on disk: one that was declared less than half a
+    /// second before it is killed, RabbitMQ does not find again.
+    pub fn keeps_queue(&self, queue: &str) -> bool {
+        names_on_disk(self.dir(), queue.as_bytes())
+    }
+
     fn dir(&self) -> &Path {
         Path::new(self.variable("PS_DIR"))
     }
@@ -158,6 +164,24 @@ fn command(what: &str, knobs: &[(&'static str, &'static str)]) -> Command {
     // a group of its own: Ctrl-C in the terminal is for the tests, whose end the script notices by itself
     command.arg(what).envs(knobs.iter().copied()).process_group(0);
     command
+}
+
+fn names_on_disk(dir: &Path, queue: &[u8]) -> bool {
+    let Ok(entries) = std::fs::read_dir(dir) else { return false };
+    entries.flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return names_on_disk(&path, queue);
+        }
+        path.ends_with("names.dets")
+            && std::fs::read(&path)
+                .is_ok_and(|text| text.windows(queue.len() + 1).any(|part| is_name(part, queue)))
+    })
+}
+
+/// Tells `queue` from `queue.wait`, which is declared before it.
+fn is_name(part: &[u8], queue: &[u8]) -> bool {
+    part.strip_prefix(queue).is_some_and(|after| after != b".")
 }
 
 fn contents(log: &mut File) -> String {

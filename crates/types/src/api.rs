@@ -5,8 +5,10 @@ pub mod agent;
 pub mod device;
 pub mod loader;
 pub mod manifest;
+pub mod playbook;
 pub mod plugin;
 pub mod problem;
+pub mod step;
 pub mod task;
 pub mod work;
 

@@ -6,6 +6,7 @@ pub mod action;
 pub mod agent;
 pub mod api;
 pub mod asyncapi;
+pub mod cacao;
 pub mod clock;
 pub mod command;
 pub mod dispatch;

@@ -2,7 +2,7 @@
 
 use crate::render::{self, Asked};
 use crate::request_id::HEADER;
-use crate::{Dialect, Origin, Problem, RequestId, Witness};
+use crate::{Dialect, Origin, Problem, RequestId, Witness, cors};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -35,13 +35,14 @@ pub(crate) async fn manner(
     let response = next.call(request).await?.map_into_boxed_body();
     let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
     Witness::tell_end(response.request(), response.status(), problem);
-    let mut response = match response.response().error() {
+    let response = match response.response().error() {
         None => response,
         Some(error) => {
             let rendered = render_error(error, &asked);
             response.into_response(rendered)
         }
     };
+    let mut response = cors::apply(response);
     dress(response.headers_mut(), &asked);
     measure(&response, method, start);
     Ok(response)

@@ -48,6 +48,17 @@ pub enum Error {
     Internal(#[source] anyhow::Error),
 }
 
+impl Error {
+    /// Says the same of an error of ours to another one who waited for the same.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Unavailable(source) => Self::Unavailable(anyhow::anyhow!("{source:#}")),
+            Self::Internal(source) => Self::Internal(anyhow::anyhow!("{source:#}")),
+            other => Self::Internal(anyhow::anyhow!("{other}")),
+        }
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         if failure.is_transient() {

@@ -14,7 +14,6 @@ mod jobs;
 mod mig;
 mod store;
 
-use crate::http::guesses::Guesses;
 pub use crate::store::HOT_QUERIES;
 pub use app::App;
 pub use config::Config;
@@ -27,6 +26,7 @@ use service::{Job, Parts, Service};
 use std::sync::Arc;
 use types::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
+use web::Guesses;
 
 /// Is the service: its use cases behind HTTP, messages and timers.
 pub struct AgentGateway {

@@ -1,22 +1,36 @@
 //! Asks people: the manual steps of playbooks and their answers.
 //!
-//! So far it stands ready: it has its database, knows the investigators and says what it is.
+//! The scheduler asks for steps; people answer them under SOARCA's paths, under `/v1/steps` or on a page; one row decides
+//! which answer was the first and whether it was in time. `http`, `consume` and `jobs` are the ways in; each calls one
+//! function of `app`.
 
+mod app;
 mod config;
+mod consume;
+mod domain;
+mod error;
+mod http;
+mod jobs;
+mod notify;
+mod store;
 
+pub use app::App;
 pub use config::Config;
+pub use error::Error;
 
 use auth::{HasReplica, Replica};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use messaging::{Bus, Subscription};
-use service::{Parts, Service};
-use store::Store;
+use service::{Job, Parts, Service};
 use types::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
+use web::Guesses;
 
-/// Is the service.
+/// Is the service: its use cases behind HTTP, messages and timers.
 pub struct ManualInteraction {
-    parts: Parts,
+    /// What it can do.
+    pub app: App,
+    guesses: Guesses,
 }
 
 impl Service for ManualInteraction {
@@ -24,31 +38,37 @@ impl Service for ManualInteraction {
     const MIGRATIONS: &'static [EmbeddedMigrations] = &[embed_migrations!()];
     type Config = Config;
 
-    async fn build(parts: Parts, _config: Config) -> anyhow::Result<Self> {
-        Ok(Self { parts })
+    async fn build(parts: Parts, config: Config) -> anyhow::Result<Self> {
+        Ok(Self { app: App::new(parts, config)?, guesses: Guesses::default() })
     }
 
-    fn routes(_config: &mut ServiceConfig<'_>) {}
+    fn routes(config: &mut ServiceConfig<'_>) {
+        http::routes(config);
+    }
 
     fn subscriptions() -> Vec<Subscription<Self>> {
-        vec![auth::subscription()]
+        consume::subscriptions()
+    }
+
+    fn jobs() -> Vec<Job<Self>> {
+        jobs::jobs()
     }
 }
 
 impl HasReplica for ManualInteraction {
     fn replica(&self) -> &Replica {
-        &self.parts.replica
+        &self.app.replica
     }
 
-    fn store(&self) -> &Store {
-        &self.parts.store
+    fn store(&self) -> &::store::Store {
+        &self.app.store
     }
 
     fn bus(&self) -> &Bus {
-        &self.parts.bus
+        &self.app.bus
     }
 
     fn clock(&self) -> &Clock {
-        &self.parts.clock
+        &self.app.clock
     }
 }

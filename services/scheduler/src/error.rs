@@ -2,16 +2,49 @@
 
 use messaging::Outcome;
 use store::Failure;
+use types::api::problem::Fault;
 
 /// Says why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// The input does not parse at all.
+    #[error("{0}")]
+    Malformed(String),
+    /// The input parses and is wrong.
+    #[error("{detail}")]
+    Invalid {
+        /// A stable word for programs.
+        code: &'static str,
+        /// What is wrong, in one sentence.
+        detail: String,
+        /// Where.
+        faults: Vec<Fault>,
+    },
+    /// What there is does not allow it.
+    #[error("{0}")]
+    Conflict(String),
     /// The database did not do its part.
     #[error("the database failed")]
     Store(#[from] Failure),
     /// What is needed is not here yet; the same message will do later.
     #[error("not yet: {0}")]
     NotYet(&'static str),
+}
+
+impl Error {
+    /// Says that the input is wrong at one place.
+    pub(crate) fn invalid(
+        code: &'static str,
+        pointer: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        let detail = detail.into();
+        let faults = vec![Fault { pointer: pointer.into(), detail: detail.clone() }];
+        Self::Invalid { code, detail, faults }
+    }
 }
 
 impl From<diesel::result::Error> for Error {
@@ -25,6 +58,7 @@ impl From<Error> for Outcome {
         match error {
             Error::Store(failure) => failure.into(),
             Error::NotYet(_) => Self::Retry(error.to_string()),
+            other => Self::Reject(other.to_string()),
         }
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! It keeps one `run` per accepted action and one `command` per agent aimed at. Nothing runs on the word of a message
 //! alone: the signatures of each action are verified here again, against this service's own copy of the keys.
+//!
+//! It also runs playbooks: an `execution` per run of one and an `execution_step` per run of a step, written down at each
+//! boundary, so that any scheduler goes on where another stopped.
 
 mod app;
 mod config;
 mod consume;
 mod domain;
 mod error;
+mod http;
 mod jobs;
 mod store;
 
@@ -18,13 +22,14 @@ use auth::{HasReplica, Replica};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use messaging::{Bus, Subscription};
 use service::{Job, Parts, Service};
+use std::sync::Arc;
 use types::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Is the service: its use cases behind messages and timers.
 pub struct Scheduler {
     /// What it can do.
-    pub app: App,
+    pub app: Arc<App>,
 }
 
 impl Service for Scheduler {
@@ -32,11 +37,13 @@ impl Service for Scheduler {
     const MIGRATIONS: &'static [EmbeddedMigrations] = &[fleet::MIGRATIONS, embed_migrations!()];
     type Config = Config;
 
-    async fn build(parts: Parts, _config: Config) -> anyhow::Result<Self> {
-        Ok(Self { app: App::new(parts) })
+    async fn build(parts: Parts, config: Config) -> anyhow::Result<Self> {
+        Ok(Self { app: Arc::new(App::new(parts, config)) })
     }
 
-    fn routes(_cfg: &mut ServiceConfig<'_>) {}
+    fn routes(config: &mut ServiceConfig<'_>) {
+        http::routes(config);
+    }
 
     fn subscriptions() -> Vec<Subscription<Self>> {
         consume::subscriptions()

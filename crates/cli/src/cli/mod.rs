@@ -5,6 +5,7 @@ mod install;
 mod people;
 mod run;
 mod search;
+mod step;
 
 pub use admin::{Bootstrap, ConfigCommand, Enrol, Key, Plugin, Setting};
 pub use install::{Loader, Manifest, Set};
@@ -13,6 +14,7 @@ pub use run::{
     ActionCommand, Cancel, Copy, Follow, Results, Run, Show, ShowAction, Status, Steer, Wait,
 };
 pub use search::{Agents, Filter, Search, Subject};
+pub use step::{Step, StepFilter};
 
 use crate::output::Format;
 use clap::{Args, Parser, Subcommand};
@@ -105,6 +107,9 @@ pub enum Command {
     /// Build, sign and follow what loaders install.
     #[command(subcommand)]
     Manifest(Manifest),
+    /// See the manual steps of playbooks, and answer them.
+    #[command(subcommand)]
+    Step(Step),
     /// List the agents.
     Agents(Agents),
     /// Find actions, commands, agents, investigators, manifests and loaders.

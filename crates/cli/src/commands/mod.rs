@@ -14,6 +14,7 @@ mod manifest;
 mod plugin;
 mod run;
 mod search;
+mod step;
 
 use crate::cli::{Cli, Command};
 use crate::context::Context;
@@ -40,6 +41,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Plugin(args) => plugin::run(&context, args).await,
         Command::Loader(args) => loader::run(&context, args).await,
         Command::Manifest(args) => manifest::run(&context, args).await,
+        Command::Step(args) => step::run(&context, args).await,
         Command::Agents(args) => agents::run(&context, args).await,
         Command::Search(args) => search::run(&context, &args).await,
         Command::Action(command) => document::run(&context, &command).await,

@@ -7,6 +7,7 @@ pub mod installs;
 pub mod list;
 pub mod progress;
 pub mod results;
+pub mod steps;
 pub mod table;
 pub mod text;
 pub mod views;

@@ -17,6 +17,8 @@ mod run;
 #[cfg(test)]
 mod search;
 #[cfg(test)]
+mod step;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod terminal;

@@ -2,7 +2,6 @@
 
 use crate::support::{NUMBERS, Process, database};
 use messaging::Settings;
-use std::path::Path;
 use std::sync::Arc;
 use testkit::{PATIENCE, Server, Services, until};
 use tokio::task::spawn_blocking;
@@ -33,9 +32,7 @@ async fn a_killed_broker_loses_nothing_and_doubles_nothing() {
     };
     let dying = async {
         until(PATIENCE, async || two.count("effect").await > 300).await;
-        // a queue that was declared less than half a second before, RabbitMQ does not find again: its name is not on disk yet
-        let names = own.variable("PS_DIR").to_owned();
-        until(PATIENCE, async || on_disk(Path::new(&names), b"counter.numbers")).await;
+        until(PATIENCE, async || own.keeps_queue("counter.numbers")).await;
         own.kill(Server::RabbitMq);
         until(PATIENCE, async || !one.bus.is_connected() && !two.bus.is_connected()).await;
         let restarting = Arc::clone(&own);
@@ -50,18 +47,4 @@ async fn a_killed_broker_loses_nothing_and_doubles_nothing() {
     one.effects(1001).await;
     one.stop().await;
     two.stop().await;
-}
-
-/// Tells whether the broker's register of quorum queues, below `dir`, names this one on disk.
-fn on_disk(dir: &Path, queue: &[u8]) -> bool {
-    let Ok(entries) = std::fs::read_dir(dir) else { return false };
-    entries.flatten().any(|entry| {
-        let path = entry.path();
-        if path.is_dir() {
-            return on_disk(&path, queue);
-        }
-        path.ends_with("names.dets")
-            && std::fs::read(&path)
-                .is_ok_and(|text| text.windows(queue.len()).any(|part| part == queue))
-    })
 }

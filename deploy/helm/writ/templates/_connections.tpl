@@ -28,7 +28,7 @@ volume; the environment has only their names.
       - {key: {{ $prefix }}{{ $pg.passwordKey }}, path: database/password}
       {{- end }}
 - secret:
-    name: {{ $mq.existingSecret }}
+    name: {{ $component.rabbitmq.existingSecret | default $mq.existingSecret }}
     items:
       {{- if $mq.uriKey }}
       - {key: {{ $mq.uriKey }}, path: amqp/uri}

@@ -12,7 +12,7 @@ scheduler: scheduler
 agent-gateway: [agent-gateway.commands]
 investigation-api: [investigation-api.runs]
 loader-manifest: [loader-manifest.signers]
-manual-interaction: [manual-interaction.signers]
+manual-interaction: [manual-interaction.steps]
 scheduler: [scheduler.actions, scheduler.commands]
 {{- end }}
 

@@ -39,7 +39,11 @@ impl App {
     /// Leases what waits for the agent and tells the house of what it had not taken before.
     async fn lease_work(&self, agent: AgentId) -> Result<Vec<WorkItem>, Error> {
         let terms = self.terms();
-        if !leases::mailbox_due(&mut *self.store.get().await?, agent, terms).await? {
+        let look = async |agents: &[AgentId]| {
+            let due = leases::mailbox_ring(&mut *self.store.get().await?, agents, terms).await?;
+            Ok(agents.iter().map(|agent| due.contains(agent)).collect())
+        };
+        if !self.due.ask(agent, look).await? {
             return Ok(Vec::new());
         }
         let leased = self

@@ -8,11 +8,12 @@ use std::net::IpAddr;
 use types::{AgentId, AgentStatus, Transport};
 
 impl App {
-    /// Finds the agent of an access token and notes that it was heard. Asks the database each time, by primary key: a
-    /// token that was revoked is dead with the next request.
+    /// Finds the agent of an access token and notes that it was heard. The database is asked each time, for all who come
+    /// at a time: a token that was revoked is dead with the next request.
     pub(crate) async fn authenticate_agent(&self, token: &str) -> Result<AgentId, Error> {
         let known = self.check_token(token).await?;
-        Ok(self.heard(known))
+        self.heard(known);
+        Ok(known.number)
     }
 
     /// Finds a RunbookSolutions agent by its access token, or by its address where agents are known by address.
@@ -20,7 +21,7 @@ impl App {
         &self,
         token: Option<&str>,
         address: IpAddr,
-    ) -> Result<AgentId, Error> {
+    ) -> Result<Known, Error> {
         let known = match token {
             Some(token) => self.check_token(token).await?,
             None if self.config.knows_addresses() => {
@@ -33,17 +34,20 @@ impl App {
         if known.transport != Transport::Runbook {
             self.adopt_runbook(known.number).await?;
         }
-        Ok(self.heard(known))
+        self.heard(known);
+        Ok(known)
     }
 
     async fn check_token(&self, token: &str) -> Result<Known, Error> {
-        let mut conn = self.store.get().await?;
-        tokens::token_find(&mut conn, &secret::hash(token)).await?.ok_or(Error::Token)
+        let look = async |hashes: &[[u8; 32]]| {
+            let found = tokens::tokens_find(&mut *self.store.get().await?, hashes).await?;
+            Ok(hashes.iter().map(|hash| found.get(hash).copied()).collect())
+        };
+        self.tokens.ask(secret::hash(token), look).await?.ok_or(Error::Token)
     }
 
-    fn heard(&self, known: Known) -> AgentId {
+    fn heard(&self, known: Known) {
         self.seen.note(known.number, self.clock.now(), known.status != AgentStatus::Online);
-        known.number
     }
 
     /// Notes, with its first word on their paths, that an agent is one of RunbookSolutions'.

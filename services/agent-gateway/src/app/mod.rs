@@ -15,6 +15,7 @@ pub(crate) mod fade_agents;
 pub(crate) mod hear_agents;
 pub(crate) mod list;
 pub(crate) mod make_task;
+pub(crate) mod name_agents;
 pub(crate) mod offer_tasks;
 pub(crate) mod poll_token;
 pub(crate) mod publish_plugin;
@@ -29,6 +30,7 @@ pub(crate) mod revoke_agent;
 pub(crate) mod secret;
 pub(crate) mod seen;
 pub(crate) mod sign_in;
+pub(crate) mod together;
 pub(crate) mod withdraw_commands;
 pub(crate) mod write_seen;
 
@@ -36,8 +38,9 @@ use crate::config::Config;
 use crate::domain::agent::Agent;
 use crate::error::Error;
 use crate::mig::Mig;
-use crate::store::agents;
-use crate::store::mig_agents;
+use crate::store::offers::Look;
+use crate::store::tokens::Known;
+use crate::store::{agents, loaders, mig_agents};
 use auth::Replica;
 use doors::Doors;
 use messaging::Bus;
@@ -46,6 +49,7 @@ use service::{Parts, Shutdown};
 use std::sync::Arc;
 use store::{Conn, Store};
 use time::OffsetDateTime;
+use together::Together;
 use tokio::sync::Semaphore;
 use types::messages::AgentChanged;
 use types::{AgentId, Clock};
@@ -63,6 +67,12 @@ pub struct App {
     pub(crate) config: Config,
     pub(crate) doors: Doors,
     pub(crate) seen: Seen,
+    /// Who shows these tokens?
+    tokens: Together<[u8; 32], Option<Known>>,
+    /// What have these RunbookSolutions agents to run?
+    looks: Together<AgentId, Look>,
+    /// Is there work for these agents?
+    due: Together<AgentId, bool>,
     /// The way to MIG's agents.
     pub(crate) mig: Mig,
     /// Counts the KiB of answers that may still be taken in.
@@ -81,6 +91,9 @@ impl App {
             config,
             doors: Doors::default(),
             seen: Seen::default(),
+            tokens: Together::default(),
+            looks: Together::default(),
+            due: Together::default(),
             mig,
             shutdown: parts.shutdown,
         }
@@ -109,6 +122,7 @@ impl App {
         if numbers.is_empty() {
             return Ok(());
         }
+        loaders::agents_name(conn, numbers).await?;
         let agents = agents::agents_by_number(conn, numbers).await?;
         let changed: Vec<AgentChanged> = agents.into_iter().map(Agent::changed).collect();
         self.bus.put_all(conn, now, &changed).await?;
@@ -122,6 +136,7 @@ impl App {
         number: AgentId,
         now: OffsetDateTime,
     ) -> Result<Agent, Error> {
+        loaders::agents_name(conn, &[number]).await?;
         let found = agents::agents_by_number(conn, &[number]).await?;
         let agent = found.into_iter().next().ok_or(Error::NotFound("agent"))?;
         self.bus.put(conn, now, &agent.clone().changed()).await?;

@@ -5,8 +5,9 @@ use super::end_leases::failed;
 use crate::domain::operations::Plan;
 use crate::error::Error;
 use crate::store::leases::{Lost, Terms};
-use crate::store::offers::{self, Offer, WaitingMail};
+use crate::store::offers::{self, Look, Offer, WaitingMail};
 use crate::store::tasks::{self, NewTaskRow};
+use crate::store::tokens::Known;
 use crate::store::{agents, runbook};
 use std::collections::BTreeMap;
 use store::Conn;
@@ -23,9 +24,15 @@ const MAIL_AT_ONCE: i64 = 16;
 impl App {
     /// Gives an agent its tasks: those by the clock each time, those that run once under a lease. Nothing is written
     /// when there is nothing new.
-    pub(crate) async fn offer_tasks(&self, agent: AgentId) -> Result<Vec<Offer>, Error> {
+    pub(crate) async fn offer_tasks(&self, agent: Known) -> Result<Vec<Offer>, Error> {
+        let Known { number: agent, open: true, .. } = agent else { return Ok(Vec::new()) };
         let terms = self.task_terms();
-        let (known, news) = offers::tasks_look(&mut *self.store.get().await?, agent, terms).await?;
+        let look = async |agents: &[AgentId]| {
+            let mut conn = self.store.get().await?;
+            let looked = offers::tasks_look(&mut conn, agents, terms).await?;
+            Ok(agents.iter().map(|agent| looked.get(agent).cloned().unwrap_or_default()).collect())
+        };
+        let Look { known, news } = self.looks.ask(agent, look).await?;
         if !news {
             return Ok(known);
         }

@@ -2,7 +2,6 @@
 
 use super::App;
 use super::secret::{self, Secret};
-use crate::domain::address::origin;
 use crate::error::Error;
 use crate::store::codes::{self, NewCode};
 use std::net::IpAddr;
@@ -45,7 +44,7 @@ impl App {
     pub(crate) async fn request_code(&self, request: CodeRequest) -> Result<DeviceCode, Error> {
         self.check_client(&request.client_id)?;
         let now = self.clock.now();
-        let origin = origin(request.address).to_string();
+        let origin = web::asker(request.address).to_string();
         let mut conn = self.store.get().await?;
         let (mine, all) = codes::codes_count(&mut conn, &origin, now).await?;
         let full = mine >= self.config.device_codes_per_address.into()

@@ -1,49 +1,29 @@
 //! People sign in at the page where devices are admitted.
 
 use super::App;
-use super::secret::{self, Secret};
 use crate::domain::user_code::UserCode;
 use crate::error::Error;
 use crate::store::codes;
-use crate::store::sessions::{self, Session};
-use std::time::Duration;
+use auth::PageSessions;
 use types::api::device::PendingCode;
-use types::{InvestigatorId, InvestigatorStatus, Permission, Permissions};
-
-/// How long a session lasts.
-pub(crate) const SESSION: Duration = Duration::from_mins(15);
+use types::{InvestigatorId, Permission};
 
 impl App {
+    /// Gives the sessions of those who may admit devices.
+    fn sessions(&self) -> PageSessions<'_> {
+        let permission = Permission::GatewayWrite;
+        PageSessions { store: &self.store, replica: &self.replica, permission }
+    }
+
     /// Opens a session for who shows the API key of somebody with `gateway_write`; gives its secret.
     pub(crate) async fn sign_in(&self, api_key: &str) -> Result<Option<String>, Error> {
-        let keyring = self.replica.current();
-        let Ok(caller) = keyring.by_api_key(api_key) else { return Ok(None) };
-        if !caller.permissions.has(Permission::GatewayWrite) {
-            return Ok(None);
-        }
-        let now = self.clock.now();
-        let secret = Secret::draw()?;
-        let session =
-            Session { investigator: caller.id, api_key_sha256: auth::api_key_hash(api_key) };
-        let mut conn = self.store.get().await?;
-        sessions::session_insert(&mut conn, &secret.sha256, &session, now, now + SESSION).await?;
-        tracing::info!(investigator.id = %caller.id, "signed in at the page for devices");
-        Ok(Some(secret.text))
+        Ok(self.sessions().open(api_key, self.clock.now()).await?)
     }
 
     /// Gives whose session it is, if they may still admit devices.
     pub(crate) async fn session(&self, secret: &str) -> Result<Option<InvestigatorId>, Error> {
-        let now = self.clock.now();
-        let mut conn = self.store.get().await?;
-        let found = sessions::session_find(&mut conn, &secret::hash(secret), now).await?;
-        let Some(session) = found else { return Ok(None) };
-        let keyring = self.replica.current();
-        let good = keyring.get(session.investigator).is_some_and(|state| {
-            state.status == InvestigatorStatus::Active
-                && Permissions(state.permissions).has(Permission::GatewayWrite)
-                && state.api_key_sha256.as_deref() == Some(session.api_key_sha256.as_str())
-        });
-        Ok(good.then_some(session.investigator))
+        let found = self.sessions().find(secret, self.clock.now()).await?;
+        Ok(found.map(|caller| caller.id))
     }
 
     /// Tells whether the keys are fresh enough to change anything.
@@ -53,9 +33,7 @@ impl App {
 
     /// Ends a session.
     pub(crate) async fn sign_out(&self, secret: &str) -> Result<(), Error> {
-        let mut conn = self.store.get().await?;
-        sessions::session_end(&mut conn, &secret::hash(secret)).await?;
-        Ok(())
+        Ok(self.sessions().end(secret).await?)
     }
 
     /// Shows a code that waits for a person.

@@ -1,6 +1,7 @@
 //! What the service listens to.
 
 mod commands;
+mod loaders;
 mod requests;
 
 use crate::AgentGateway;
@@ -8,5 +9,10 @@ use messaging::Subscription;
 
 /// Lists the subscriptions.
 pub(crate) fn subscriptions() -> Vec<Subscription<AgentGateway>> {
-    vec![commands::subscription(), requests::subscription(), auth::subscription()]
+    vec![
+        commands::subscription(),
+        loaders::subscription(),
+        requests::subscription(),
+        auth::subscription(),
+    ]
 }

@@ -1,6 +1,5 @@
 //! Rules without time, waiting or storage.
 
-pub(crate) mod address;
 pub(crate) mod agent;
 pub(crate) mod answer;
 pub(crate) mod cron;

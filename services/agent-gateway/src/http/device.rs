@@ -4,21 +4,20 @@
 use super::html;
 use super::query::ShownCode;
 use crate::AgentGateway;
-use crate::app::sign_in::SESSION;
 use crate::domain::user_code::UserCode;
 use crate::error::Error;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use sha2::{Digest, Sha256};
+use auth::PAGE_SESSION;
 use types::api::device::Approval;
 use types::{InvestigatorId, PluginId, TeamId};
 use utoipa::ToSchema;
 use uuid::Uuid;
+use web::page::{self, Cookie};
 use web::{Form, Origin, Peer, Problem, Query};
 
-const COOKIE: &str = "writ-device";
-const COOKIE_RULES: &str = "; Path=/device; HttpOnly; SameSite=Strict";
+const COOKIE: Cookie = Cookie { name: "writ-device", path: "/device" };
 /// How many teams and plugins are offered; more are assigned at `/v1/agents`.
 const OFFERED: i64 = 200;
 const FORGED: &str = "the form is not one of this page, or is too old; open the page again";
@@ -114,7 +113,7 @@ pub(super) async fn sign_in(
     peer: Peer,
     form: Form<{ 16 << 10 }>,
 ) -> Result<HttpResponse, Problem> {
-    if is_from_elsewhere(&request) {
+    if page::is_from_elsewhere(&request) {
         return Ok(html::page(StatusCode::FORBIDDEN, &html::sign_in("", FORGED)));
     }
     if let Some(shut) = shut(&gateway, peer) {
@@ -128,13 +127,9 @@ pub(super) async fn sign_in(
         let fault = "this is not the API key of an active investigator who may change agents (gateway_write)";
         return Ok(html::page(StatusCode::FORBIDDEN, &html::sign_in(&code, fault)));
     };
-    let secure = if origin.link("").starts_with("https:") { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={secret}; Max-Age={}{COOKIE_RULES}{secure}", SESSION.as_secs());
+    let cookie = COOKIE.set(&secret, PAGE_SESSION.as_secs(), &origin);
     let next = if code.is_empty() { "/device".into() } else { format!("/device?code={code}") };
-    Ok(html::dress(HttpResponse::SeeOther())
-        .insert_header((header::LOCATION, next))
-        .insert_header((header::SET_COOKIE, cookie))
-        .finish())
+    Ok(page::go(&next, Some(cookie)))
 }
 
 /// Signs the visitor out.
@@ -151,14 +146,10 @@ pub(super) async fn sign_out(
     form: Form<{ 16 << 10 }>,
 ) -> Result<HttpResponse, Problem> {
     let Some(_visitor) = sender(&request, &gateway, &form).await? else { return Ok(forged()) };
-    if let Some(secret) = session(&request) {
+    if let Some(secret) = COOKIE.of(&request) {
         gateway.app.sign_out(secret).await?;
     }
-    let gone = format!("{COOKIE}=; Max-Age=0{COOKIE_RULES}");
-    Ok(html::dress(HttpResponse::SeeOther())
-        .insert_header((header::LOCATION, "/device"))
-        .insert_header((header::SET_COOKIE, gone))
-        .finish())
+    Ok(page::go("/device", Some(COOKIE.clear())))
 }
 
 /// Looks a typed code up.
@@ -300,17 +291,9 @@ async fn visitor(
     request: &HttpRequest,
     gateway: &AgentGateway,
 ) -> Result<Option<Visitor>, Problem> {
-    let Some(secret) = session(request) else { return Ok(None) };
+    let Some(secret) = COOKIE.of(request) else { return Ok(None) };
     let found = gateway.app.session(secret).await?;
-    Ok(found.map(|investigator| Visitor { investigator, csrf: csrf(secret) }))
-}
-
-/// Gives the secret of the visitor's session.
-fn session(request: &HttpRequest) -> Option<&str> {
-    let lines = request.headers().get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
-    let mut pairs =
-        lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, secret)| secret)
+    Ok(found.map(|investigator| Visitor { investigator, csrf: page::form_word(secret) }))
 }
 
 /// Gives who sent a form, if the form is one of theirs.
@@ -319,29 +302,6 @@ async fn sender(
     gateway: &AgentGateway,
     form: &web::Values,
 ) -> Result<Option<Visitor>, Problem> {
-    if is_from_elsewhere(request) {
-        return Ok(None);
-    }
-    let visitor = visitor(request, gateway).await?;
-    // hashed, so that comparing takes as long wherever they differ
-    let hash = |text: &str| Sha256::digest(text);
-    Ok(visitor
-        .filter(|visitor| form.first("csrf").is_some_and(|word| hash(word) == hash(&visitor.csrf))))
-}
-
-/// Makes the word that forms carry; it follows from the session's secret and says nothing about it.
-fn csrf(secret: &str) -> String {
-    hex::encode(Sha256::digest(format!("form of {secret}")))
-}
-
-/// Tells whether a browser says that another site sent the form.
-fn is_from_elsewhere(request: &HttpRequest) -> bool {
-    let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let site =
-        text("sec-fetch-site").is_some_and(|site| matches!(site, "cross-site" | "same-site"));
-    let host = request.connection_info().host().to_owned();
-    let origin = text("origin").is_some_and(|origin| {
-        origin.split_once("://").is_none_or(|(_, from)| !from.eq_ignore_ascii_case(&host))
-    });
-    site || origin
+    let own = COOKIE.of(request).is_some_and(|secret| page::is_own_form(request, form, secret));
+    if own { visitor(request, gateway).await } else { Ok(None) }
 }

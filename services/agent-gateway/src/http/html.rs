@@ -1,69 +1,15 @@
-//! The page for devices as HTML: without script, without anything from elsewhere, everything foreign escaped.
-
-use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, HttpResponseBuilder};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
-use std::sync::LazyLock;
-use types::api::device::PendingCode;
-use types::api::plugin::PluginView;
+//! The page for devices as HTML.
 
 use crate::store::teams::Team;
-
-const STYLE: &str = "body{font:1rem/1.5 sans-serif;max-width:38rem;margin:2rem auto;padding:0 1rem}\
-label{display:block;margin:.8rem 0 .2rem}input[type=text],input[type=password],select{width:100%;padding:.4rem;\
-box-sizing:border-box;font:inherit}button{font:inherit;padding:.5rem 1.2rem;margin:1rem 1rem 0 0}\
-dt{font-weight:bold}dd{margin:0 0 .4rem;overflow-wrap:anywhere}.wrong{color:#a00}code{font-size:1.2em}";
-
-/// Allows the style above, forms to this page, and nothing else.
-static POLICY: LazyLock<String> = LazyLock::new(|| {
-    let style = STANDARD.encode(Sha256::digest(STYLE));
-    format!(
-        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
-});
-
-/// Escapes a foreign text for HTML.
-pub(super) fn escape(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, letter| {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            letter => out.push(letter),
-        }
-        out
-    })
-}
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use types::api::device::PendingCode;
+use types::api::plugin::PluginView;
+use web::page::{Frame, escape, wrong};
 
 /// Answers with a page; `body` is HTML.
 pub(super) fn page(status: StatusCode, body: &str) -> HttpResponse {
-    dress(HttpResponse::build(status)).content_type("text/html; charset=utf-8").body(format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Writ: enrol a device</title>\
-         <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head>\
-         <body><h1>Enrol a device</h1>{body}</body></html>\n"
-    ))
-}
-
-/// Sets what keeps the page by itself. The form's origin is told to the page itself only.
-pub(super) fn dress(mut response: HttpResponseBuilder) -> HttpResponseBuilder {
-    response
-        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY.as_str()))
-        .insert_header((header::REFERRER_POLICY, "same-origin"))
-        .insert_header((header::X_FRAME_OPTIONS, "DENY"))
-        .insert_header((header::CACHE_CONTROL, "no-store"));
-    response
-}
-
-fn wrong(text: &str) -> String {
-    if text.is_empty() {
-        String::new()
-    } else {
-        format!("<p class=\"wrong\" role=\"alert\">{}</p>", escape(text))
-    }
+    Frame { title: "Enrol a device", wide: false, refresh: None }.page(status, body)
 }
 
 /// Asks who the visitor is; `code` is kept for after that.

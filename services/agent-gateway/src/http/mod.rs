@@ -4,7 +4,6 @@ mod agent;
 mod agents;
 mod device;
 mod device_codes;
-pub(crate) mod guesses;
 mod held;
 mod html;
 mod mig;

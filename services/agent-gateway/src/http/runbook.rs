@@ -136,7 +136,7 @@ pub(super) async fn oneself(
     RunbookAgent(agent, ()): RunbookAgent,
     gateway: Data<AgentGateway>,
 ) -> Result<HttpResponse, Problem> {
-    Ok(answer(AgentDocument::from(gateway.app.describe_self(agent).await?)))
+    Ok(answer(AgentDocument::from(gateway.app.describe_self(agent.number).await?)))
 }
 
 /// Gives a plugin with its source to an agent that it is assigned to, or was a moment ago.
@@ -151,7 +151,7 @@ pub(super) async fn fetch_plugin(
     RunbookAgent(agent, id): RunbookAgent<Path<PluginId>>,
     gateway: Data<AgentGateway>,
 ) -> Result<HttpResponse, Problem> {
-    let plugin = gateway.app.fetch_plugin(id.into_inner(), agent).await?;
+    let plugin = gateway.app.fetch_plugin(id.into_inner(), agent.number).await?;
     Ok(answer(RunbookPlugin::from(plugin)))
 }
 
@@ -194,9 +194,9 @@ pub(super) async fn take_result(
     gateway: Data<AgentGateway>,
 ) -> Result<HttpResponse, Problem> {
     let task = id.into_inner();
-    gateway.app.check_task(agent, task).await?;
+    gateway.app.check_task(agent.number, task).await?;
     let (outcome, room) = sent.receive(gateway.app.config.max_result).await?;
-    gateway.app.record_run(agent, task, outcome).await?;
+    gateway.app.record_run(agent.number, task, outcome).await?;
     drop(room);
     Ok(answer(json!({"ok": true})))
 }

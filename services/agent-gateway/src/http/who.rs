@@ -2,6 +2,7 @@
 
 use crate::AgentGateway;
 use crate::error::Error;
+use crate::store::tokens::Known;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::Data;
@@ -72,7 +73,7 @@ where
 
 /// Is a RunbookSolutions agent with what it sent: known by its token, or by its address where agents are known so.
 #[derive(Debug, Clone)]
-pub(super) struct RunbookAgent<T = ()>(pub(super) AgentId, pub(super) T);
+pub(super) struct RunbookAgent<T = ()>(pub(super) Known, pub(super) T);
 
 impl<T> FromRequest for RunbookAgent<T>
 where

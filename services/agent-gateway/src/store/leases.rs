@@ -2,22 +2,14 @@
 
 use super::unreadable;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Integer, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use std::collections::HashSet;
 use store::Conn;
 use time::OffsetDateTime;
 use types::api::work::WorkItem;
 use types::{ActionId, AgentId, CommandId, RunId};
 use uuid::Uuid;
-
-/// Tells whether an agent has work; asked at each poll and before any lock is taken.
-pub(crate) const MAILBOX_DUE: &str = "
-    select exists (
-        select from mailbox m join action_document d on d.action = m.action
-        where m.agent = $1 and m.state in ('waiting', 'leased')
-            and (m.state = 'waiting' or (m.leased_until <= $2 and m.attempts < $3))
-            and d.expire_after > $2
-    ) as due";
 
 /// Leases an agent's work, oldest first.
 pub(crate) const MAILBOX_LEASE: &str = "
@@ -34,7 +26,8 @@ pub(crate) const MAILBOX_LEASE: &str = "
     from due where m.command = due.command
     returning m.command, m.action, m.run, m.leased_until, m.attempts, due.document";
 
-/// Tells which of many agents have work, or were revoked and wait in vain.
+/// Tells which of many agents have work, or were revoked and wait in vain; asked for each poll and before any lock is
+/// taken.
 pub(crate) const MAILBOX_RING: &str = "
     select distinct m.agent as number
     from mailbox m join action_document d on d.action = m.action
@@ -95,30 +88,9 @@ struct LeasedRow {
 }
 
 #[derive(QueryableByName)]
-struct Due {
-    #[diesel(sql_type = Bool)]
-    due: bool,
-}
-
-#[derive(QueryableByName)]
 struct Number {
     #[diesel(sql_type = BigInt)]
     number: i64,
-}
-
-/// Tells whether an agent has work.
-pub(crate) async fn mailbox_due(
-    conn: &mut Conn,
-    agent: AgentId,
-    terms: Terms,
-) -> QueryResult<bool> {
-    let row: Due = store::sql(MAILBOX_DUE)
-        .bind::<BigInt, _>(agent.0)
-        .bind::<Timestamptz, _>(terms.now)
-        .bind::<Integer, _>(terms.attempts)
-        .get_result(conn)
-        .await?;
-    Ok(row.due)
 }
 
 /// Leases at most `limit` commands to an agent, oldest first.
@@ -158,7 +130,7 @@ pub(crate) async fn mailbox_ring(
     conn: &mut Conn,
     agents: &[AgentId],
     terms: Terms,
-) -> QueryResult<Vec<AgentId>> {
+) -> QueryResult<HashSet<AgentId>> {
     let agents: Vec<i64> = agents.iter().map(|agent| agent.0).collect();
     let rows: Vec<Number> = store::sql(MAILBOX_RING)
         .bind::<Array<BigInt>, _>(agents)

@@ -3,6 +3,7 @@
 pub(crate) mod agents;
 pub(crate) mod codes;
 pub(crate) mod leases;
+pub(crate) mod loaders;
 pub(crate) mod mailbox;
 pub(crate) mod mig_agents;
 pub(crate) mod mig_mail;
@@ -12,7 +13,6 @@ pub(crate) mod presence;
 pub(crate) mod runbook;
 pub(crate) mod runs;
 pub(crate) mod schema;
-pub(crate) mod sessions;
 pub(crate) mod signatures;
 pub(crate) mod tasks;
 pub(crate) mod teams;
@@ -22,14 +22,16 @@ use diesel::result::Error;
 
 /// Lists the statements that run with each poll, each answer or each second; none may read a whole table.
 pub const HOT_QUERIES: &[(&str, &str)] = &[
-    ("token_find", tokens::TOKEN_FIND),
+    ("tokens_find", tokens::TOKENS_FIND),
     ("presence_note", presence::PRESENCE_NOTE),
-    ("mailbox_due", leases::MAILBOX_DUE),
     ("mailbox_lease", leases::MAILBOX_LEASE),
     ("mailbox_find", mailbox::MAILBOX_FIND),
     ("mailbox_close", mailbox::MAILBOX_CLOSE),
     ("mailbox_ring", leases::MAILBOX_RING),
     ("mailbox_give_up", leases::MAILBOX_GIVE_UP),
+    ("loaders_apply", loaders::LOADERS_APPLY),
+    ("agents_rename", loaders::AGENTS_RENAME),
+    ("agents_name", loaders::AGENTS_NAME),
     ("address_find", runbook::ADDRESS_FIND),
     ("agent_self", runbook::AGENT_SELF),
     ("tasks_look", offers::TASKS_LOOK),

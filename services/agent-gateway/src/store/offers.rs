@@ -6,6 +6,7 @@ use diesel::sql_types::{
     Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid,
 };
 use diesel_async::RunQueryDsl;
+use std::collections::{BTreeSet, HashMap};
 use store::Conn;
 use time::OffsetDateTime;
 use types::{ActionId, AgentId, CommandId, TaskId};
@@ -13,23 +14,24 @@ use uuid::Uuid;
 
 use super::leases::Terms;
 
-/// Tells what an agent has to be given, in one go and without a lock: the tasks by the clock that it knows, and whether
-/// there is anything else for it.
+/// Tells what agents have to be given, in one go and without a lock: the tasks by the clock that they know, and whether
+/// there is anything else for them.
 pub(crate) const TASKS_LOOK: &str = "
-    select (
+    select asks.agent, (
         exists (
             select from task t
-            where t.agent = $1 and t.state in ('waiting', 'offered')
+            where t.agent = asks.agent and t.state in ('waiting', 'offered')
                 and (t.state = 'waiting' or (t.cron is null and t.leased_until <= $2 and t.attempts < $3))
         ) or exists (
             select from mailbox m join action_document d on d.action = m.action
-            where m.agent = $1 and m.state = 'waiting' and d.expire_after > $2
+            where m.agent = asks.agent and m.state = 'waiting' and d.expire_after > $2
         )
     ) as news, c.id, c.command, c.cron, c.arguments
-    from (select) as one left join lateral (
+    from unnest($1) as asks(agent) left join lateral (
         select t.id, t.plugin || '.' || t.command as command, t.cron, t.arguments
         from task t
-        where t.agent = $1 and t.state in ('waiting', 'offered') and t.state = 'offered' and t.cron is not null
+        where t.agent = asks.agent and t.state in ('waiting', 'offered') and t.state = 'offered'
+            and t.cron is not null
     ) c on true
     order by c.id";
 
@@ -68,8 +70,19 @@ pub(crate) struct Offer {
     pub arguments: String,
 }
 
+/// Is what there is for an agent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// The tasks by the clock that it knows.
+    pub known: Vec<Offer>,
+    /// Whether there is anything else.
+    pub news: bool,
+}
+
 #[derive(QueryableByName)]
 struct LookRow {
+    #[diesel(sql_type = BigInt)]
+    agent: i64,
     #[diesel(sql_type = Bool)]
     news: bool,
     #[diesel(sql_type = Nullable<SqlUuid>)]
@@ -82,28 +95,29 @@ struct LookRow {
     arguments: Option<String>,
 }
 
-/// Gives the tasks by the clock that an agent knows, and whether there is anything else for it.
+/// Gives what there is for each of these agents.
 pub(crate) async fn tasks_look(
     conn: &mut Conn,
-    agent: AgentId,
+    agents: &[AgentId],
     terms: Terms,
-) -> QueryResult<(Vec<Offer>, bool)> {
+) -> QueryResult<HashMap<AgentId, Look>> {
+    // one that asks twice at a time is told the same both times
+    let agents: BTreeSet<i64> = agents.iter().map(|agent| agent.0).collect();
     let rows: Vec<LookRow> = store::sql(TASKS_LOOK)
-        .bind::<BigInt, _>(agent.0)
+        .bind::<Array<BigInt>, _>(agents.into_iter().collect::<Vec<_>>())
         .bind::<Timestamptz, _>(terms.now)
         .bind::<Integer, _>(terms.attempts)
         .get_results(conn)
         .await?;
-    let news = rows.as_slice().first().is_some_and(|row| row.news);
-    let known = rows.into_iter().filter_map(|row| {
-        Some(Offer {
-            id: TaskId(row.id?),
-            command: row.command?,
-            cron: row.cron,
-            arguments: row.arguments?,
-        })
-    });
-    Ok((known.collect(), news))
+    let mut looks = HashMap::<AgentId, Look>::new();
+    for row in rows {
+        let look = looks.entry(AgentId(row.agent)).or_default();
+        look.news = row.news;
+        if let (Some(id), Some(command), Some(arguments)) = (row.id, row.command, row.arguments) {
+            look.known.push(Offer { id: TaskId(id), command, cron: row.cron, arguments });
+        }
+    }
+    Ok(looks)
 }
 
 #[derive(QueryableByName)]

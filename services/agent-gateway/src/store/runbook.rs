@@ -13,7 +13,7 @@ use super::tokens::{Known, KnownRow};
 
 /// Finds the agent of an address.
 pub(crate) const ADDRESS_FIND: &str = "
-    select a.number, a.status, a.transport from agent a
+    select a.number, a.status, a.transport, true as open from agent a
     where a.address = $1 and a.address is not null and a.revoked_at is null";
 
 /// Reads what an agent is told of itself.

@@ -3,17 +3,20 @@
 use super::schema::agent_token;
 use super::unreadable;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bytea, Text};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Text};
 use diesel_async::RunQueryDsl;
+use std::collections::HashMap;
 use store::Conn;
 use time::OffsetDateTime;
 use types::{AgentId, AgentStatus, Transport};
 
-/// Finds the agent of a token, by the two primary keys.
-pub(crate) const TOKEN_FIND: &str = "
-    select a.number, a.status, a.transport
+/// Finds the agents of tokens, by the two primary keys, and whether anything is open for them.
+pub(crate) const TOKENS_FIND: &str = "
+    select t.sha256, a.number, a.status, a.transport,
+        exists (select from task k where k.agent = a.number and k.state in ('waiting', 'offered'))
+        or exists (select from mailbox m where m.agent = a.number and m.state in ('waiting', 'leased')) as open
     from agent_token t join agent a on a.number = t.agent
-    where t.sha256 = $1 and t.revoked is null and a.revoked_at is null";
+    where t.sha256 = any($1) and t.revoked is null and a.revoked_at is null";
 
 /// Is an agent that proved who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub(crate) struct Known {
     pub status: AgentStatus,
     /// Which language it was last heard speaking.
     pub transport: Transport,
+    /// Whether there are tasks or commands for it that have not ended; without any there is no need to look for them.
+    pub open: bool,
 }
 
 /// Is a [`Known`] as it is stored.
@@ -35,6 +40,16 @@ pub(super) struct KnownRow {
     status: String,
     #[diesel(sql_type = Text)]
     transport: String,
+    #[diesel(sql_type = Bool)]
+    open: bool,
+}
+
+#[derive(QueryableByName)]
+struct TokenRow {
+    #[diesel(sql_type = Bytea)]
+    sha256: Vec<u8>,
+    #[diesel(embed)]
+    known: KnownRow,
 }
 
 impl TryFrom<KnownRow> for Known {
@@ -46,18 +61,24 @@ impl TryFrom<KnownRow> for Known {
             status: AgentStatus::parse(&row.status).ok_or_else(|| unreadable("agent.status"))?,
             transport: Transport::parse(&row.transport)
                 .ok_or_else(|| unreadable("agent.transport"))?,
+            open: row.open,
         })
     }
 }
 
-/// Gives the agent whose token has this hash, unless the token or the agent was revoked.
-pub(crate) async fn token_find(conn: &mut Conn, sha256: &[u8; 32]) -> QueryResult<Option<Known>> {
-    let found: Option<KnownRow> = store::sql(TOKEN_FIND)
-        .bind::<Bytea, _>(sha256.as_slice())
-        .get_result(conn)
-        .await
-        .optional()?;
-    found.map(TryInto::try_into).transpose()
+/// Gives the agents whose tokens have these hashes, by hash, but for tokens and agents that were revoked.
+pub(crate) async fn tokens_find(
+    conn: &mut Conn,
+    hashes: &[[u8; 32]],
+) -> QueryResult<HashMap<[u8; 32], Known>> {
+    let hashes: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
+    let rows: Vec<TokenRow> =
+        store::sql(TOKENS_FIND).bind::<Array<Bytea>, _>(hashes).get_results(conn).await?;
+    let found = rows.into_iter().map(|row| {
+        let hash = row.sha256.try_into().map_err(|_| unreadable("agent_token.sha256"))?;
+        Ok((hash, row.known.try_into()?))
+    });
+    found.collect()
 }
 
 /// Stores the hash of a new token.

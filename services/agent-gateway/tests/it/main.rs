@@ -15,6 +15,8 @@ mod happy;
 #[cfg(test)]
 mod leases;
 #[cfg(test)]
+mod loaders;
+#[cfg(test)]
 mod mig;
 #[cfg(test)]
 mod mig_agent;

@@ -14,14 +14,19 @@ struct Line {
 /// Stands in for what each statement is given; a plan for a known value is the plan that PostgreSQL makes at first.
 fn values(name: &str) -> &'static [&'static str] {
     match name {
-        "token_find" => &["sha256('7')"],
+        "tokens_find" => &["array[sha256('7'), sha256('8'), sha256('9')]"],
         "presence_note" => &["'{7,8,9}'::bigint[]", "array[now(), now(), now()]"],
-        "mailbox_due" | "tasks_look" => &["7", "now()", "3"],
+        "tasks_look" => &["'{7,8,9}'::bigint[]", "now()", "3"],
         "mailbox_lease" => &["7", "now()", "3", "now() + '10 minutes'", "16"],
         "mailbox_find" => &["array['00000000-0000-0000-0000-000000000007'::uuid]", "7"],
         "mailbox_close" => &["'{7,8,9}'::bigint[]", "now()"],
         "mailbox_ring" => &["'{7,8,9}'::bigint[]", "now()", "3"],
         "mailbox_give_up" => &["now()", "3", "500"],
+        "loaders_apply" => &[
+            "'[{\"id\":7,\"name\":\"n\",\"queueloc\":\"q7\",\"last_seen\":\"2026-01-01T00:00:00Z\",\"version\":9}]'::jsonb",
+        ],
+        "agents_rename" => &["array['q7', 'q8', 'q9']"],
+        "agents_name" => &["'{7,8,9}'::bigint[]"],
         "address_find" => &["'192.0.2.7'"],
         "agent_self" => &["7"],
         "tasks_offer" => &["7", "now()", "3", "now() + '10 minutes'", "64"],
@@ -43,6 +48,7 @@ const FILL: &str = "
         select n, gen_random_uuid(), 'a' || n, 'q' || n, 'writ', 'online', now(), now() from generate_series(1, 20000) n;
     insert into presence select n, now() - '1 minute'::interval from generate_series(1, 20000) n;
     insert into agent_token select sha256(n::text::bytea), n, now() from generate_series(1, 20000) n;
+    insert into loader select n, 'loader ' || n, 'q' || n, now(), 1 from generate_series(1, 20000) n;
     insert into action_document
         select n, '{}', 1, now() + '1 hour'::interval from generate_series(1, 2000) n;
     insert into mailbox (command, action, agent, run, state, leased_until)

@@ -3,6 +3,9 @@
 use crate::support::{READER, WRITER, gateway, plugin};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
+use testkit::{PATIENCE, keys, until};
+use types::messages::InvestigatorChanged;
+use types::{InvestigatorId, InvestigatorStatus};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_is_published_as_it_is() {
@@ -66,4 +69,74 @@ async fn teams_are_made_and_listed() {
     assert_eq!(page, json!({"items": [blue, red], "next": null}));
     gateway.post("/v1/teams", WRITER, &json!({"name": ""})).await.expect(422);
     gateway.post("/v1/teams", WRITER, &json!({"name": "x", "colour": "red"})).await.expect(422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn investigators_vouch_for_a_plugin() {
+    let gateway = gateway().await;
+    let now = gateway.now();
+    let key = keys::of("dave");
+    let dave = |status, version| InvestigatorChanged {
+        id: InvestigatorId(4),
+        name: "dave".into(),
+        fingerprint: Some(key.public().fingerprint()),
+        public_key: Some(key.public().armored()),
+        status,
+        permissions: 0,
+        api_key_sha256: None,
+        created: now,
+        modified: now,
+        version,
+    };
+    let active = dave(InvestigatorStatus::Active, 1);
+    gateway.vhost.publish("investigation-api", now, active).await;
+    let keyring = || gateway.running.parts.replica.current();
+    until(PATIENCE, async || keyring().get(InvestigatorId(4)).is_some()).await;
+
+    let view = gateway.post("/v1/plugins", WRITER, &plugin()).await.expect(201).json();
+    let (id, hash) = (view["id"].as_str().unwrap(), view["hash"].as_str().unwrap());
+    assert_eq!(view["signers"], json!([]));
+    let path = format!("/v1/plugins/{id}/signatures");
+    let signature = key.sign_line(hash.as_bytes(), now).unwrap();
+    let body = json!({"signature": signature});
+    let signed = gateway.post(&path, WRITER, &body).await.expect(201).json();
+    assert_eq!(signed["signers"], json!([key.public().fingerprint()]));
+    // the same again changes nothing
+    let again = gateway.post(&path, WRITER, &body).await.expect(201).json();
+    assert_eq!(again, signed);
+    assert_eq!(gateway.count("plugin_signature").await, 1);
+
+    // over something else, by a stranger, no signature at all, of no plugin, without the right
+    let over = |text: &str| json!({"signature": key.sign_line(text.as_bytes(), now).unwrap()});
+    let script = plugin()["script"].as_str().unwrap().to_owned();
+    let stranger = keys::of("mallory").sign_line(hash.as_bytes(), now).unwrap();
+    for wrong in
+        [over(&script), over(""), json!({"signature": stranger}), json!({"signature": "x"})]
+    {
+        let problem = gateway.post(&path, WRITER, &wrong).await.expect(422).json();
+        assert_eq!(problem["errors"][0]["pointer"], "/signature", "{problem}");
+    }
+    let nowhere = "/v1/plugins/00000000-0000-7000-8000-000000000000/signatures";
+    gateway.post(nowhere, WRITER, &body).await.expect(404);
+    gateway.post(&path, READER, &body).await.expect(403);
+    assert_eq!(gateway.count("plugin_signature").await, 1);
+
+    // a plugin may come with its signatures; a wrong one refuses the whole
+    let mut whole = plugin();
+    whole["signatures"] = json!([signature]);
+    let view = gateway.post("/v1/plugins", WRITER, &whole).await.expect(201).json();
+    assert_eq!(view["signers"], json!([key.public().fingerprint()]));
+    whole["signatures"] = json!([signature, stranger]);
+    let problem = gateway.post("/v1/plugins", WRITER, &whole).await.expect(422).json();
+    assert_eq!(problem["errors"][0]["pointer"], "/signatures/1", "{problem}");
+    assert_eq!(gateway.count("plugin").await, 2);
+
+    // who is disabled vouches for nothing any more
+    let disabled = dave(InvestigatorStatus::Disabled, 2);
+    gateway.vhost.publish("investigation-api", now, disabled).await;
+    let is_disabled = |state: &InvestigatorChanged| state.status == InvestigatorStatus::Disabled;
+    until(PATIENCE, async || keyring().get(InvestigatorId(4)).is_some_and(is_disabled)).await;
+    let view = gateway.post("/v1/plugins", WRITER, &plugin()).await.expect(201).json();
+    let path = format!("/v1/plugins/{}/signatures", view["id"].as_str().unwrap());
+    gateway.post(&path, WRITER, &body).await.expect(422);
 }

@@ -4,8 +4,9 @@ use crate::support::{READER, gateway, report};
 use serde_json::json;
 use std::time::Duration as Wait;
 use time::Duration;
-use types::AgentStatus;
+use types::api::agent::AgentView;
 use types::messages::{AgentChanged, AgentSeen};
+use types::{AgentStatus, Transport};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_is_online_from_its_first_word() {
@@ -52,7 +53,7 @@ async fn who_was_heard_is_told_in_bulk() {
     );
     app.write_seen().await.unwrap();
     let view = gateway.get(&format!("/v1/agents/{}", one.id), READER).await.expect(200).json();
-    let told: types::api::agent::AgentView = serde_json::from_value(view).unwrap();
+    let told: AgentView = serde_json::from_value(view).unwrap();
     assert_eq!(told.last_seen, now);
 }
 
@@ -85,4 +86,40 @@ async fn a_silent_agent_fades_and_comes_back() {
         (silent.number, AgentStatus::Online, gateway.now())
     );
     gateway.tap.none_of("agent.changed.v1", Wait::from_millis(700)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_polls_each_minute_fades_after_three_syncs() {
+    let mut gateway = gateway().await;
+    let agent = gateway.enrol("poller").await;
+    gateway.get("/api/agent", &agent.token).await.expect(200);
+    let told = gateway.tap.next::<AgentChanged>().await.data;
+    assert_eq!((told.status, told.transport), (AgentStatus::Online, Transport::Runbook));
+    let path = format!("/v1/agents/{}", agent.id);
+    let shown = async |gateway: &crate::support::Gateway| -> AgentView {
+        serde_json::from_str(&gateway.get(&path, READER).await.expect(200).text).unwrap()
+    };
+    for _ in 0..3 {
+        gateway.clock.advance(Duration::seconds(60));
+        gateway.get("/api/agent/tasks", &agent.token).await.expect(200);
+        let app = &gateway.running.service.app;
+        app.write_seen().await.unwrap();
+        app.fade_agents().await.unwrap();
+        let view = shown(&gateway).await;
+        assert_eq!((view.status, view.last_seen), (AgentStatus::Online, gateway.now()));
+    }
+    let heard = gateway.now();
+    for (seconds, status) in [(91, AgentStatus::Idle), (100, AgentStatus::Offline)] {
+        gateway.clock.advance(Duration::seconds(seconds));
+        gateway.running.service.app.fade_agents().await.unwrap();
+        let told = gateway.tap.next::<AgentChanged>().await.data;
+        assert_eq!((told.number, told.status, told.last_seen), (agent.number, status, heard));
+        let view = shown(&gateway).await;
+        assert_eq!((view.status, view.last_seen), (status, heard));
+        let listed = gateway.get("/v1/agents", READER).await.expect(200).json();
+        assert_eq!(listed["items"][0]["status"], json!(status));
+    }
+    gateway.get("/api/agent/tasks", &agent.token).await.expect(200);
+    let back = gateway.tap.next::<AgentChanged>().await.data;
+    assert_eq!((back.status, back.last_seen), (AgentStatus::Online, gateway.now()));
 }

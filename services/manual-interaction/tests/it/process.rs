@@ -35,8 +35,16 @@ fn text(output: &Output) -> String {
 /// Reads the log up to the line that says where the process serves.
 fn serving(child: &mut Child) -> Value {
     let lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
-    let mut lines = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
-    lines.find(|line| line["message"] == "serving").expect("it ended before it served")
+    let mut said = String::new();
+    for line in lines {
+        let line = line.unwrap();
+        let read: Value = serde_json::from_str(&line).unwrap();
+        if read["message"] == "serving" {
+            return read;
+        }
+        said.push_str(&line);
+    }
+    panic!("it ended before it served: {said}")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,6 +62,12 @@ async fn a_process_serves_until_sigterm_and_ends_well() {
     assert_eq!(get(&url, "/openapi.json").await.status(), 200);
     let metrics = get(&admin, "/metrics").await.text().await.unwrap();
     assert!(metrics.contains("http_server_request_duration_seconds"), "{metrics}");
+
+    until(PATIENCE, async || {
+        let metrics = get(&admin, "/metrics").await.text().await.unwrap();
+        metrics.contains("manual_steps_pending") && metrics.contains("manual_notifications")
+    })
+    .await;
 
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());

@@ -62,6 +62,7 @@ impl App {
                     if let Some(run) = made.filter(|_| refused.is_some()) {
                         self.bus.put(conn, now, &run.changed(now)).await?;
                     }
+                    self.link_action(conn, &event.data, now).await?;
                 }
                 Ok(())
             })

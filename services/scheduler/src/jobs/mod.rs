@@ -1,7 +1,9 @@
 //! What the scheduler does by the clock.
 
 use crate::Scheduler;
+use crate::app::{LOOK, RENEW};
 use service::Job;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
@@ -38,8 +40,42 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
         Job::every("publish_runs", Duration::from_millis(250), |service| {
             Box::pin(async move { Ok(service.app.publish_runs().await?) })
         }),
+        Job::woken(
+            "executions",
+            LOOK,
+            |service| &service.app.steps,
+            |service| {
+                Box::pin(async move {
+                    service.app.gather_ends().await?;
+                    // each looks at one execution at a time
+                    let looks = tokio::join!(look(service), look(service), look(service));
+                    looks.0.and(looks.1).and(looks.2)
+                })
+            },
+        ),
+        Job::every("renew_calls", RENEW, |service| {
+            Box::pin(async move { Ok(service.app.renew_calls().await?) })
+        }),
+        Job::every("count_executions", Duration::from_secs(10), |service| {
+            Box::pin(async move { Ok(service.app.count_executions().await?) })
+        }),
         Job::every("ask_for_agents", Duration::from_secs(15), |service| {
             Box::pin(async move { Ok(fleet::ask_while_empty(service).await?) })
         }),
     ]
+}
+
+/// Looks at executions until none is due, and has the commands done that it takes.
+async fn look(service: &Scheduler) -> anyhow::Result<()> {
+    loop {
+        let (found, calls) = service.app.tick_execution().await?;
+        for call in calls {
+            service.app.began(call.step);
+            let app = Arc::clone(&service.app);
+            service.app.tasks.spawn("command", async move { app.call_command(call).await });
+        }
+        if !found {
+            return Ok(());
+        }
+    }
 }

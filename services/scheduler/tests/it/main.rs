@@ -9,7 +9,17 @@ mod answers;
 #[cfg(test)]
 mod cancel;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod counting;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod expire;
+#[cfg(test)]
+mod field_playbooks;
+#[cfg(test)]
+mod fleet_steps;
 #[cfg(test)]
 mod histories;
 #[cfg(test)]
@@ -17,7 +27,13 @@ mod killed;
 #[cfg(test)]
 mod launch;
 #[cfg(test)]
+mod many;
+#[cfg(test)]
 mod plans;
+#[cfg(test)]
+mod playbook_house;
+#[cfg(test)]
+mod playbooks;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -229,7 +229,7 @@ pub(crate) async fn hand(service: &Scheduler, stream: &str, batch: &[Delivery]) 
 }
 
 fn leak(stream: &str) -> &'static str {
-    ["actions", "commands", "agents"].into_iter().find(|known| *known == stream).unwrap()
+    ["actions", "commands", "agents", "manual"].into_iter().find(|known| *known == stream).unwrap()
 }
 
 pub(crate) async fn job(service: &Scheduler, name: &str) {

@@ -1,6 +1,5 @@
-//! How often somebody may be wrong at the page for devices: user codes are short.
+//! How often somebody may be wrong at a page for people.
 
-use crate::domain::address::origin;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -14,25 +13,25 @@ const ADDRESSES: usize = 10_000;
 
 /// Remembers who was wrong lately.
 #[derive(Debug, Default)]
-pub(crate) struct Guesses(Mutex<HashMap<IpAddr, (OffsetDateTime, u32)>>);
+pub struct Guesses(Mutex<HashMap<IpAddr, (OffsetDateTime, u32)>>);
 
 impl Guesses {
     /// Tells whether an address has been wrong too often.
-    pub(crate) fn is_shut(&self, address: IpAddr, now: OffsetDateTime) -> bool {
+    pub fn is_shut(&self, address: IpAddr, now: OffsetDateTime) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known
-            .get(&origin(address))
+            .get(&asker(address))
             .is_some_and(|(since, count)| *count >= MOST && now - *since < WINDOW)
     }
 
     /// Notes that an address was wrong.
-    pub(crate) fn note(&self, address: IpAddr, now: OffsetDateTime) {
+    pub fn note(&self, address: IpAddr, now: OffsetDateTime) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= ADDRESSES {
             known.retain(|_, (since, _)| now - *since < WINDOW);
         }
         // when so many are wrong at once, they are one
-        let address = origin(address);
+        let address = asker(address);
         let full = known.len() >= ADDRESSES && !known.contains_key(&address);
         let key = if full { IpAddr::from([0; 4]) } else { address };
         let entry = known.entry(key).or_insert((now, 0));
@@ -40,6 +39,14 @@ impl Guesses {
             *entry = (now, 0);
         }
         entry.1 += 1;
+    }
+}
+
+/// Gives what counts as one asker: the IPv4 address, or the 64 bits of an IPv6 one that a network hands out at once.
+pub fn asker(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -62,5 +69,13 @@ mod tests {
         assert!(!guesses.is_shut(one, later));
         guesses.note(one, later);
         assert!(!guesses.is_shut(one, later));
+    }
+
+    #[test]
+    fn a_whole_ipv6_network_is_one_asker() {
+        let asker = |text: &str| super::asker(text.parse().unwrap()).to_string();
+        assert_eq!(asker("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(asker("192.0.2.1"), "192.0.2.1");
+        assert_eq!(asker("::ffff:192.0.2.1"), "192.0.2.1");
     }
 }

@@ -1,0 +1,2 @@
+drop index agent_named_idx;
+drop table loader;

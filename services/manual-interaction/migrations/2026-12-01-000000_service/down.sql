@@ -1,2 +1,0 @@
--- the service has no tables of its own yet beside those of messaging and auth
-select 1;

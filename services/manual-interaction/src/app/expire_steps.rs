@@ -1,0 +1,111 @@
+//! Time passes: steps become due, and then it is too late.
+
+use super::App;
+use crate::error::Error;
+use crate::store::events::event_insert;
+use crate::store::notifications::notifications_count;
+use crate::store::steps::{steps_count, steps_due, steps_expire, steps_purge};
+use opentelemetry::metrics::Gauge;
+use opentelemetry::{KeyValue, global};
+use std::sync::LazyLock;
+use time::Duration;
+use types::messages::ManualExpired;
+
+/// Says how many steps one transaction ends.
+const AT_ONCE: i64 = 200;
+
+static PENDING: LazyLock<Gauge<i64>> = LazyLock::new(|| {
+    global::meter("manual-interaction")
+        .i64_gauge("manual.steps.pending")
+        .with_description("Manual steps that wait for people")
+        .build()
+});
+
+static NOTIFICATIONS: LazyLock<Gauge<i64>> = LazyLock::new(|| {
+    global::meter("manual-interaction")
+        .i64_gauge("manual.notifications")
+        .with_description("Notifications that wait, or that could not be delivered for 24 hours")
+        .build()
+});
+
+impl App {
+    /// Ends every step that nobody answered in time.
+    pub async fn expire_steps(&self) -> Result<(), Error> {
+        loop {
+            let now = self.clock.now();
+            let ended = self
+                .store
+                .tx(async |conn| -> Result<usize, Error> {
+                    let ended = steps_expire(conn, now, AT_ONCE).await?;
+                    let told: Vec<_> = ended
+                        .iter()
+                        .map(|step| ManualExpired {
+                            step: step.view.id,
+                            execution_id: step.view.execution_id,
+                            at: now,
+                        })
+                        .collect();
+                    self.bus.put_all(conn, now, &told).await?;
+                    for step in &ended {
+                        event_insert(conn, step.view.id, now, ("expired", ""), None).await?;
+                        self.notify(conn, "step.expired", &step.view, now).await?;
+                    }
+                    Ok(ended.len())
+                })
+                .await?;
+            if ended == 0 {
+                return Ok(());
+            }
+            tracing::info!(steps = ended, "expired");
+            self.wake();
+        }
+    }
+
+    /// Reminds people of every step whose time is nearly over, and asks the next one up.
+    pub async fn remind(&self) -> Result<(), Error> {
+        let to = self.config.escalate_to.as_deref();
+        loop {
+            let now = self.clock.now();
+            let due = self
+                .store
+                .tx(async |conn| -> Result<usize, Error> {
+                    let due = steps_due(conn, now, to, AT_ONCE).await?;
+                    for step in &due {
+                        if let Some(to) = to {
+                            event_insert(conn, step.view.id, now, ("escalated", to), None).await?;
+                        }
+                        self.notify(conn, "step.due", &step.view, now).await?;
+                    }
+                    Ok(due.len())
+                })
+                .await?;
+            if due == 0 {
+                return Ok(());
+            }
+            self.wake();
+        }
+    }
+
+    /// Measures what waits.
+    pub async fn measure(&self) -> Result<(), Error> {
+        let mut conn = self.store.get().await?;
+        PENDING.record(steps_count(&mut conn).await?, &[]);
+        for state in ["waiting", "dead"] {
+            let count = notifications_count(&mut conn, state).await?;
+            NOTIFICATIONS.record(count, &[KeyValue::new("state", state)]);
+        }
+        Ok(())
+    }
+
+    /// Forgets steps that ended long ago.
+    pub async fn purge(&self) -> Result<(), Error> {
+        let before = self.clock.now() - Duration::days(self.config.keep_days.into());
+        let mut conn = self.store.get().await?;
+        let mut removed = AT_ONCE;
+        while removed >= AT_ONCE {
+            let count = steps_purge(&mut conn, before, AT_ONCE).await?;
+            removed = i64::try_from(count).unwrap_or(0);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,313 @@
+//! `/manual/page`: where people see the steps that wait, and answer them. It works without script; a session lasts a
+//! quarter of an hour, its cookie is for this page only, and every form carries a word that follows from it.
+
+use super::html;
+use super::query::Show;
+use super::who::actor;
+use crate::ManualInteraction;
+use crate::domain::answer::{Answer, Given};
+use crate::error::Error;
+use crate::store::steps::Wanted;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use auth::{Caller, PAGE_SESSION};
+use std::collections::BTreeMap;
+use types::api::step::StepState;
+use types::messages::manual::ManualOutcome;
+use types::{Permission, StepRunId};
+use utoipa::ToSchema;
+use web::page::{self, Cookie};
+use web::{Form, Origin, Peer, Problem, Query, Values};
+
+const COOKIE: Cookie = Cookie { name: "writ-manual", path: "/manual/page" };
+/// How many steps a page shows.
+const SHOWN: i64 = 100;
+const FORGED: &str = "the form is not one of this page, or is too old; open the page again";
+
+/// Is what the sign-in form sends.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described here, read by name")]
+struct SignInForm {
+    /// The API key.
+    key: String,
+    /// The page to go on with.
+    next: Option<String>,
+}
+
+/// Is what the form to sign out sends.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described here, read by name")]
+struct SignOutForm {
+    /// The word of the session.
+    csrf: String,
+}
+
+/// Is what the form of a step sends.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described here, read by name")]
+struct StepForm {
+    /// The word of the session.
+    csrf: String,
+    /// `success`, `failure`, `claim`, `release`, `assign` or `comment`; values are named `value.` and the variable.
+    r#do: String,
+    /// The comment.
+    text: Option<String>,
+    /// Who is asked from now on.
+    assignee: Option<String>,
+}
+
+/// Is somebody who is signed in.
+pub(super) struct Visitor {
+    pub(super) caller: Caller,
+    /// The word that each form of theirs carries.
+    pub(super) csrf: String,
+}
+
+impl Visitor {
+    pub(super) fn may_respond(&self) -> bool {
+        self.caller.permissions.has(Permission::ManualRespond)
+    }
+}
+
+/// Shows the steps that wait, or those that ended.
+#[utoipa::path(
+    tag = "page",
+    security(()),
+    params(Show),
+    responses((status = 200, description = "A page for people", body = String, content_type = "text/html"))
+)]
+#[get("/manual/page")]
+pub(super) async fn show(
+    request: HttpRequest,
+    service: Data<ManualInteraction>,
+    query: Query<Show>,
+) -> Result<HttpResponse, Problem> {
+    let Some(visitor) = visitor(&request, &service).await? else {
+        return Ok(html::sign_in(StatusCode::OK, "/manual/page", ""));
+    };
+    let app = &service.app;
+    let now = app.clock.now();
+    let Some(state) = query.state.filter(|state| *state != StepState::Pending) else {
+        let mut steps = app.list_soonest(SHOWN + 1).await?;
+        let more = steps.len() > usize::try_from(SHOWN).unwrap_or(usize::MAX);
+        steps.truncate(usize::try_from(SHOWN).unwrap_or(usize::MAX));
+        return Ok(html::waiting(&visitor, &steps, more, now));
+    };
+    let before = super::paging::before(query.cursor.as_deref())?;
+    let wanted = Wanted { state: Some(state), ..Wanted::default() };
+    let rows = app.list_steps(&wanted, before, SHOWN + 1).await?;
+    let listed = super::paging::cut(rows, SHOWN, |row| row.seq)?;
+    Ok(html::ended(&visitor, state, &listed.items, listed.next.as_deref()))
+}
+
+/// Signs a person in by API key.
+#[utoipa::path(
+    tag = "page",
+    security(()),
+    request_body(content = SignInForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 303, description = "Signed in"), (status = 403, description = "A page that says what was wrong", body = String, content_type = "text/html"))
+)]
+#[post("/manual/page/session")]
+pub(super) async fn sign_in(
+    request: HttpRequest,
+    service: Data<ManualInteraction>,
+    origin: Data<Origin>,
+    peer: Peer,
+    form: Form<{ 16 << 10 }>,
+) -> Result<HttpResponse, Problem> {
+    let next = form.first("next").filter(|next| is_own(next)).unwrap_or("/manual/page");
+    if page::is_from_elsewhere(&request) {
+        return Ok(html::sign_in(StatusCode::FORBIDDEN, next, FORGED));
+    }
+    let now = service.app.clock.now();
+    if service.guesses.is_shut(peer.0, now) {
+        let fault = "Too many wrong keys came from your address; try again in five minutes.";
+        let mut page = html::sign_in(StatusCode::TOO_MANY_REQUESTS, next, fault);
+        page.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("300"));
+        return Ok(page);
+    }
+    let key = form.first("key").unwrap_or_default().trim();
+    let Some(secret) = service.app.sign_in(key).await? else {
+        service.guesses.note(peer.0, now);
+        let fault = "this is not the API key of an active investigator who may read manual steps (manual_read)";
+        return Ok(html::sign_in(StatusCode::FORBIDDEN, next, fault));
+    };
+    Ok(page::go(next, Some(COOKIE.set(&secret, PAGE_SESSION.as_secs(), &origin))))
+}
+
+/// Signs the visitor out.
+#[utoipa::path(
+    tag = "page",
+    security(()),
+    request_body(content = SignOutForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 303, description = "Signed out"), (status = 403, description = "A page that says what was wrong", body = String, content_type = "text/html"))
+)]
+#[post("/manual/page/session/end")]
+pub(super) async fn sign_out(
+    request: HttpRequest,
+    service: Data<ManualInteraction>,
+    form: Form<{ 16 << 10 }>,
+) -> Result<HttpResponse, Problem> {
+    let Some(secret) = own_form(&request, &form) else {
+        return Ok(html::message(StatusCode::FORBIDDEN, FORGED));
+    };
+    service.app.sign_out(secret).await?;
+    Ok(page::go("/manual/page", Some(COOKIE.clear())))
+}
+
+/// Shows one step, its form and its history.
+#[utoipa::path(
+    tag = "page",
+    security(()),
+    params(("id" = StepRunId, Path)),
+    responses((status = 200, description = "A page for people", body = String, content_type = "text/html"), (status = "4XX", description = "A page that says what was wrong", body = String, content_type = "text/html"))
+)]
+#[get("/manual/page/steps/{id}")]
+pub(super) async fn step(
+    request: HttpRequest,
+    service: Data<ManualInteraction>,
+    id: Path<StepRunId>,
+) -> Result<HttpResponse, Problem> {
+    match visitor(&request, &service).await? {
+        None => Ok(html::sign_in(StatusCode::OK, &format!("/manual/page/steps/{id}"), "")),
+        Some(visitor) => {
+            show_step(&service, &visitor, *id, (StatusCode::OK, ""), &Values::default()).await
+        }
+    }
+}
+
+/// Answers a step, or does what else its page offers.
+#[utoipa::path(
+    tag = "page",
+    security(()),
+    params(("id" = StepRunId, Path)),
+    request_body(content = StepForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 303, description = "Done; the step's page shows it"), (status = "4XX", description = "A page that says what was wrong", body = String, content_type = "text/html"))
+)]
+#[post("/manual/page/steps/{id}")]
+pub(super) async fn act(
+    request: HttpRequest,
+    service: Data<ManualInteraction>,
+    id: Path<StepRunId>,
+    form: Form<{ 2 << 20 }>,
+) -> Result<HttpResponse, Problem> {
+    let id = *id;
+    let visitor = match own_form(&request, &form) {
+        Some(_) => visitor(&request, &service).await?,
+        None => None,
+    };
+    let Some(visitor) = visitor.filter(Visitor::may_respond) else {
+        return Ok(html::message(StatusCode::FORBIDDEN, FORGED));
+    };
+    if !service.app.may_change() {
+        let fault = "the investigators' keys may be out of date here, so nothing is changed; try again later";
+        let status = (StatusCode::SERVICE_UNAVAILABLE, fault);
+        return show_step(&service, &visitor, id, status, &form).await;
+    }
+    let done = perform(&service, &visitor, &request, id, &form).await;
+    let (status, fault) = match done {
+        Ok(()) => return Ok(page::go(&format!("/manual/page/steps/{id}"), None)),
+        Err(error @ (Error::Store(_) | Error::Internal(_))) => return Err(error.into()),
+        Err(Error::NotFound(_)) => {
+            return Ok(html::message(StatusCode::NOT_FOUND, "there is no such step"));
+        }
+        Err(Error::Invalid(faults)) => {
+            let told: Vec<String> = faults
+                .into_iter()
+                .map(|fault| {
+                    let place = fault.pointer.rsplit('/').next().unwrap_or_default().to_owned();
+                    if fault.detail.starts_with(&place) {
+                        fault.detail
+                    } else {
+                        format!("{place}: {}", fault.detail)
+                    }
+                })
+                .collect();
+            (StatusCode::UNPROCESSABLE_ENTITY, told.join("; "))
+        }
+        Err(error) => (StatusCode::CONFLICT, error.to_string()),
+    };
+    show_step(&service, &visitor, id, (status, &fault), &form).await
+}
+
+async fn perform(
+    service: &ManualInteraction,
+    visitor: &Visitor,
+    request: &HttpRequest,
+    id: StepRunId,
+    form: &Values,
+) -> Result<(), Error> {
+    let app = &service.app;
+    let actor = actor(Some(&visitor.caller), request, "page");
+    match form.first("do").unwrap_or_default() {
+        "claim" => app.claim_step(id, &actor).await?,
+        "release" => app.release_step(id, &actor).await?,
+        "assign" => {
+            app.assign_step(id, form.first("assignee").unwrap_or_default().trim(), &actor).await?
+        }
+        "comment" => app.comment_step(id, form.first("text").unwrap_or_default(), &actor).await?,
+        word => {
+            let outcome = ManualOutcome::parse(word);
+            let outcome = outcome.ok_or_else(|| {
+                let detail = "the form says neither done nor failed";
+                Error::Invalid(vec![crate::domain::answer::fault("/do", detail)])
+            })?;
+            let variables =
+                if outcome == ManualOutcome::Success { given(form) } else { BTreeMap::new() };
+            app.answer_step(id, &Answer { outcome, variables, place: "/variables" }, &actor).await?
+        }
+    };
+    Ok(())
+}
+
+/// Reads the values of a form; browsers end lines with CR and LF.
+fn given(form: &Values) -> BTreeMap<String, Given> {
+    form.iter()
+        .filter_map(|(field, values)| Some((field.strip_prefix("value.")?, values.first()?)))
+        .map(|(name, value)| {
+            (name.to_owned(), Given { kind: None, value: Some(value.replace("\r\n", "\n")) })
+        })
+        .collect()
+}
+
+async fn show_step(
+    service: &ManualInteraction,
+    visitor: &Visitor,
+    id: StepRunId,
+    (status, fault): (StatusCode, &str),
+    typed: &Values,
+) -> Result<HttpResponse, Problem> {
+    match service.app.show_step(id).await {
+        Ok(detail) => {
+            let now = service.app.clock.now();
+            Ok(html::step(status, visitor, &detail, fault, typed, now))
+        }
+        Err(Error::NotFound(_)) => {
+            Ok(html::message(StatusCode::NOT_FOUND, "there is no such step"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Tells whether an address leads to this page; a foreign one is not gone to.
+fn is_own(next: &str) -> bool {
+    let rest = next.strip_prefix("/manual/page");
+    rest.is_some_and(|rest| {
+        rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-'))
+    })
+}
+
+/// Gives the secret of the session that sent a form, if the form is one of it.
+fn own_form<'a>(request: &'a HttpRequest, form: &Values) -> Option<&'a str> {
+    COOKIE.of(request).filter(|secret| page::is_own_form(request, form, secret))
+}
+
+async fn visitor(
+    request: &HttpRequest,
+    service: &ManualInteraction,
+) -> Result<Option<Visitor>, Problem> {
+    let Some(secret) = COOKIE.of(request) else { return Ok(None) };
+    let found = service.app.session(secret).await?;
+    Ok(found.map(|caller| Visitor { caller, csrf: page::form_word(secret) }))
+}

@@ -1,0 +1,90 @@
+//! Who may come in: investigators who read, and those who respond.
+
+use crate::store::events::Actor;
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use auth::Caller;
+use std::future::{Ready, ready};
+use types::Permission;
+use web::{Investigator, Peer, Problem, SoarcaCaller};
+
+/// Is an investigator with `manual_read`; known before any body is read.
+#[derive(Debug, Clone)]
+pub(super) struct Reader;
+
+/// Is an investigator with `manual_respond`.
+#[derive(Debug, Clone)]
+pub(super) struct Responder(pub(super) Actor);
+
+/// Is a caller of SOARCA's paths who may read.
+#[derive(Debug, Clone)]
+pub(super) struct SoarcaReader;
+
+/// Is a caller of SOARCA's paths who may respond.
+#[derive(Debug, Clone)]
+pub(super) struct SoarcaResponder(pub(super) Actor);
+
+/// Makes an actor of an investigator, or of somebody who had to prove nothing.
+pub(super) fn actor(
+    caller: Option<&Caller>,
+    request: &HttpRequest,
+    channel: &'static str,
+) -> Actor {
+    let Ok(Peer(address)) = Peer::from_request(request, &mut Payload::None).into_inner();
+    Actor {
+        name: caller.map_or_else(|| "anonymous".into(), |caller| caller.name.clone()),
+        investigator: caller.map(|caller| caller.id),
+        address: address.to_string(),
+        channel,
+    }
+}
+
+fn investigator(request: &HttpRequest, permission: Permission) -> Result<Caller, Problem> {
+    let asking = Investigator::from_request(request, &mut Payload::None).into_inner()?;
+    asking.require(permission)?;
+    Ok(asking.0)
+}
+
+fn soarca(request: &HttpRequest, permission: Permission) -> Result<Option<Caller>, Problem> {
+    let asking = SoarcaCaller::from_request(request, &mut Payload::None).into_inner()?;
+    asking.require(permission)?;
+    Ok(asking.0)
+}
+
+impl FromRequest for Reader {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(investigator(request, Permission::ManualRead).map(|_caller| Self))
+    }
+}
+
+impl FromRequest for Responder {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = investigator(request, Permission::ManualRespond);
+        ready(caller.map(|caller| Self(actor(Some(&caller), request, "api"))))
+    }
+}
+
+impl FromRequest for SoarcaReader {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(soarca(request, Permission::ManualRead).map(|_caller| Self))
+    }
+}
+
+impl FromRequest for SoarcaResponder {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = soarca(request, Permission::ManualRespond);
+        ready(caller.map(|caller| Self(actor(caller.as_ref(), request, "soarca"))))
+    }
+}

@@ -1,0 +1,400 @@
+//! The table `step`.
+
+use super::Number;
+use super::events::Actor;
+use diesel::sql_types::{BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid};
+use diesel::{QueryResult, QueryableByName};
+use diesel_async::RunQueryDsl;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use store::{Conn, Value};
+use time::OffsetDateTime;
+use types::api::step::{StepAnswer, StepState, StepView};
+use types::messages::manual::{CacaoVariable, ManualCommand, ManualOutcome};
+use types::messages::{ManualRequested, ManualWithdrawn};
+use types::{ExecutionId, StepRunId};
+
+const COLUMNS: &str = "id, seq, execution_id, playbook_id, playbook_name, step_id, run, name, description, commands, \
+     out_args, state, created, deadline, assignee, ended, answered_by, answered_from, outcome, variables";
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Uuid)]
+    id: uuid::Uuid,
+    #[diesel(sql_type = BigInt)]
+    seq: i64,
+    #[diesel(sql_type = Uuid)]
+    execution_id: uuid::Uuid,
+    #[diesel(sql_type = Text)]
+    playbook_id: String,
+    #[diesel(sql_type = Text)]
+    playbook_name: String,
+    #[diesel(sql_type = Text)]
+    step_id: String,
+    #[diesel(sql_type = Integer)]
+    run: i32,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    description: String,
+    #[diesel(sql_type = Jsonb)]
+    commands: Json,
+    #[diesel(sql_type = Jsonb)]
+    out_args: Json,
+    #[diesel(sql_type = Text)]
+    state: String,
+    #[diesel(sql_type = Timestamptz)]
+    created: OffsetDateTime,
+    #[diesel(sql_type = Timestamptz)]
+    deadline: OffsetDateTime,
+    #[diesel(sql_type = Nullable<Text>)]
+    assignee: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    ended: Option<OffsetDateTime>,
+    #[diesel(sql_type = Nullable<Text>)]
+    answered_by: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    answered_from: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    outcome: Option<String>,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    variables: Option<Json>,
+}
+
+/// Is a step as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// What callers see of it.
+    pub(crate) view: StepView,
+    /// Its place in lists.
+    pub(crate) seq: i64,
+    /// When it ended.
+    pub(crate) ended: Option<OffsetDateTime>,
+    /// From which address it was answered.
+    pub(crate) answered_from: Option<String>,
+}
+
+impl TryFrom<Row> for Step {
+    type Error = diesel::result::Error;
+
+    fn try_from(row: Row) -> Result<Self, Self::Error> {
+        let unreadable = |error| diesel::result::Error::DeserializationError(Box::new(error));
+        let commands: Vec<ManualCommand> =
+            serde_json::from_value(row.commands).map_err(unreadable)?;
+        let out_args: Vec<CacaoVariable> =
+            serde_json::from_value(row.out_args).map_err(unreadable)?;
+        let variables: BTreeMap<String, String> = match row.variables {
+            Some(variables) => serde_json::from_value(variables).map_err(unreadable)?,
+            None => BTreeMap::new(),
+        };
+        let outcome = row.outcome.as_deref().and_then(ManualOutcome::parse);
+        let state = StepState::parse(&row.state).unwrap_or(StepState::Cancelled);
+        let answered = state == StepState::Answered;
+        Ok(Self {
+            view: StepView {
+                id: StepRunId(row.id),
+                execution_id: ExecutionId(row.execution_id),
+                playbook_id: row.playbook_id,
+                playbook_name: row.playbook_name,
+                step_id: row.step_id,
+                run: row.run,
+                name: row.name,
+                description: row.description,
+                commands,
+                out_args,
+                state,
+                created: row.created,
+                deadline: row.deadline,
+                assignee: row.assignee,
+                answered_by: row.answered_by,
+                answered_at: row.ended.filter(|_| answered),
+                answer: outcome.map(|outcome| StepAnswer { outcome, variables }),
+            },
+            seq: row.seq,
+            ended: row.ended,
+            answered_from: row.answered_from,
+        })
+    }
+}
+
+fn steps(rows: Vec<Row>) -> QueryResult<Vec<Step>> {
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+fn first(rows: Vec<Row>) -> QueryResult<Option<Step>> {
+    rows.into_iter().next().map(TryInto::try_into).transpose()
+}
+
+fn json(value: &impl serde::Serialize) -> QueryResult<Json> {
+    serde_json::to_value(value)
+        .map(crate::domain::text::clean_json)
+        .map_err(|error| diesel::result::Error::SerializationError(error.into()))
+}
+
+/// Inserts a step that was asked for; one that was withdrawn before stays so. Tells how it stands when it is new.
+pub(crate) async fn step_insert(
+    conn: &mut Conn,
+    asked: &ManualRequested,
+    due: OffsetDateTime,
+) -> QueryResult<Option<Step>> {
+    let clean = crate::domain::text::clean;
+    let rows: Vec<Row> = store::sql(format!(
+        "insert into step (id, execution_id, playbook_id, playbook_name, step_id, run, name, description, commands,
+             out_args, state, created, deadline, due, assignee)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12, $13, $14)
+         on conflict (id) do update set playbook_id = excluded.playbook_id, playbook_name = excluded.playbook_name,
+             step_id = excluded.step_id, run = excluded.run, name = excluded.name, description = excluded.description,
+             commands = excluded.commands, out_args = excluded.out_args, created = excluded.created,
+             deadline = excluded.deadline, assignee = excluded.assignee
+         where step.step_id = '' returning {COLUMNS}"
+    ))
+    .bind::<Uuid, _>(asked.step.0)
+    .bind::<Uuid, _>(asked.execution_id.0)
+    .bind::<Text, _>(clean(&asked.playbook_id))
+    .bind::<Text, _>(clean(&asked.playbook_name))
+    .bind::<Text, _>(clean(&asked.step_id))
+    .bind::<Integer, _>(asked.run)
+    .bind::<Text, _>(clean(&asked.name))
+    .bind::<Text, _>(clean(&asked.description))
+    .bind::<Jsonb, _>(json(&asked.commands)?)
+    .bind::<Jsonb, _>(json(&asked.out_args)?)
+    .bind::<Timestamptz, _>(asked.created)
+    .bind::<Timestamptz, _>(asked.deadline)
+    .bind::<Timestamptz, _>(due)
+    .bind::<Nullable<Text>, _>(asked.assignee.as_deref().map(clean))
+    .load(conn)
+    .await?;
+    first(rows)
+}
+
+/// Withdraws a step unless it ended, whether it was asked for yet or not; tells whether it was.
+pub(crate) async fn step_withdraw(
+    conn: &mut Conn,
+    withdrawn: &ManualWithdrawn,
+    now: OffsetDateTime,
+) -> QueryResult<bool> {
+    let changed = store::sql(
+        "insert into step (id, execution_id, state, created, deadline, ended) values ($1, $2, 'cancelled', $3, $3, $3)
+         on conflict (id) do update set state = 'cancelled', ended = $3, due = null where step.state = 'pending'",
+    )
+    .bind::<Uuid, _>(withdrawn.step.0)
+    .bind::<Uuid, _>(withdrawn.execution_id.0)
+    .bind::<Timestamptz, _>(now)
+    .execute(conn)
+    .await?;
+    Ok(changed > 0)
+}
+
+/// Finds a step.
+pub(crate) async fn step_find(conn: &mut Conn, id: StepRunId) -> QueryResult<Option<Step>> {
+    let rows = store::sql(format!("select {COLUMNS} from step where id = $1 and step_id <> ''"))
+        .bind::<Uuid, _>(id.0)
+        .load(conn)
+        .await?;
+    first(rows)
+}
+
+/// Finds the run of a step that SOARCA's key means: the one that waits, the latest of several, else the latest that ended.
+pub(crate) async fn step_current(
+    conn: &mut Conn,
+    execution: ExecutionId,
+    step_id: &str,
+) -> QueryResult<Option<Step>> {
+    let rows = store::sql(format!(
+        "select {COLUMNS} from step where execution_id = $1 and step_id = $2 and step_id <> ''
+         order by (state = 'pending') desc, run desc, seq desc limit 1"
+    ))
+    .bind::<Uuid, _>(execution.0)
+    .bind::<Text, _>(step_id)
+    .load(conn)
+    .await?;
+    first(rows)
+}
+
+/// Says which steps of a list are wanted.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wanted {
+    pub(crate) state: Option<StepState>,
+    pub(crate) execution_id: Option<ExecutionId>,
+    pub(crate) playbook_id: Option<String>,
+    pub(crate) step_id: Option<String>,
+    pub(crate) assignee: Option<String>,
+}
+
+/// Gives up to `limit` steps, newest first, from below `before` on.
+pub(crate) async fn steps_page(
+    conn: &mut Conn,
+    wanted: &Wanted,
+    before: i64,
+    limit: i64,
+) -> QueryResult<Vec<Step>> {
+    let mut values = vec![Value::Int(before), Value::Int(limit)];
+    let mut conditions = String::new();
+    let mut add = |column: &str, value: Value| {
+        values.push(value);
+        let _ = write!(conditions, " and {column} = ${}", values.len());
+    };
+    if let Some(state) = wanted.state {
+        add("state", Value::Text(state.name().into()));
+    }
+    if let Some(execution) = wanted.execution_id {
+        add("execution_id", Value::Uuid(execution.0));
+    }
+    for (column, value) in [
+        ("playbook_id", &wanted.playbook_id),
+        ("step_id", &wanted.step_id),
+        ("assignee", &wanted.assignee),
+    ] {
+        if let Some(value) = value {
+            add(column, Value::Text(value.replace('\0', "")));
+        }
+    }
+    let query = format!(
+        "select {COLUMNS} from step where seq < $1 and step_id <> ''{conditions} order by seq desc limit $2"
+    );
+    steps(store::bind(query, values).load(conn).await?)
+}
+
+/// Gives up to `limit` steps that wait, oldest first, from above `after` on.
+pub(crate) async fn steps_pending(
+    conn: &mut Conn,
+    now: OffsetDateTime,
+    after: i64,
+    limit: i64,
+) -> QueryResult<Vec<Step>> {
+    let rows = store::sql(format!(
+        "select {COLUMNS} from step where state = 'pending' and step_id <> '' and deadline > $1 and seq > $2
+         order by seq limit $3"
+    ))
+    .bind::<Timestamptz, _>(now)
+    .bind::<BigInt, _>(after)
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    steps(rows)
+}
+
+/// Answers a step if it still waits and is not too late: one row decides.
+pub(crate) async fn step_answer(
+    conn: &mut Conn,
+    id: StepRunId,
+    answer: &StepAnswer,
+    actor: &Actor,
+    now: OffsetDateTime,
+) -> QueryResult<Option<Step>> {
+    let rows = store::sql(format!(
+        "update step set state = 'answered', outcome = $2, variables = $3, answered_by = $4, answered_from = $5,
+             ended = $6, due = null
+         where id = $1 and state = 'pending' and deadline > $6 returning {COLUMNS}"
+    ))
+    .bind::<Uuid, _>(id.0)
+    .bind::<Text, _>(answer.outcome.name())
+    .bind::<Jsonb, _>(json(&answer.variables)?)
+    .bind::<Text, _>(&actor.name)
+    .bind::<Text, _>(&actor.address)
+    .bind::<Timestamptz, _>(now)
+    .load(conn)
+    .await?;
+    first(rows)
+}
+
+/// Says who is asked from now on; `only_from` lets it be only while nobody is, or that one.
+pub(crate) async fn step_assign(
+    conn: &mut Conn,
+    id: StepRunId,
+    assignee: Option<&str>,
+    only_from: Option<&str>,
+) -> QueryResult<Option<Step>> {
+    let rows = store::sql(format!(
+        "update step set assignee = $2 where id = $1 and state = 'pending' and step_id <> ''
+             and ($3 is null or assignee is null or assignee = $3) returning {COLUMNS}"
+    ))
+    .bind::<Uuid, _>(id.0)
+    .bind::<Nullable<Text>, _>(assignee)
+    .bind::<Nullable<Text>, _>(only_from)
+    .load(conn)
+    .await?;
+    first(rows)
+}
+
+/// Ends up to `limit` steps that nobody answered in time.
+pub(crate) async fn steps_expire(
+    conn: &mut Conn,
+    now: OffsetDateTime,
+    limit: i64,
+) -> QueryResult<Vec<Step>> {
+    let rows = store::sql(format!(
+        "update step set state = 'expired', ended = $1, due = null where id in
+           (select id from step where state = 'pending' and deadline <= $1 order by deadline limit $2
+            for update skip locked)
+         returning {COLUMNS}"
+    ))
+    .bind::<Timestamptz, _>(now)
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    steps(rows)
+}
+
+/// Takes up to `limit` steps of which people are to be reminded, once; `escalate_to` is asked from then on.
+pub(crate) async fn steps_due(
+    conn: &mut Conn,
+    now: OffsetDateTime,
+    escalate_to: Option<&str>,
+    limit: i64,
+) -> QueryResult<Vec<Step>> {
+    let rows = store::sql(format!(
+        "update step set due = null, assignee = coalesce($3, assignee) where id in
+           (select id from step where state = 'pending' and due <= $1 and deadline > $1 order by due limit $2
+            for update skip locked)
+         returning {COLUMNS}"
+    ))
+    .bind::<Timestamptz, _>(now)
+    .bind::<BigInt, _>(limit)
+    .bind::<Nullable<Text>, _>(escalate_to)
+    .load(conn)
+    .await?;
+    steps(rows)
+}
+
+/// Counts the steps that wait.
+pub(crate) async fn steps_count(conn: &mut Conn) -> QueryResult<i64> {
+    let counted: Number =
+        store::sql("select count(*) as number from step where state = 'pending' and step_id <> ''")
+            .get_result(conn)
+            .await?;
+    Ok(counted.number)
+}
+
+/// Forgets up to `limit` steps that ended before `before`, with their history.
+pub(crate) async fn steps_purge(
+    conn: &mut Conn,
+    before: OffsetDateTime,
+    limit: i64,
+) -> QueryResult<usize> {
+    store::sql(
+        "delete from step where id in
+           (select id from step where ended < $1 order by ended limit $2 for update skip locked)",
+    )
+    .bind::<Timestamptz, _>(before)
+    .bind::<BigInt, _>(limit)
+    .execute(conn)
+    .await
+}
+
+/// Gives up to `limit` steps that wait, those with the nearest deadline first.
+pub(crate) async fn steps_soonest(
+    conn: &mut Conn,
+    now: OffsetDateTime,
+    limit: i64,
+) -> QueryResult<Vec<Step>> {
+    let rows = store::sql(format!(
+        "select {COLUMNS} from step where state = 'pending' and deadline > $1 order by deadline limit $2"
+    ))
+    .bind::<Timestamptz, _>(now)
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    steps(rows)
+}

@@ -1,0 +1,4 @@
+drop table execution_step;
+drop table execution;
+drop table playbook;
+drop table playbook_document;

@@ -1,0 +1,173 @@
+//! The fleet step: an action is prepared, investigators sign it through a manual step, and it is proposed like one of
+//! theirs. Nothing on the server side can sign.
+
+use super::App;
+use super::advance::Held;
+use crate::domain::execution::Values;
+use crate::domain::machine::{Failure, action_of};
+use crate::domain::text;
+use crate::domain::variable::Variables;
+use crate::error::Error;
+use serde_json::{Map, Value};
+use store::Conn;
+use time::{Duration, OffsetDateTime};
+use types::messages::manual::{CacaoVariable, ManualCommand};
+use types::messages::{ActionAccepted, ActionRefused, ManualRequested};
+use types::{Action, Envelope, ExecutionId, StepRunId};
+use uuid::Uuid;
+
+/// Is the variable in which the signatures come.
+const SIGNATURES: &str = "__writ_signatures__";
+/// How long an action is valid when its step has no time-out: for signing and for running.
+const VALID: Duration = Duration::hours(24);
+
+impl App {
+    /// Prepares the action of a fleet step, and gives the request to sign it.
+    pub(super) fn prepare_action(
+        held: &mut Held,
+        step: Uuid,
+        now: OffsetDateTime,
+    ) -> Result<ManualRequested, String> {
+        let run = held.execution.open(step).ok_or("the step is over")?;
+        let definition = held.playbook.steps.get(&run.step_id);
+        let prepared = action_of(definition).and_then(|action| action.commands.first());
+        let prepared =
+            prepared.and_then(|command| command.action.as_ref()).ok_or("the step has no action")?;
+        let timeout = definition.and_then(|step| step.timeout).unwrap_or(VALID);
+        let scope = held.execution.scope(step);
+        let action = prepare(prepared, &scope, now, now.saturating_add(timeout))?;
+        let document = serde_json::to_string(&action)
+            .map_err(|error| format!("the action cannot be written: {error}"))?;
+        let request = ManualRequested {
+            step: StepRunId(step),
+            execution_id: ExecutionId(held.execution.id),
+            playbook_id: held.row.playbook_id.clone(),
+            playbook_name: held.row.name.clone(),
+            step_id: run.step_id.clone(),
+            run: run.run,
+            name: run.name.clone(),
+            description: definition.map(|step| step.description.clone()).unwrap_or_default(),
+            commands: vec![ManualCommand {
+                kind: "manual".into(),
+                command: document.clone(),
+                description: format!(
+                    "Read this action. If it is to run on the fleet, sign it with `writ sign` or `mig-action-generator` and \
+                     give each signature, as in pgpsignatures, in {SIGNATURES}; several are separated by spaces."
+                ),
+                ..ManualCommand::default()
+            }],
+            out_args: vec![CacaoVariable {
+                name: SIGNATURES.into(),
+                kind: "string".into(),
+                description: "the detached OpenPGP signatures of the action".into(),
+                ..CacaoVariable::default()
+            }],
+            created: now,
+            deadline: action.expireafter,
+            assignee: None,
+        };
+        if let Some(run) = held.execution.open_mut(step) {
+            run.document = Some(document);
+            run.deadline = None;
+        }
+        Ok(request)
+    }
+
+    /// Puts signatures into the action that was prepared.
+    pub(super) fn with_signatures(
+        &self,
+        held: &Held,
+        step: Uuid,
+        values: &Values,
+    ) -> Result<String, String> {
+        let run = held.execution.open(step).ok_or("the step is over")?;
+        let document = run.document.as_deref().ok_or("the action was not prepared")?;
+        let given = values.get(SIGNATURES).map(String::as_str).unwrap_or_default();
+        let signatures: Vec<String> = given
+            .split([' ', ',', '\n', '\r', '\t'])
+            .filter(|one| !one.is_empty())
+            .map(ToOwned::to_owned)
+            .collect();
+        if signatures.is_empty() {
+            return Err(format!("{SIGNATURES} holds no signature"));
+        }
+        let mut action = Action::parse(document.as_bytes()).map_err(|error| error.to_string())?;
+        action.pgpsignatures = Some(signatures);
+        // known before it travels: a wrong signature is this answer's fault
+        self.replica
+            .current()
+            .verify_action(&action, self.clock.now())
+            .map_err(|error| format!("signature: {error}"))?;
+        serde_json::to_string(&action)
+            .map_err(|error| format!("the action cannot be written: {error}"))
+    }
+
+    /// Links an accepted action with the step that proposed it; when nobody waits for it any more, it is cancelled.
+    pub(super) async fn link_action(
+        &self,
+        conn: &mut Conn,
+        accepted: &ActionAccepted,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let (Some(execution), Some(step)) = (accepted.execution_id, accepted.step) else {
+            return Ok(());
+        };
+        let Some(mut held) = self.hold(conn, execution.0).await? else { return Ok(()) };
+        if let Some(run) = held.execution.open_mut(step.0) {
+            run.action_id = Some(accepted.id.0);
+            return self.carry_out(conn, held, vec![], now).await;
+        }
+        let why = "the playbook that proposed it goes on without it".to_owned();
+        self.cancel_action(conn, accepted.id, why, now).await
+    }
+
+    /// Takes note that investigation-api refused an action.
+    pub(crate) async fn refuse_action(&self, event: &Envelope<ActionRefused>) -> Result<(), Error> {
+        let ActionRefused { execution_id, step, reason } = &event.data;
+        let failure = Failure::new(format!("the action was refused: {reason}"));
+        self.tell(event.id, execution_id.0, |held, now| {
+            self.turn(held, now, |machine| machine.ended(step.0, Err(failure)))
+        })
+        .await
+    }
+}
+
+/// Gives the action with its variables filled in, each in the safe way of its place.
+fn prepare(
+    prepared: &Map<String, Value>,
+    scope: &Variables,
+    from: OffsetDateTime,
+    until: OffsetDateTime,
+) -> Result<Action, String> {
+    let mut filled = Map::new();
+    for (key, value) in prepared {
+        let value = match (key.as_str(), value) {
+            ("target", Value::String(target)) => Value::from(text::target(target, scope)?),
+            ("pgpsignatures" | "id" | "validfrom" | "expireafter", _) => continue,
+            (_, value) => fill(value, scope),
+        };
+        filled.insert(key.clone(), value);
+    }
+    let document = Value::Object(filled).to_string();
+    let mut action =
+        Action::parse(document.as_bytes()).map_err(|error| format!("the action: {error}"))?;
+    // whole seconds: that is all that is signed of them
+    action.validfrom = from.replace_nanosecond(0).unwrap_or(from);
+    action.expireafter = until.replace_nanosecond(0).unwrap_or(until);
+    if action.syntaxversion == 0 {
+        action.syntaxversion = 2;
+    }
+    fleet::parse_target(&action.target).map_err(|error| format!("the action's target: {error}"))?;
+    Ok(action)
+}
+
+fn fill(value: &Value, scope: &Variables) -> Value {
+    match value {
+        Value::String(written) => Value::from(text::plain(written, scope)),
+        Value::Array(list) => list.iter().map(|value| fill(value, scope)).collect(),
+        Value::Object(map) => {
+            map.iter().map(|(key, value)| (key.clone(), fill(value, scope))).collect()
+        }
+        other => other.clone(),
+    }
+}

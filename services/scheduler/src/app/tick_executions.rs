@@ -1,0 +1,171 @@
+//! Looks at executions when their time has come, and takes the commands that are to be done.
+
+use super::App;
+use super::call_command::Call;
+use crate::domain::execution::StepState;
+use crate::domain::machine::Failure;
+use crate::error::Error;
+use crate::store::executions::{
+    EndedRow, LEASE, action_found, execution_claim, execution_get, execution_told,
+    executions_count, steps_ended, steps_renew,
+};
+use crate::store::runs::run_lock;
+use std::collections::BTreeMap;
+use store::Conn;
+use types::ActionId;
+
+/// Says how many names of agents a variable holds.
+const NAMED_AGENTS: i64 = 1_000;
+
+impl App {
+    /// Looks at the execution that waits for that the longest; tells whether there was one, and gives the commands that
+    /// this process has taken. Any number of schedulers may do this at once.
+    pub(crate) async fn tick_execution(&self) -> Result<(bool, Vec<Call>), Error> {
+        let now = self.clock.now();
+        let (found, calls) = self
+            .store
+            .tx(async |conn| -> Result<(bool, Vec<Call>), Error> {
+                let Some(row) = execution_claim(conn, now).await? else {
+                    return Ok((false, vec![]));
+                };
+                let mut held = self.held(conn, row).await?;
+                let effects = self.turn(&mut held, now, |machine| {
+                    machine.tick();
+                });
+                let mut calls = Vec::new();
+                let ready: Vec<_> = held
+                    .execution
+                    .steps
+                    .iter()
+                    .filter(|run| run.state == StepState::Ready)
+                    .map(|run| run.id)
+                    .collect();
+                for id in ready {
+                    let Ok(hand) = self.idle.clone().try_acquire_owned() else { break };
+                    if let Some(run) = held.execution.open_mut(id) {
+                        run.state = StepState::Calling;
+                        run.lease = Some(now + LEASE);
+                    }
+                    calls.extend(Call::of(&held, id, hand));
+                }
+                self.carry_out(conn, held, effects, now).await?;
+                Ok((true, calls))
+            })
+            .await?;
+        self.bus.wake();
+        Ok((found, calls))
+    }
+
+    /// Says of the commands under way here that their process lives.
+    pub(crate) async fn renew_calls(&self) -> Result<(), Error> {
+        let mut steps = self.calling();
+        if steps.is_empty() {
+            return Ok(());
+        }
+        steps.sort_unstable();
+        let mut conn = self.store.get().await?;
+        steps_renew(&mut conn, &steps, self.clock.now() + LEASE).await?;
+        Ok(())
+    }
+
+    /// Tells steps of executions and actions that they waited for and that are over.
+    pub(crate) async fn gather_ends(&self) -> Result<(), Error> {
+        let ended = {
+            let mut conn = self.store.get().await?;
+            steps_ended(&mut conn).await?
+        };
+        for one in ended {
+            self.gather(&one).await?;
+        }
+        Ok(())
+    }
+
+    async fn gather(&self, ended: &EndedRow) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.store
+            .tx(async |conn| -> Result<(), Error> {
+                let Some(held) = self.hold(conn, ended.execution_id).await? else { return Ok(()) };
+                let outcome = match (ended.child, ended.action_id) {
+                    (Some(child), _) => {
+                        let outcome = child_outcome(conn, child).await?;
+                        execution_told(conn, child).await?;
+                        outcome
+                    }
+                    (None, Some(action)) => action_outcome(conn, action).await?,
+                    (None, None) => return Ok(()),
+                };
+                self.advance(conn, held, now, |machine| machine.ended(ended.step, outcome)).await
+            })
+            .await?;
+        self.bus.wake();
+        self.steps.notify_one();
+        Ok(())
+    }
+
+    /// Counts what runs and what waits, for the metrics.
+    pub(crate) async fn count_executions(&self) -> Result<(), Error> {
+        let counts = {
+            let mut conn = self.store.get().await?;
+            executions_count(&mut conn).await?
+        };
+        self.meters.note(counts.iter().map(|row| (row.name.as_str(), row.count)));
+        Ok(())
+    }
+}
+
+async fn child_outcome(
+    conn: &mut Conn,
+    child: uuid::Uuid,
+) -> Result<Result<BTreeMap<String, String>, Failure>, Error> {
+    let Some(row) = execution_get(conn, child).await? else {
+        return Ok(Err(Failure::new("the execution that was begun is gone")));
+    };
+    let execution = row.with(vec![])?;
+    if row.state != "succeeded" {
+        let reason = row.reason.unwrap_or_else(|| row.state.clone());
+        return Ok(Err(Failure::new(format!(
+            "the playbook {} {}: {reason}",
+            row.playbook_id, row.state
+        ))));
+    }
+    let values = execution
+        .variables
+        .into_iter()
+        .filter_map(|(name, variable)| Some((name, variable.value?)));
+    Ok(Ok(values.collect()))
+}
+
+/// Gives counters and found agents of an action's run.
+async fn action_outcome(
+    conn: &mut Conn,
+    action: i64,
+) -> Result<Result<BTreeMap<String, String>, Failure>, Error> {
+    let Some(run) = run_lock(conn, ActionId(action)).await? else {
+        return Ok(Err(Failure::new(format!("action {action} is gone"))));
+    };
+    if run.status != "completed" {
+        let reason = run.reason.unwrap_or_default();
+        return Ok(Err(Failure::new(format!("action {action} ended as {}: {reason}", run.status))));
+    }
+    let counters = run.counters;
+    let found = action_found(conn, action, NAMED_AGENTS).await?;
+    let numbers = [
+        ("targeted", counters.targeted),
+        ("success", counters.success),
+        ("failed", counters.failed),
+        ("timeout", counters.timeout),
+        ("expired", counters.expired),
+        ("cancelled", counters.cancelled),
+        ("action_id", action),
+        ("found_count", i64::try_from(found.len()).unwrap_or(i64::MAX)),
+    ];
+    let mut values: BTreeMap<_, _> =
+        numbers.map(|(name, number)| (format!("__writ_{name}__"), number.to_string())).into();
+    values.insert("__writ_found_agents__".into(), found.join(","));
+    Ok(Ok(values))
+}
+
+/// Is the time of a look, for the job that does it.
+pub(crate) const LOOK: std::time::Duration = std::time::Duration::from_millis(250);
+/// Is how often the processes that do commands say that they live.
+pub(crate) const RENEW: std::time::Duration = std::time::Duration::from_secs(4);

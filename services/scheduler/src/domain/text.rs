@@ -1,0 +1,310 @@
+//! Variables in texts: `__name__:value` is replaced once, each kind of text in its own safe way.
+//!
+//! SOARCA pastes values as they are (specs/soarca/cacao.md §4), so a quote breaks a JSON body and a line break a header.
+//! Here a value never leaves the place it was put: it cannot end a JSON string, a path segment, a header or a shell word.
+
+use super::variable::{Variable, Variables};
+use std::fmt::Write;
+
+const SUFFIX: &str = ":value";
+
+/// Is a part of a text.
+#[derive(Debug, PartialEq, Eq)]
+enum Piece<'a> {
+    Text(&'a str),
+    Value(&'a str, &'a Variable),
+}
+
+/// Cuts `text` at the variables that are in `scope`; unknown names stay as they are.
+fn pieces<'a>(text: &'a str, scope: &'a Variables) -> Vec<Piece<'a>> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    let mut from = 0;
+    while let Some(at) = rest.get(from..).and_then(|tail| tail.find(SUFFIX)).map(|at| at + from) {
+        let (head, tail) = rest.split_at(at);
+        let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let start = head.rfind(|c| !word(c)).map_or(0, |before| {
+            before + head.get(before..).and_then(|s| s.chars().next()).map_or(1, char::len_utf8)
+        });
+        let run = head.get(start..).unwrap_or_default();
+        let found = run.char_indices().find_map(|(offset, _)| {
+            let name = run.get(offset..)?;
+            scope.get_key_value(name).map(|(name, variable)| (offset, name, variable))
+        });
+        let Some((offset, name, variable)) = found else {
+            from = at + SUFFIX.len();
+            continue;
+        };
+        pieces.push(Piece::Text(head.get(..start + offset).unwrap_or_default()));
+        pieces.push(Piece::Value(name, variable));
+        rest = tail.get(SUFFIX.len()..).unwrap_or_default();
+        from = 0;
+    }
+    pieces.push(Piece::Text(rest));
+    pieces
+}
+
+/// Gives the first variable of `scope` that `text` names.
+pub(crate) fn first<'a>(text: &'a str, scope: &'a Variables) -> Option<&'a Variable> {
+    pieces(text, scope).into_iter().find_map(|piece| match piece {
+        Piece::Value(_, variable) => Some(variable),
+        Piece::Text(_) => None,
+    })
+}
+
+/// Fills in values as they are: for texts that only people read, and for values that are compared.
+pub(crate) fn plain(text: &str, scope: &Variables) -> String {
+    let mut filled = String::with_capacity(text.len());
+    for piece in pieces(text, scope) {
+        match piece {
+            Piece::Text(text) => filled.push_str(text),
+            Piece::Value(_, variable) => filled.push_str(variable.value()),
+        }
+    }
+    filled
+}
+
+/// Fills values into a line, such as a header or a name: no control character may come in.
+pub(crate) fn line(text: &str, scope: &Variables) -> Result<String, String> {
+    for piece in pieces(text, scope) {
+        if let Piece::Value(name, variable) = piece
+            && variable.value().chars().any(char::is_control)
+        {
+            return Err(format!(
+                "the value of {name} has a line break or another control character"
+            ));
+        }
+    }
+    Ok(plain(text, scope))
+}
+
+/// Fills values into the path and query of a URL: they are percent-encoded, unless one variable is all of it.
+pub(crate) fn path(text: &str, scope: &Variables) -> Result<String, String> {
+    let pieces = pieces(text, scope);
+    let whole = matches!(pieces.as_slice(), [Piece::Text(""), Piece::Value(..), Piece::Text("")]);
+    let mut filled = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => filled.push_str(text),
+            Piece::Value(name, variable) if whole => {
+                let value = variable.value();
+                if value.chars().any(|c| c.is_whitespace() || c.is_control()) {
+                    return Err(format!(
+                        "the value of {name} is no path: it has a space or a line break"
+                    ));
+                }
+                filled.push_str(value);
+            }
+            Piece::Value(name, variable) => {
+                if matches!(variable.value(), "." | "..") {
+                    return Err(format!(
+                        "the value of {name} would lead out of its place in the path"
+                    ));
+                }
+                filled.push_str(&encode(variable.value()));
+            }
+        }
+    }
+    Ok(filled)
+}
+
+/// Percent-encodes everything but letters, digits and `-._~`.
+fn encode(value: &str) -> String {
+    let mut encoded = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// Fills values into a form body: percent-encoded.
+pub(crate) fn form(text: &str, scope: &Variables) -> String {
+    let pieces = pieces(text, scope).into_iter();
+    pieces
+        .map(|piece| match piece {
+            Piece::Text(text) => text.to_owned(),
+            Piece::Value(_, variable) => encode(variable.value()),
+        })
+        .collect()
+}
+
+/// Fills values into a JSON text: inside of a string they are escaped; outside, numbers, bools and dictionaries stand as
+/// they are, and everything else becomes a string.
+pub(crate) fn json(text: &str, scope: &Variables) -> String {
+    let mut filled = String::with_capacity(text.len());
+    let (mut quoted, mut escaped) = (false, false);
+    for piece in pieces(text, scope) {
+        match piece {
+            Piece::Text(text) => {
+                for c in text.chars() {
+                    match c {
+                        _ if escaped => escaped = false,
+                        '\\' if quoted => escaped = true,
+                        '"' => quoted = !quoted,
+                        _ => {}
+                    }
+                }
+                filled.push_str(text);
+            }
+            Piece::Value(_, variable) => filled.push_str(&json_value(variable, quoted)),
+        }
+    }
+    filled
+}
+
+fn json_value(variable: &Variable, quoted: bool) -> String {
+    let value = variable.value();
+    let string = serde_json::Value::from(value).to_string();
+    if quoted {
+        return string.get(1..string.len() - 1).unwrap_or_default().to_owned();
+    }
+    if variable.value.is_none() {
+        return "null".into();
+    }
+    let literal = serde_json::from_str::<serde_json::Value>(value);
+    let stands = match literal {
+        Ok(serde_json::Value::Object(_)) => {
+            variable.kind == super::variable::VariableType::Dictionary
+        }
+        Ok(serde_json::Value::Number(_) | serde_json::Value::Bool(_)) => variable.kind.is_literal(),
+        _ => false,
+    };
+    if stands { value.to_owned() } else { string }
+}
+
+/// Fills values into a command for a shell. There is no quoting that is right in every place of a script, so a value
+/// holds only characters that mean nothing to a shell, and does not begin like an option.
+pub(crate) fn shell(text: &str, scope: &Variables) -> Result<String, String> {
+    for piece in pieces(text, scope) {
+        let Piece::Value(name, variable) = piece else { continue };
+        let value = variable.value();
+        let harmless = |c: char| {
+            c.is_ascii_alphanumeric()
+                || matches!(c, '_' | '@' | '%' | '+' | '=' | ':' | ',' | '.' | '/' | '-')
+        };
+        if let Some(c) = value.chars().find(|c| !harmless(*c)) {
+            return Err(format!(
+                "the value of {name} has {c:?}; only letters, digits and _@%+=:,./- are put into a command"
+            ));
+        }
+        if value.starts_with('-') && !variable.kind.is_literal() {
+            return Err(format!("the value of {name} begins with '-', as an option does"));
+        }
+    }
+    Ok(plain(text, scope))
+}
+
+/// Fills values into a target (the language of `crates/target`): inside of its quotes only, where a quote is doubled;
+/// outside of them, numbers.
+pub(crate) fn target(text: &str, scope: &Variables) -> Result<String, String> {
+    let mut filled = String::with_capacity(text.len());
+    let mut quoted = false;
+    for piece in pieces(text, scope) {
+        match piece {
+            Piece::Text(text) => {
+                if text.matches('\'').count() % 2 == 1 {
+                    quoted = !quoted;
+                }
+                filled.push_str(text);
+            }
+            Piece::Value(_, variable) if quoted => {
+                filled.push_str(&variable.value().replace('\'', "''"));
+            }
+            Piece::Value(name, variable) => {
+                let value = variable.value();
+                if value.is_empty() || !value.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+                    return Err(format!("{name} stands outside of quotes and is not a number"));
+                }
+                filled.push_str(value);
+            }
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::variable::VariableType;
+    use proptest::prelude::*;
+
+    fn scope(values: &[(&str, &str)]) -> Variables {
+        values.iter().map(|(name, value)| ((*name).to_owned(), Variable::text(*value))).collect()
+    }
+
+    #[test]
+    fn known_names_are_replaced_once_and_unknown_stay() {
+        let scope = scope(&[("__a__", "__b__:value"), ("__b__", "B"), ("__é__", "x")]);
+        for (text, want) in [
+            ("__a__:value", "__b__:value"),
+            ("é__b__:value-__b__:value", "éB-B"),
+            ("x__b__:values", "xBs"),
+            ("__c__:value __b__ :value", "__c__:value __b__ :value"),
+            (":value", ":value"),
+            ("", ""),
+        ] {
+            assert_eq!(plain(text, &scope), want);
+        }
+    }
+
+    #[test]
+    fn a_value_cannot_leave_its_place() {
+        let evil = scope(&[
+            ("__v__", "a\"b'c\r\n; rm -rf / #"),
+            ("__dots__", ".."),
+            ("__opt__", "-oProxyCommand=x"),
+        ]);
+        assert_eq!(json(r#"{"k":"__v__:value"}"#, &evil), r#"{"k":"a\"b'c\r\n; rm -rf / #"}"#);
+        assert_eq!(json(r#"{"k":__v__:value}"#, &evil), r#"{"k":"a\"b'c\r\n; rm -rf / #"}"#);
+        assert!(line("X __v__:value", &evil).is_err());
+        assert_eq!(
+            path("/a/__v__:value?q", &evil).unwrap(),
+            "/a/a%22b%27c%0D%0A%3B%20rm%20-rf%20%2F%20%23?q"
+        );
+        assert!(path("/a/__dots__:value", &evil).is_err());
+        assert!(path("__v__:value", &evil).is_err());
+        assert_eq!(form("a=__dots__:value&b=__opt__:value", &evil), "a=..&b=-oProxyCommand%3Dx");
+        assert!(shell("echo '__v__:value'", &evil).is_err());
+        assert!(shell("ssh __opt__:value", &evil).is_err());
+        assert_eq!(
+            target("name='__v__:value'", &scope(&[("__v__", "x' OR 'a'='a")])).unwrap(),
+            "name='x'' OR ''a''=''a'"
+        );
+        assert!(target("name=__v__:value", &evil).is_err());
+    }
+
+    #[test]
+    fn typed_values_stand_bare_in_json() {
+        let typed = |kind, value: &str| Variable { kind, ..Variable::text(value) };
+        let scope: Variables = [
+            ("__n__".to_owned(), typed(VariableType::Integer, "5")),
+            ("__b__".to_owned(), typed(VariableType::Bool, "true")),
+            ("__d__".to_owned(), typed(VariableType::Dictionary, "{\"a\":[1]}")),
+            ("__t__".to_owned(), typed(VariableType::Bool, "T")),
+            ("__u__".to_owned(), Variable::default()),
+        ]
+        .into();
+        let text = r#"[__n__:value,__b__:value,__d__:value,__t__:value,__u__:value,"__n__:value \" __b__:value"]"#;
+        assert_eq!(json(text, &scope), r#"[5,true,{"a":[1]},"T",null,"5 \" true"]"#);
+    }
+
+    proptest! {
+        #[test]
+        fn json_stays_json(value in ".{0,30}") {
+            let scope = scope(&[("__v__", &value)]);
+            let filled = json(r#"{"a":"x__v__:value\\","b":__v__:value}"#, &scope);
+            let read: serde_json::Value = serde_json::from_str(&filled).unwrap();
+            prop_assert_eq!(read["a"].as_str().unwrap(), format!("x{value}\\"));
+            prop_assert_eq!(read["b"].as_str().unwrap(), &value);
+        }
+
+        #[test]
+        fn any_text_is_cut_without_loss(text in "[_a:value é-]{0,40}") {
+            prop_assert_eq!(plain(&text, &Variables::new()), text);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! SOARCA's `/trigger/playbook` and `/playbook` (specs/soarca/soarca-api.md §1, §2).
+
+use super::view::{self, BODY};
+use super::who::{Reader, Runner, Writer};
+use crate::Scheduler;
+use crate::app::{Triggered, Versions, What};
+use crate::domain::variable::Given;
+use actix_web::web::{Bytes, Data, Path};
+use actix_web::{HttpResponse, delete, get, post, put};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use types::api::playbook::PlaybookView;
+use types::instant;
+use web::{Body, Problem};
+
+/// Says how many playbooks one answer lists.
+const LISTED: i64 = 500;
+
+fn began(triggered: &Triggered) -> HttpResponse {
+    HttpResponse::Ok().json(json!({
+        "execution_id": triggered.execution,
+        "payload": triggered.playbook,
+        "playbook_id": triggered.playbook,
+    }))
+}
+
+/// Begins a run of the playbook in the body.
+#[utoipa::path(tag = "soarca", request_body(content = Object, content_type = "application/json"),
+    responses((status = 200, body = Object), (status = "4XX", body = Object)))]
+#[post("/trigger/playbook")]
+pub(super) async fn trigger(
+    runner: Runner,
+    service: Data<Scheduler>,
+    body: Body<BODY>,
+) -> Result<HttpResponse, Problem> {
+    trigger_inline(runner, service, body).await
+}
+
+pub(super) async fn trigger_inline(
+    runner: Runner,
+    service: Data<Scheduler>,
+    body: Body<BODY>,
+) -> Result<HttpResponse, Problem> {
+    let (playbook, document) = view::read(body.0).await?;
+    let what = What::This(Box::new(playbook), document);
+    Ok(began(&service.app.trigger_playbook(what, BTreeMap::new(), runner.id).await?))
+}
+
+/// Begins a run of a stored playbook; the body holds values of external variables, or nothing.
+#[utoipa::path(tag = "soarca", params(("id" = String, Path, description = "the CACAO id")),
+    request_body(content = Object, content_type = "application/json"),
+    responses((status = 200, body = Object), (status = "4XX", body = Object)))]
+#[post("/trigger/playbook/{id}")]
+pub(super) async fn trigger_stored(
+    runner: Runner,
+    service: Data<Scheduler>,
+    id: Path<String>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    trigger_by_id(runner, service, id, body).await
+}
+
+pub(super) async fn trigger_by_id(
+    runner: Runner,
+    service: Data<Scheduler>,
+    id: Path<String>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let given = variables(&body.0)?;
+    let what = What::Stored(id.into_inner(), None);
+    Ok(began(&service.app.trigger_playbook(what, given, runner.id).await?))
+}
+
+fn variables(body: &Bytes) -> Result<BTreeMap<String, Given>, Problem> {
+    if body.trim_ascii().is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let read = serde_json::from_slice::<Option<BTreeMap<String, Value>>>(body);
+    let read = read.map_err(|error| {
+        Problem::malformed(
+            "variables-malformed",
+            format!("cannot unmarshal provided variables: {error}"),
+        )
+    })?;
+    view::given(&read.unwrap_or_default())
+}
+
+/// Lists the newest versions of the stored playbooks, whole.
+#[utoipa::path(tag = "soarca", responses((status = 200, body = Vec<Object>), (status = "4XX", body = Object)))]
+#[get("/playbook")]
+pub(super) async fn list(
+    reader: Reader,
+    service: Data<Scheduler>,
+) -> Result<HttpResponse, Problem> {
+    all(reader, service).await
+}
+
+pub(super) async fn all(
+    _reader: Reader,
+    service: Data<Scheduler>,
+) -> Result<HttpResponse, Problem> {
+    let documents = service.app.list_documents(LISTED).await?;
+    // as they are stored, between commas
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .body(format!("[{}]", documents.join(","))))
+}
+
+/// Lists the newest versions of the stored playbooks, in short.
+#[utoipa::path(tag = "soarca", responses((status = 200, body = Vec<Object>), (status = "4XX", body = Object)))]
+#[get("/playbook/meta")]
+pub(super) async fn list_metas(
+    reader: Reader,
+    service: Data<Scheduler>,
+) -> Result<HttpResponse, Problem> {
+    all_metas(reader, service).await
+}
+
+pub(super) async fn all_metas(
+    _reader: Reader,
+    service: Data<Scheduler>,
+) -> Result<HttpResponse, Problem> {
+    let rows = service.app.list_newest(LISTED).await?;
+    let metas = rows.into_iter().map(|row| {
+        let PlaybookView { id, name, description, labels, valid_from, valid_until, created, .. } = view::playbook(row, None);
+        let written = |at| super::reporter::written(instant::or_none(at));
+        json!({
+            "id": id, "name": name, "description": description, "labels": labels, "created": super::reporter::written(created),
+            "valid_from": written(valid_from), "valid_until": written(valid_until),
+        })
+    });
+    Ok(HttpResponse::Ok().json(metas.collect::<Vec<_>>()))
+}
+
+/// Stores a playbook that is not there yet.
+#[utoipa::path(tag = "soarca", request_body(content = Object, content_type = "application/json"),
+    responses((status = 201, body = Object), (status = "4XX", body = Object)))]
+#[post("/playbook")]
+pub(super) async fn create(
+    writer: Writer,
+    service: Data<Scheduler>,
+    body: Body<BODY>,
+) -> Result<HttpResponse, Problem> {
+    add(writer, service, body).await
+}
+
+pub(super) async fn add(
+    writer: Writer,
+    service: Data<Scheduler>,
+    body: Body<BODY>,
+) -> Result<HttpResponse, Problem> {
+    let (playbook, document) = view::read(body.0).await?;
+    service.app.keep_playbook(&playbook, &document, Versions::None, writer.0).await?;
+    Ok(HttpResponse::Created().content_type("application/json").body(document))
+}
+
+/// Gives a playbook byte for byte as it came.
+#[utoipa::path(tag = "soarca", params(("id" = String, Path, description = "the CACAO id")),
+    responses((status = 200, body = Object), (status = "4XX", body = Object)))]
+#[get("/playbook/{id}")]
+pub(super) async fn show(
+    reader: Reader,
+    service: Data<Scheduler>,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    one(reader, service, id).await
+}
+
+pub(super) async fn one(
+    _reader: Reader,
+    service: Data<Scheduler>,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let (_, document) = service.app.show_playbook(&id, None).await?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(document))
+}
+
+/// Replaces a playbook; its id must be the one of the path.
+#[utoipa::path(tag = "soarca", params(("id" = String, Path, description = "the CACAO id")),
+    request_body(content = Object, content_type = "application/json"),
+    responses((status = 200, body = Object), (status = "4XX", body = Object)))]
+#[put("/playbook/{id}")]
+pub(super) async fn replace(
+    writer: Writer,
+    service: Data<Scheduler>,
+    id: Path<String>,
+    body: Body<BODY>,
+) -> Result<HttpResponse, Problem> {
+    put(writer, service, id, body).await
+}
+
+pub(super) async fn put(
+    writer: Writer,
+    service: Data<Scheduler>,
+    id: Path<String>,
+    body: Body<BODY>,
+) -> Result<HttpResponse, Problem> {
+    let (playbook, document) = view::read(body.0).await?;
+    if playbook.id != *id {
+        let detail = format!("the playbook's id is {}, the path says {id}", playbook.id);
+        return Err(Problem::invalid("id-differs", detail.as_str()).fault("/id", detail));
+    }
+    service.app.keep_playbook(&playbook, &document, Versions::Replace, writer.0).await?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(document))
+}
+
+/// Deletes a playbook; executions go on with theirs.
+#[utoipa::path(tag = "soarca", params(("id" = String, Path, description = "the CACAO id")),
+    responses((status = 200, description = "Deleted"), (status = "4XX", body = Object)))]
+#[delete("/playbook/{id}")]
+pub(super) async fn delete(
+    writer: Writer,
+    service: Data<Scheduler>,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    remove(writer, service, id).await
+}
+
+pub(super) async fn remove(
+    _writer: Writer,
+    service: Data<Scheduler>,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    service.app.delete_playbook(&id, None).await?;
+    Ok(HttpResponse::Ok().finish())
+}

@@ -1,0 +1,67 @@
+//! Who may come in. Under SOARCA's paths anyone may, where the operators said so (`WRIT_MANUAL_AUTH=off`).
+
+use crate::Scheduler;
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
+use std::future::{Ready, ready};
+use types::Permission;
+use web::{Dialect, Investigator, Problem};
+
+/// Is a caller who may read.
+#[derive(Debug, Clone)]
+pub(super) struct Reader;
+
+/// Is a caller who may store playbooks, with their number when they had to say who they are.
+#[derive(Debug, Clone)]
+pub(super) struct Writer(pub(super) Option<i64>);
+
+/// Is a caller who may begin and cancel executions.
+#[derive(Debug, Clone)]
+pub(super) struct Runner {
+    pub(super) id: Option<i64>,
+    pub(super) name: String,
+}
+
+fn caller(request: &HttpRequest, permission: Permission) -> Result<Option<auth::Caller>, Problem> {
+    let open = request.app_data::<Data<Scheduler>>().is_some_and(|service| service.app.is_open());
+    if open && Dialect::of(request.path()) == Dialect::Soarca {
+        return Ok(None);
+    }
+    let asking = Investigator::from_request(request, &mut Payload::None).into_inner()?;
+    asking.require(permission)?;
+    Ok(Some(asking.0))
+}
+
+impl FromRequest for Reader {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request, Permission::PlaybookRead).map(|_caller| Self))
+    }
+}
+
+impl FromRequest for Writer {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(
+            caller(request, Permission::PlaybookWrite)
+                .map(|caller| Self(caller.map(|caller| caller.id.0))),
+        )
+    }
+}
+
+impl FromRequest for Runner {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request, Permission::PlaybookRun).map(|caller| match caller {
+            Some(caller) => Self { id: Some(caller.id.0), name: caller.name.clone() },
+            None => Self { id: None, name: "anonymous".into() },
+        }))
+    }
+}
