@@ -3,6 +3,7 @@
 mod admin;
 mod install;
 mod people;
+mod playbook;
 mod run;
 mod search;
 mod step;
@@ -10,6 +11,7 @@ mod step;
 pub use admin::{Bootstrap, ConfigCommand, Enrol, Key, Plugin, Setting};
 pub use install::{Loader, Manifest, Set};
 pub use people::{Audit, Change, Investigator};
+pub use playbook::Playbook;
 pub use run::{
     ActionCommand, Cancel, Copy, Follow, Results, Run, Show, ShowAction, Status, Steer, Wait,
 };
@@ -101,6 +103,9 @@ pub enum Command {
     /// Publish plugins and give them to agents.
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Store CACAO playbooks, run them, see how they are.
+    #[command(subcommand)]
+    Playbook(Playbook),
     /// Create loaders, let them in, replace their keys.
     #[command(subcommand)]
     Loader(Loader),

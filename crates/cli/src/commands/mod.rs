@@ -11,6 +11,7 @@ mod investigator;
 mod key;
 mod loader;
 mod manifest;
+mod playbook;
 mod plugin;
 mod run;
 mod search;
@@ -39,6 +40,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Config(args) => config::run(&context, args),
         Command::Enrol(args) => enrol::run(&context, args).await,
         Command::Plugin(args) => plugin::run(&context, args).await,
+        Command::Playbook(args) => playbook::run(&context, args).await,
         Command::Loader(args) => loader::run(&context, args).await,
         Command::Manifest(args) => manifest::run(&context, args).await,
         Command::Step(args) => step::run(&context, args).await,

@@ -5,6 +5,7 @@ pub mod elements;
 pub mod found;
 pub mod installs;
 pub mod list;
+pub mod playbooks;
 pub mod progress;
 pub mod results;
 pub mod steps;
