@@ -23,6 +23,8 @@ mod mig_agent;
 #[cfg(test)]
 mod mig_heartbeats;
 #[cfg(test)]
+mod mig_outage;
+#[cfg(test)]
 mod mig_work;
 #[cfg(test)]
 mod migrations;

@@ -20,7 +20,7 @@ pub(crate) async fn mig_gateway(flags: &[&str]) -> (Gateway, Vhost) {
 }
 
 /// Makes commands as the scheduler does, of an action that has the times that it must have.
-async fn issue(gateway: &Gateway, action: i64, commands: &[(i64, AgentId)]) {
+pub(crate) async fn issue(gateway: &Gateway, action: i64, commands: &[(i64, AgentId)]) {
     let mut issued = gateway.issued(action, commands);
     let text = |at: OffsetDateTime| at.format(&Rfc3339).unwrap();
     let operation = json!({"module": "file", "parameters": {"searches": {}}});
