@@ -171,7 +171,7 @@ fn investigator(
     }
 }
 
-fn agent(number: i64, now: OffsetDateTime) -> AgentChanged {
+pub(crate) fn agent(number: i64, now: OffsetDateTime) -> AgentChanged {
     AgentChanged {
         number: AgentId(number),
         id: AgentUid(Uuid::now_v7()),

@@ -1,15 +1,17 @@
 //! What the scheduler and agent-gateway tell is counted and shown.
 
-use crate::support::Process;
-use serde_json::json;
+use crate::support::{Process, agent};
+use serde_json::{Value, json};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use types::messages::action::RunCounters;
+use types::messages::agent::SeenAgent;
 use types::messages::command::{DeliveredCommand, IssuedCommand, ReturnedCommand};
 use types::messages::{
-    ActionChanged, CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn,
-    InvestigatorChanged, InvestigatorDigest, ReplicaRequested,
+    ActionChanged, AgentChanged, AgentSeen, CommandDelivered, CommandIssued, CommandReturned,
+    CommandWithdrawn, InvestigatorChanged, InvestigatorDigest, ReplicaRequested,
 };
-use types::{ActionId, AgentId, CommandId, CommandStatus, OperationResult};
+use types::{ActionId, AgentId, AgentStatus, CommandId, CommandStatus, OperationResult, Transport};
 
 fn issued(action: ActionId, document: &str, now: OffsetDateTime) -> CommandIssued {
     let command = |id: i64| IssuedCommand {
@@ -160,4 +162,49 @@ async fn a_copy_that_asks_is_told_everything() {
     assert_eq!(told.name, "alice");
     let digest = process.tap.next::<InvestigatorDigest>().await.data;
     assert!(digest.hash.len() == 64);
+}
+
+/// Reads the state and the last word of an agent out of a search's answer.
+fn shown(answer: &Value) -> Option<(String, OffsetDateTime)> {
+    let agent = &answer["collection"]["items"][0]["data"][0]["value"];
+    let heard = OffsetDateTime::parse(agent["heartbeatts"].as_str()?, &Rfc3339).ok()?;
+    Some((agent["status"].as_str()?.to_owned(), heard))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_polls_is_shown_as_alive_as_it_is() {
+    let process = Process::new().await;
+    let whole = process.now.replace_nanosecond(0).unwrap();
+    let polls = |status, last_seen, revision| AgentChanged {
+        transport: Transport::Runbook,
+        status,
+        last_seen,
+        revision,
+        ..agent(1, whole)
+    };
+    process.publish(polls(AgentStatus::Online, whole, 2)).await;
+    let page = "/api/v1/search?type=agent&agentid=1";
+    let is = |status: &str, heard| {
+        move |answer: &Value| shown(answer) == Some((status.to_owned(), heard))
+    };
+    process.until(page, is("online", whole)).await;
+
+    // heard in bulk
+    let heard = whole + time::Duration::seconds(60);
+    let seen = SeenAgent { agent: AgentId(1), at: heard };
+    process.publish(AgentSeen { agents: vec![seen] }).await;
+    process.until(page, is("online", heard)).await;
+
+    // silent for a while, and for long
+    process.publish(polls(AgentStatus::Idle, heard, 3)).await;
+    process.until("/api/v1/search?type=agent&status=idle", is("idle", heard)).await;
+    process.publish(polls(AgentStatus::Offline, heard, 4)).await;
+    process.until("/api/v1/search?type=agent&status=offline", is("offline", heard)).await;
+    let (status, _) = process.get("/api/v1/search?type=agent&status=online").await;
+    assert_eq!(status, 404);
+
+    // back again
+    let back = heard + time::Duration::seconds(600);
+    process.publish(polls(AgentStatus::Online, back, 5)).await;
+    process.until("/api/v1/search?type=agent&status=online", is("online", back)).await;
 }

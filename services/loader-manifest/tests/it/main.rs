@@ -17,6 +17,8 @@ mod loaders;
 #[cfg(test)]
 mod manifests;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod rollout;
 #[cfg(test)]
 mod runs;
