@@ -64,7 +64,7 @@ async fn counters_follow_the_commands_and_always_sum() {
             "expired",
             "cancelled",
         ];
-        names.into_iter().zip(numbers).collect::<serde_json::Value>()
+        names.into_iter().zip(numbers).collect::<Value>()
     };
     let shows = async |numbers: [i64; 8]| {
         process.until(&page, |view| view["counters"] == counters(numbers)).await
@@ -184,7 +184,7 @@ async fn an_agent_that_polls_is_shown_as_alive_as_it_is() {
     };
     process.publish(polls(AgentStatus::Online, whole, 2)).await;
     let page = "/api/v1/search?type=agent&agentid=1";
-    let is = |status: &str, heard| {
+    let is = |status: &'static str, heard| {
         move |answer: &Value| shown(answer) == Some((status.to_owned(), heard))
     };
     process.until(page, is("online", whole)).await;
