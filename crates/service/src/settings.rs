@@ -200,14 +200,13 @@ impl Common {
 
     pub(crate) fn bus(&self) -> anyhow::Result<messaging::Settings> {
         let own = secret(self.broker_url.as_deref(), self.broker_url_file.as_deref())?;
-        let url = match own {
-            Some(own) => own,
-            None => {
-                let url = secret(self.amqp_url.as_deref(), self.amqp_url_file.as_deref())?;
-                let url = url.context("no broker is given: set --amqp-url or AMQP_URL")?;
-                let (user, password) = (&self.amqp_user_file, &self.amqp_password_file);
-                credentials::put(url, user.as_ref(), password.as_ref())?
-            }
+        let url = if let Some(own) = own {
+            own
+        } else {
+            let url = secret(self.amqp_url.as_deref(), self.amqp_url_file.as_deref())?;
+            let url = url.context("no broker is given: set --amqp-url or AMQP_URL")?;
+            let (user, password) = (&self.amqp_user_file, &self.amqp_password_file);
+            credentials::put(url, user.as_ref(), password.as_ref())?
         };
         Ok(messaging::Settings {
             ca_file: self.amqp_ca_file.clone(),

@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_whole_ipv6_network_is_one_asker() {
-        let asker = |text: &str| super::asker(text.parse().unwrap()).to_string();
+        let asker = |text: &str| asker(text.parse().unwrap()).to_string();
         assert_eq!(asker("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(asker("192.0.2.1"), "192.0.2.1");
         assert_eq!(asker("::ffff:192.0.2.1"), "192.0.2.1");

@@ -11,7 +11,7 @@ async fn down_undoes_up() {
     let mut steps: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     steps.sort();
-    assert_eq!(steps.len(), 7);
+    assert!(steps.len() > 7, "{steps:?}");
     let mut conn = gateway.database.store().get().await.unwrap();
     for _ in 0..2 {
         for step in steps.iter().rev() {
