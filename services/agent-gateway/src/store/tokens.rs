@@ -75,7 +75,8 @@ pub(crate) async fn tokens_find(
     let rows: Vec<TokenRow> =
         store::sql(TOKENS_FIND).bind::<Array<Bytea>, _>(hashes).get_results(conn).await?;
     let found = rows.into_iter().map(|row| {
-        let hash = row.sha256.try_into().map_err(|_| unreadable("agent_token.sha256"))?;
+        let hash =
+            row.sha256.try_into().map_err(|_wrong: Vec<u8>| unreadable("agent_token.sha256"))?;
         Ok((hash, row.known.try_into()?))
     });
     found.collect()

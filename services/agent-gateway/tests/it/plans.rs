@@ -16,17 +16,16 @@ fn values(name: &str) -> &'static [&'static str] {
     match name {
         "tokens_find" => &["array[sha256('7'), sha256('8'), sha256('9')]"],
         "presence_note" => &["'{7,8,9}'::bigint[]", "array[now(), now(), now()]"],
-        "tasks_look" => &["'{7,8,9}'::bigint[]", "now()", "3"],
+        "tasks_look" | "mailbox_ring" => &["'{7,8,9}'::bigint[]", "now()", "3"],
         "mailbox_lease" => &["7", "now()", "3", "now() + '10 minutes'", "16"],
         "mailbox_find" => &["array['00000000-0000-0000-0000-000000000007'::uuid]", "7"],
         "mailbox_close" => &["'{7,8,9}'::bigint[]", "now()"],
-        "mailbox_ring" => &["'{7,8,9}'::bigint[]", "now()", "3"],
         "mailbox_give_up" => &["now()", "3", "500"],
         "loaders_apply" => &[
             "'[{\"id\":7,\"name\":\"n\",\"queueloc\":\"q7\",\"last_seen\":\"2026-01-01T00:00:00Z\",\"version\":9}]'::jsonb",
         ],
         "agents_rename" => &["array['q7', 'q8', 'q9']"],
-        "agents_name" => &["'{7,8,9}'::bigint[]"],
+        "agents_name" | "mig_mail_find" => &["'{7,8,9}'::bigint[]"],
         "address_find" => &["'192.0.2.7'"],
         "agent_self" => &["7"],
         "tasks_offer" => &["7", "now()", "3", "now() + '10 minutes'", "64"],
@@ -38,7 +37,6 @@ fn values(name: &str) -> &'static [&'static str] {
         }
         "mig_mail_wake" => &["array['m7','m8']", "now()"],
         "mig_mail_due" => &["now()", "500"],
-        "mig_mail_find" => &["'{7,8,9}'::bigint[]"],
         other => panic!("{other} has no values here"),
     }
 }
