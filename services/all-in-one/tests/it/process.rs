@@ -69,7 +69,8 @@ async fn one_process_serves_the_whole_house() {
         ("/v1/actions/1", 401, "unauthorized"),
         ("/v1/agents", 401, "unauthorized"),
         ("/agent/v1/work", 401, ""),
-        ("/v1/steps", 404, "no-route"),
+        ("/v1/steps", 401, "unauthorized"),
+        ("/v1/nothing", 404, "no-route"),
         ("/api/v1/nothing", 404, "404 page not found"),
         ("/openapi.json", 404, "no-route"),
     ] {

@@ -14,11 +14,14 @@ use testkit::{PATIENCE, until};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
+/// Holds the headers and the body of each call.
+type Calls = Arc<Mutex<Vec<(Vec<String>, String)>>>;
+
 /// Is a receiver of calls that answers as it is told to.
 struct Receiver {
     url: String,
     status: Arc<AtomicU16>,
-    calls: Arc<Mutex<Vec<(Vec<String>, String)>>>,
+    calls: Calls,
 }
 
 impl Receiver {

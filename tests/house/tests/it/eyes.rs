@@ -95,7 +95,7 @@ fn dashboards_are_what_grafana_takes() {
 /// Scrapes all services until every metric that an alert or a dashboard asks for was seen.
 pub(crate) async fn every_metric_exists(house: &House) {
     let http = reqwest::Client::builder().build().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let mut seen = BTreeSet::new();
         for service in SERVICES {
