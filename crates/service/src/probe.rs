@@ -55,7 +55,8 @@ fn get(url: &str) -> anyhow::Result<(u16, String)> {
     let mut stream = connect(&addresses)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")?;
+    let asked = format!("GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    stream.write_all(asked.as_bytes())?;
     let mut answer = Vec::new();
     stream.take(MOST).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);
@@ -87,9 +88,14 @@ mod tests {
         let address = listener.local_addr().unwrap().to_string();
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut asked = [0; 1024];
-            let read = stream.read(&mut asked).unwrap();
-            assert!(asked[..read].starts_with(b"GET /readyz HTTP/1.1\r\n"));
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                let mut some = [0; 1024];
+                let read = stream.read(&mut some).unwrap();
+                assert!(read > 0, "the request ended early");
+                asked.extend_from_slice(&some[..read]);
+            }
+            assert!(asked.starts_with(b"GET /readyz HTTP/1.1\r\n"));
             write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 5\r\n\r\nwords").unwrap();
         });
         address

@@ -32,7 +32,12 @@ impl Investigator {
         let armored = String::from_utf8(exported.stdout).unwrap();
         let _once = rustls::crypto::ring::default_provider().install_default();
         Self {
-            http: Client::builder().timeout(Duration::from_secs(10)).build().unwrap(),
+            // a front that takes in a new configuration closes the connections that wait for a next request
+            http: Client::builder()
+                .timeout(Duration::from_secs(10))
+                .pool_max_idle_per_host(0)
+                .build()
+                .unwrap(),
             trace: None,
             url: house.var("WRIT_URL").to_owned(),
             api_key: house.var("WRIT_ADMIN_APIKEY").to_owned(),
