@@ -136,10 +136,7 @@ impl<D: Dialect> Fleet<D> {
 }
 
 /// Enrols an agent; a server that is busy is asked again.
-async fn patiently<D: Dialect>(
-    dialect: &D,
-    newcomer: Newcomer<'_>,
-) -> anyhow::Result<D::Identity> {
+async fn patiently<D: Dialect>(dialect: &D, newcomer: Newcomer<'_>) -> anyhow::Result<D::Identity> {
     let mut tries = 0;
     loop {
         tries += 1;

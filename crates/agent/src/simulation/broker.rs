@@ -98,7 +98,8 @@ impl Broker {
         let channel = self.open().await?;
         within(channel.basic_qos(AHEAD, BasicQosOptions::default())).await?;
         let options = BasicConsumeOptions::default();
-        let consume = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
+        let consume =
+            channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
         let consumer = within(consume).await?;
         let mut deliveries = consumer.ready_chunks(usize::from(AHEAD));
         while let Some(deliveries) = deliveries.next().await {

@@ -115,9 +115,8 @@ impl Ledger {
             self.judge_command(action, command, number);
         }
         // an answer that came after the end, in a language that tells no verdict, need not be kept
-        let late = |told: &Told| {
-            action.status == "cancelled" || told.at > action.expire_after - MARGIN
-        };
+        let late =
+            |told: &Told| action.status == "cancelled" || told.at > action.expire_after - MARGIN;
         let of = self.told.iter().filter(|(_, told)| {
             !told.sure && told.action.is_none_or(|of| of == action.id) && late(told)
         });

@@ -11,8 +11,9 @@ use anyhow::Context as _;
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use serde::Deserialize;
-use serde_json::value::Value;
 use serde_json::json;
+use serde_json::value::Value;
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -94,12 +95,14 @@ impl Mig {
         let url = cli.amqp_url.as_deref().context("no --amqp-url")?;
         let count = (cli.agents / PER_QUEUE + 1).min(QUEUES);
         let queues = (0..count).map(|at| format!("mig.agt.fleet.{}.{at}", cli.label)).collect();
+        let label = Sha256::digest(cli.label.as_bytes());
+        let label = label.first_chunk();
         let expiration = Duration::from_secs_f64(cli.every * 10.0).max(Duration::from_mins(10));
         Ok(Self {
             client: clients(cli)?.0,
             broker: Broker::connect(url, queues).await?,
             label: cli.label.clone(),
-            seed: cli.seed,
+            seed: cli.seed ^ label.map_or(0, |bytes| u64::from_le_bytes(*bytes)),
             heartbeats: cli.heartbeats,
             expiration: expiration.as_millis().to_string(),
             machines: Mutex::default(),
@@ -209,7 +212,8 @@ impl Machine {
                 "starttime": now, "destructiontime": "0001-01-01T00:00:00Z", "heartbeatts": now, "refreshts": refreshed,
                 "environment": environment(), "tags": {"fleet": label}})
         } else {
-            let Environment { init, ident, os, arch, publicip, addresses, modules, .. } = environment();
+            let Environment { init, ident, os, arch, publicip, addresses, modules, .. } =
+                environment();
             json!({"name": self.name, "queueLoc": self.queueloc, "mode": "daemon", "version": VERSION, "pid": pid,
                 "startTime": now, "refreshTime": refreshed, "tags": [{"name": "fleet", "value": label}],
                 "environment": {"init": init, "ident": ident, "os": os, "arch": arch, "isProxied": false, "proxy": "",
@@ -238,7 +242,7 @@ impl Dialect for Mig {
 
     async fn enrol(&self, newcomer: Newcomer<'_>) -> anyhow::Result<Arc<Machine>> {
         let Newcomer { number, name, nature } = newcomer;
-        // the same seed, the same machines: a fleet that is started again is the same
+        // the same seed and label, the same machines: a fleet that is started again is the same
         let id: String =
             dice(number, self.seed, 1).sample_iter(Alphanumeric).take(88).map(char::from).collect();
         let machine = Arc::new(Machine {

@@ -108,7 +108,7 @@ pub struct CommandDelivered {
 
 impl CommandDelivered {
     /// Tells of any number of commands.
-    pub fn many(commands: Vec<DeliveredCommand>) -> Vec<Self> {
+    pub fn many(commands: &[DeliveredCommand]) -> Vec<Self> {
         let chunks = commands.chunks(ISSUED_PER_MESSAGE);
         chunks.map(|commands| Self { commands: commands.to_vec() }).collect()
     }

@@ -76,7 +76,7 @@ impl App {
                 let commands: Vec<_> = first
                     .map(|work| DeliveredCommand { id: work.command, at: terms.now })
                     .collect();
-                self.bus.put_all(conn, terms.now, &CommandDelivered::many(commands)).await?;
+                self.bus.put_all(conn, terms.now, &CommandDelivered::many(&commands)).await?;
                 let actions: BTreeSet<i64> = leased.iter().map(|work| work.action.0).collect();
                 let actions: Vec<i64> = actions.into_iter().collect();
                 // once, however many agents an action has
@@ -85,10 +85,8 @@ impl App {
             })
             .await?;
         self.bus.wake();
-        let documents: BTreeMap<i64, Arc<str>> = documents
-            .into_iter()
-            .map(|document| (document.action, document.text.into()))
-            .collect();
+        let documents: BTreeMap<i64, Arc<str>> =
+            documents.into_iter().map(|document| (document.action, document.text.into())).collect();
         let mut given = BTreeMap::<AgentId, Vec<Lease>>::new();
         for work in leased {
             if let Some(document) = documents.get(&work.action.0) {

@@ -124,8 +124,9 @@ impl App {
         self.mig.count_pushed(taken.len(), waiting.len());
         if !taken.is_empty() {
             mig_mail::mig_mail_pushed(conn, &taken, now).await?;
-            let commands = taken.into_iter().map(|id| DeliveredCommand { id, at: now }).collect();
-            self.bus.put_all(conn, now, &CommandDelivered::many(commands)).await?;
+            let commands: Vec<_> =
+                taken.into_iter().map(|id| DeliveredCommand { id, at: now }).collect();
+            self.bus.put_all(conn, now, &CommandDelivered::many(&commands)).await?;
         }
         if !waiting.is_empty() {
             mig_mail::mig_mail_postpone(conn, &waiting, Some(now + AGAIN)).await?;
