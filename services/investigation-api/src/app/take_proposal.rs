@@ -7,7 +7,6 @@ use crate::domain::dispatch;
 use crate::domain::order::{Order, judge};
 use crate::error::Error;
 use crate::store::actions::ActionRow;
-use auth::Keyring;
 use messaging::inbox;
 use time::OffsetDateTime;
 use types::messages::{ActionAccepted, ActionProposed, ActionRefused};
@@ -25,24 +24,26 @@ struct Proposal {
 impl App {
     /// Judges a proposed action as one that is posted: it is accepted, or refused with the reason, in the transaction that
     /// notes the message. Who signed it and may create actions has posted it. One that is there already is answered with
-    /// its number. At the first `attempt` an unknown signer is waited for: the key may be on its way.
+    /// its number.
     pub(crate) async fn take_proposal(
         &self,
         event: &Envelope<ActionProposed>,
-        attempt: u32,
     ) -> Result<(), Error> {
         let now = self.clock.now();
         if !self.replica.is_fresh(now) {
             return Err(Error::NotYet("the investigators were not read for too long"));
         }
+        let document = &event.data.document;
+        let mut judged = self.judge_proposal(document, now).await;
+        if matches!(&judged, Err(Error::Signature(error)) if error.is_unknown_signer()) {
+            // another process may have let the signer in just now
+            self.reread_investigators().await?;
+            judged = self.judge_proposal(document, now).await;
+        }
+        if let Err(error @ (Error::Store(_) | Error::NotYet(_))) = judged {
+            return Err(error);
+        }
         let keyring = self.replica.current();
-        let judged = match self.judge_proposal(&event.data.document, &keyring, now).await {
-            Err(error @ (Error::Store(_) | Error::NotYet(_))) => return Err(error),
-            Err(Error::Signature(error)) if attempt <= 1 && error.is_unknown_signer() => {
-                return Err(Error::NotYet("a signer is not known here yet"));
-            }
-            judged => judged,
-        };
         let name = |id| keyring.get(id).map(|state| state.name.clone()).unwrap_or_default();
         let posted_by = judged.as_ref().ok().map(|proposal| proposal.posted_by);
         let execution = event.data.execution_id;
@@ -60,13 +61,9 @@ impl App {
         Ok(())
     }
 
-    async fn judge_proposal(
-        &self,
-        document: &str,
-        keyring: &Keyring,
-        now: OffsetDateTime,
-    ) -> Result<Proposal, Error> {
-        let order = judge(document, keyring, now)?;
+    async fn judge_proposal(&self, document: &str, now: OffsetDateTime) -> Result<Proposal, Error> {
+        let keyring = self.replica.current();
+        let order = judge(document, &keyring, now)?;
         let dispatch = dispatch::read(document)?;
         let permitted = |id: &&InvestigatorId| {
             let state = keyring.get(**id);

@@ -15,7 +15,7 @@ pub(super) async fn handle(service: &InvestigationApi, batch: &[Delivery]) -> Ou
 async fn take(service: &InvestigationApi, batch: &[Delivery]) -> Result<(), Outcome> {
     for delivery in batch {
         let event = delivery.decode::<ActionProposed>()?;
-        service.app.take_proposal(&event, delivery.attempt).await?;
+        service.app.take_proposal(&event).await?;
     }
     Ok(())
 }
