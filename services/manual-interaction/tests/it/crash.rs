@@ -1,7 +1,7 @@
 //! A thousand steps that wait, while everything is killed.
 
 use crate::process::serving;
-use crate::support::{ALICE, READER, count, investigators, requested, success};
+use crate::support::{ALICE, Answer, READER, count, investigators, requested, success};
 use messaging::Bus;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -89,7 +89,8 @@ async fn deadlines(client: &reqwest::Client, url: &str) -> BTreeMap<String, Stri
 async fn a_thousand_steps_and_their_deadlines_survive_the_death_of_everything() {
     let _chosen = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().timeout(Wait::from_secs(20)).build().unwrap();
-    let servers = Services::own(&[]);
+    // commits that a kill takes back would be no loss of ours
+    let servers = Services::own(&[("PS_DURABLE", "1")]);
     assert!(command(&servers).arg("migrate").stderr(Stdio::null()).status().unwrap().success());
     let store = connect(&servers);
     investigators(&store).await;
@@ -144,7 +145,8 @@ async fn a_thousand_steps_and_their_deadlines_survive_the_death_of_everything() 
             (step.step.to_string(), shown["deadline"].as_str().unwrap().to_owned())
         })
         .collect();
-    assert_eq!(found, wanted);
+    let differs: Vec<_> = wanted.iter().filter(|(id, at)| found.get(*id) != Some(*at)).collect();
+    assert_eq!((found.len(), differs.len()), (wanted.len(), 0), "{:?}", differs.first());
     let last = steps.last().unwrap();
     let answer = client
         .post(format!("{}/manual/continue", process.url))
@@ -153,6 +155,7 @@ async fn a_thousand_steps_and_their_deadlines_survive_the_death_of_everything() 
         .send()
         .await
         .unwrap();
-    assert_eq!(answer.status(), 200);
+    let answer = Answer::of(answer).await;
+    answer.expect(200);
     assert_eq!(count(&store, "step where state = 'answered'").await, 1);
 }
