@@ -3,9 +3,11 @@
 use crate::enrolment::enrol;
 use crate::house::House;
 use crate::investigator::Investigator;
+use crate::pending::all_survive;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 const HOLDERS: [&str; 2] = ["scheduler", "manual-interaction"];
 
@@ -91,14 +93,18 @@ async fn waits(investigator: &Investigator, name: &str) -> Value {
 
 /// Kills both services that hold a playbook at once.
 fn kill_holders(house: &mut House) {
-    HOLDERS.iter().for_each(|service| house.end("KILL", service));
-    HOLDERS.iter().for_each(|service| house.start(service));
+    for service in HOLDERS {
+        house.end("KILL", service);
+    }
+    for service in HOLDERS {
+        house.start(service);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_and_the_fleet_take_turns_whatever_is_killed() {
     let mut house = House::up();
-    let investigator = Investigator::of(&house);
+    let investigator = Arc::new(Investigator::of(&house));
     let (module, _) = enrol(&mut house, &investigator).await;
     let ledger = house.path("ledger");
     let writ = Writ::of(&house);
@@ -146,4 +152,7 @@ async fn people_and_the_fleet_take_turns_whatever_is_killed() {
     assert_eq!(std::fs::read_to_string(&ledger).unwrap(), "42\n", "the fleet did it once");
     let shown = writ.run(&["playbook", "status", execution]);
     assert!(shown.contains("succeeded") && shown.contains("Tell"), "{shown}");
+
+    // a house costs seconds to bring up
+    all_survive(&mut house, &investigator).await;
 }
