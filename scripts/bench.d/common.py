@@ -11,14 +11,17 @@ import urllib.parse
 PATIENCE = 120
 
 
-def signed(name, target, minutes=15, **more):
+FILE = [{"module": "file", "parameters": {"searches": {"s1": {"names": ["^hosts$"], "paths": ["/etc/hosts"]}}}}]
+
+
+def signed(name, target, minutes=15, operations=FILE, **more):
     now = int(time.time())
     action = {
         "name": name,
         "target": target,
         "validfrom": stamp(now - 60),
         "expireafter": stamp(now + 60 * minutes),
-        "operations": [{"module": "file", "parameters": {"searches": {"s1": {"names": ["^hosts$"], "paths": ["/etc/hosts"]}}}}],
+        "operations": operations,
         "syntaxversion": 2,
     }
     # the string that MIG signs, its slip of formatting included

@@ -1,8 +1,10 @@
-"""Measures an action on a simulated fleet. fleet.py AGENTS WRIT_FLEET, with a house's env.sh in the environment.
+"""Measures an action on a simulated fleet. fleet.py AGENTS KIND WRIT_FLEET, with a house's env.sh in the environment.
 
-From the POST to the first visible result, and until 99 % of them are stored and counted; then what writ-fleet found.
+From the POST to the first visible result, and until 99 % of them are stored and counted; then what writ-fleet found. Beside it: what
+PostgreSQL alone (COPY) and the broker alone take for the same results, before and after.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,26 +12,48 @@ import sys
 import tempfile
 import time
 
-from common import House, rss, show, signed, until
+from common import FILE, Database, House, raw_broker, raw_copy, rss, show, signed, until
+
+RESULT = f'{{"foundanything": true, "elements": {{"fill": "{"x" * 900}"}}}}'
+SCRIPT = "class Plugin:\n    def work(self):\n        return None\n"
 
 
-def main():
-    count, program = int(sys.argv[1]), sys.argv[2]
+def yardsticks(database, count):
+    """Seconds of a COPY of `count` results, and of the broker with messages of fifty of them."""
+    columns = "id bigint primary key, results json"
+    return raw_copy(database, columns, lambda n: f"{n}\t{RESULT}\n", count), raw_broker(max(1, count // 50), 50_000)
+
+
+@contextlib.contextmanager
+def fleet(program, kind, count, words):
+    """Lets a fleet of honest agents work; waits until all are enrolled and online."""
     with tempfile.NamedTemporaryFile("w") as key:
         key.write(os.environ["WRIT_ADMIN_APIKEY"])
         key.flush()
         honest = [word for part in ("offline", "slow", "duplicate", "lying", "crashing") for word in (f"--{part}", "0")]
-        command = [program, "--apikey-file", key.name, "--agents", str(count), "--every", "3", "--actions", "1", *honest]
-        fleet = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for line in fleet.stderr:
+        command = [program, "--kind", kind, "--apikey-file", key.name, "--agents", str(count), *words, *honest]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for line in process.stderr:
             print(line, end="", file=sys.stderr)
             if line == f"{count} agents are enrolled\n":
                 break
-        house = House()
+        yield process
+
+
+def main():
+    count, kind, program = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+    house, scheduler = House(), Database("SCHEDULER")
+    words, operations = ["--every", "3", "--actions", "1"], FILE
+    if kind == "runbook":
+        new = {"name": "bench", "version": "1", "script": SCRIPT, "commands": {"work": {"function": "work"}}}
+        plugin = house.ask("POST", "/v1/plugins", json.dumps(new))["id"]
+        words, operations = words + ["--plugin", plugin], [{"module": f"{plugin}.work", "parameters": {}}]
+    before = yardsticks(scheduler, count)
+    with fleet(program, kind, count, words) as process:
         preview = json.dumps({"target": "tags->>'fleet'='fleet' AND status='online'"})
         until("all are online", lambda: house.ask("POST", "/v1/actions/preview", preview)["count"] == count, pause=0.5)
         time.sleep(5)  # a fleet at its usual work
-        document = signed("fleet", "tags->>'fleet'='fleet'")
+        document = signed("fleet", "tags->>'fleet'='fleet'", operations=operations)
         began = time.perf_counter()
         action = house.ask("POST", "/v1/actions", document)["id"]
 
@@ -40,9 +64,13 @@ def main():
         first = until("the first result", lambda: answered() > 0, pause=0.01)
         most = until("99 % of the results", lambda: answered() >= count * 0.99, pause=0.02)
         memory = rss()
-        line, _ = fleet.communicate(timeout=600)
-    show({"first_s": round(first - began, 3), "p99_s": round(most - began, 3), "rss_mb": memory, "fleet": json.loads(line)})
-    sys.exit(fleet.returncode)
+        line, _ = process.communicate(timeout=600)
+    copy, broker = (min(both) for both in zip(before, yardsticks(scheduler, count)))
+    times = {"first_s": round(first - began, 3), "p99_s": round(most - began, 3)}
+    raw = {"copy_s": round(copy, 3), "broker_s": round(broker, 3), "p99_to_copy_and_broker": round((most - began) / (copy + broker), 1)}
+    show(times | raw | {"rss_mb": memory, "fleet": json.loads(line)})
+    sys.exit(process.returncode)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,20 @@
 update action set status = 'expired', finished = now(), updated = now(),
     reason = 'it had not begun when the house was saved, and the house was restored since then'
 where run_version = 0 and status = 'pending';
+-- Commands that were open have ended as the scheduler's have (see scheduler.sql), whose word of it names no command.
+with open as (
+    select id, action_id, status from command where status in ('waiting', 'delivered')
+), moved as (
+    update command set status = 'expired', finished = now() from open where command.id = open.id
+    returning command.action_id, open.status as before
+), delta as (
+    select action_id, before as status, -count(*) as change from moved group by action_id, before
+    union all
+    select action_id, 'expired', count(*) from moved group by action_id
+)
+insert into command_count as kept (action_id, status, count)
+select action_id, status, change from delta
+on conflict (action_id, status) do update set count = kept.count + excluded.count;
 delete from messaging.outbox where kind in ('action.accepted.v1', 'action.steered.v1');
 -- Copies that are ahead of this backup take the owner's word again.
 update investigator set version = version + 1000000;

@@ -1,7 +1,7 @@
 //! Speaks with the server: typed calls, a time limit and a size limit on each, no redirects.
 
 use anyhow::{Context as _, bail};
-use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -82,8 +82,9 @@ impl CallError {
     }
 }
 
-const USER_AGENT: &str = concat!("writ-agent/", env!("CARGO_PKG_VERSION"));
-const SOON: Duration = Duration::from_secs(30);
+const NAME: &str = concat!("writ-agent/", env!("CARGO_PKG_VERSION"));
+/// How long a small answer may take.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 const SMALL: usize = 1024 * 1024;
 const LARGE: usize = 32 * 1024 * 1024;
 
@@ -96,7 +97,7 @@ impl Client {
             bail!("{} is not an http or https address", server.url);
         }
         let mut http = reqwest::Client::builder()
-            .user_agent(format!("{USER_AGENT} ({})", printable(machine, 200)))
+            .user_agent(format!("{NAME} ({})", printable(machine, 200)))
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(10))
             .timeout(SOON)
@@ -196,7 +197,18 @@ impl Client {
         read(accept(self.request(Method::GET, path).send().await).await?, LARGE).await
     }
 
-    async fn post<T: DeserializeOwned>(
+    /// Posts the heartbeat of a MIG agent as Go's client does; the answer has no body then.
+    pub(crate) async fn beat(&self, heartbeat: String) -> Result<(), CallError> {
+        let request = self
+            .request(Method::POST, "api/v1/heartbeat")
+            .header(USER_AGENT, "Go-http-client/1.1")
+            .header(CONTENT_TYPE, "application/json")
+            .body(heartbeat);
+        accept(request.send().await).await.map(|_| ())
+    }
+
+    /// Posts JSON and reads the answer.
+    pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &impl Serialize,

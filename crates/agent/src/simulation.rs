@@ -4,17 +4,21 @@
 //! |---|---|
 //! | `config` | the command line |
 //! | `nature` | what kind of agent each one is, by the seed |
-//! | `dialect` | what all languages of agents have in common; `writ` is one of them |
+//! | `dialect` | what all languages of agents have in common |
+//! | `writ`, `mig`, `runbook` | the languages; `broker` is MIG's line |
 //! | `agents` | the agents at work |
 //! | `record` | what happened, and what may never happen |
 //! | `check` | whether the server tells the same |
 
 mod agents;
+mod broker;
 mod check;
 mod config;
 mod dialect;
+mod mig;
 mod nature;
 mod record;
+mod runbook;
 mod writ;
 
 use crate::enrol::chain;
@@ -60,6 +64,8 @@ pub async fn simulate(words: &[&str]) -> anyhow::Result<(Value, bool)> {
 async fn play(cli: &Cli) -> anyhow::Result<(Value, bool)> {
     match cli.kind {
         Kind::Writ => run(writ::Writ::new(cli)?, cli).await,
+        Kind::Mig => run(mig::Mig::connect(cli).await?, cli).await,
+        Kind::Runbook => run(runbook::Runbook::new(cli)?, cli).await,
     }
 }
 
@@ -67,17 +73,20 @@ async fn play(cli: &Cli) -> anyhow::Result<(Value, bool)> {
 async fn run<D: Dialect>(dialect: D, cli: &Cli) -> anyhow::Result<(Value, bool)> {
     let began = Clock::system().now();
     let record = Arc::new(Record::default());
-    let fleet = Fleet::enrol(Arc::new(dialect), cli, Arc::clone(&record)).await?;
+    let dialect = Arc::new(dialect);
+    let fleet = Fleet::enrol(Arc::clone(&dialect), cli, Arc::clone(&record)).await?;
     let enrolled = Clock::system().now() - began;
     say(&format!("{} agents are enrolled", cli.agents));
     let server = check::Server::new(cli)?;
     let start = Instant::now();
     tokio::select! {
         () = fleet.work() => {}
+        () = dialect.attend() => {}
         stopped = stop(cli, &server, began) => stopped?,
     }
     let seconds = start.elapsed().as_secs_f64();
     let actions = server.compare(cli, &record, began).await?;
+    dialect.leave().await;
     let mut line = record.report(seconds);
     if let Value::Object(members) = &mut line {
         members.insert("kind".into(), D::KIND.into());

@@ -92,6 +92,8 @@ where
             .wrap(TracingLogger::<RootSpan>::new())
     });
     Ok(server
+        // who hangs up gets nothing any more: an agent's poll that nobody waits for must not take work
+        .h1_allow_half_closed(false)
         .workers(settings.workers)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_DEADLINE)

@@ -9,6 +9,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use opentelemetry::propagation::Extractor;
+use opentelemetry::trace::TraceContextExt;
 use tracing::Span;
 use tracing::field::Empty;
 use tracing_actix_web::RootSpanBuilder;
@@ -46,7 +47,9 @@ impl RootSpanBuilder for RootSpan {
         };
         span.record("http.response.status_code", status.as_u16());
         if let (Ok(response), Some(route)) = (outcome, route) {
-            span.record("otel.name", format!("{} {route}", method(response.request().method())));
+            // a recorded `otel.name` changes only a span that has not begun
+            let name = format!("{} {route}", method(response.request().method()));
+            span.context().span().update_name(name);
             span.record("http.route", route);
         }
         if status.is_server_error() {

@@ -1,7 +1,7 @@
 //! The agents at work: each has its turns, and what it does in them is its nature.
 
 use super::config::Cli;
-use super::dialect::{Answer, Dialect, Given, Verdict};
+use super::dialect::{Answer, Dialect, Door, Given, Newcomer, Verdict};
 use super::nature::{Nature, dice, ending};
 use super::record::{Record, Truth};
 use super::{config::Parts, say};
@@ -12,6 +12,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::JoinSet;
 use types::{CommandStatus, OperationResult, RunId};
 use uuid::Uuid;
@@ -86,12 +87,10 @@ impl<D: Dialect> Fleet<D> {
                     if number > last {
                         return Ok::<_, anyhow::Error>(agents);
                     }
-                    let identity = patiently(&*dialect, &name(&label, number)).await?;
-                    agents.push(Agent {
-                        number,
-                        nature: Nature::of(number, seed, &parts),
-                        identity,
-                    });
+                    let nature = Nature::of(number, seed, &parts);
+                    let newcomer = Newcomer { number, name: &name(&label, number), nature };
+                    let identity = patiently(&*dialect, newcomer).await?;
+                    agents.push(Agent { number, nature, identity });
                     if number.is_multiple_of(5_000) {
                         say(&format!("{number} of {last} agents are enrolled"));
                     }
@@ -137,13 +136,15 @@ impl<D: Dialect> Fleet<D> {
 }
 
 /// Enrols an agent; a server that is busy is asked again.
-async fn patiently<D: Dialect>(dialect: &D, name: &str) -> anyhow::Result<D::Identity> {
+async fn patiently<D: Dialect>(dialect: &D, newcomer: Newcomer<'_>) -> anyhow::Result<D::Identity> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match dialect.enrol(name).await {
+        match dialect.enrol(newcomer).await {
             Ok(identity) => return Ok(identity),
-            Err(error) if tries >= ATTEMPTS => return Err(error.context(format!("agent {name}"))),
+            Err(error) if tries >= ATTEMPTS => {
+                return Err(error.context(format!("agent {}", newcomer.name)));
+            }
             Err(_) => tokio::time::sleep(AGAIN * tries).await,
         }
     }
@@ -161,13 +162,30 @@ impl<D: Dialect> Worker<D> {
             turns.push(Reverse((start + first.mul_f64(part), order, at, Planned(Turn::Poll))));
             order += 1;
         }
-        while let Some(Reverse((due, _, at, Planned(turn)))) = turns.pop() {
-            tokio::time::sleep_until(due.into()).await;
-            let Some(agent) = agents.get(at) else { continue };
-            self.record.late(due.elapsed());
-            let planned = match turn {
-                Turn::Poll => self.poll(agent, due).await,
-                Turn::Answer(given, doubt) => self.answer(agent, given, doubt).await,
+        let (to, mut brought) = unbounded_channel();
+        for (at, agent) in agents.iter().enumerate() {
+            self.dialect.expect(&agent.identity, Door { to: to.clone(), at });
+        }
+        while let Some(Reverse((due, ..))) = turns.peek() {
+            let due = *due;
+            let work = tokio::select! {
+                biased;
+                work = brought.recv() => work,
+                () = tokio::time::sleep_until(due.into()) => None,
+            };
+            let (at, planned) = if let Some((at, given)) = work {
+                let Some(agent) = agents.get(at) else { continue };
+                self.record.given(agent.number, &given);
+                (at, self.take(agent, vec![given], Instant::now()).unwrap_or_default())
+            } else {
+                let Some(Reverse((_, _, at, Planned(turn)))) = turns.pop() else { continue };
+                let Some(agent) = agents.get(at) else { continue };
+                self.record.late(due.elapsed());
+                let planned = match turn {
+                    Turn::Poll => self.poll(agent, due).await,
+                    Turn::Answer(given, doubt) => self.answer(agent, given, doubt).await,
+                };
+                (at, planned)
             };
             for (due, turn) in planned {
                 turns.push(Reverse((due, order, at, Planned(turn))));
@@ -179,7 +197,6 @@ impl<D: Dialect> Worker<D> {
     /// Asks for work; gives the turns that follow from it.
     async fn poll(&self, agent: &Agent<D::Identity>, due: Instant) -> Vec<(Instant, Turn)> {
         let began = Instant::now();
-        let mut dice = dice(agent.number, self.seed, RunId(Uuid::now_v7()).0.as_u64_pair().1);
         let given = match self.dialect.poll(&agent.identity, self.wait).await {
             Ok(given) => given,
             Err(error) => {
@@ -190,11 +207,29 @@ impl<D: Dialect> Worker<D> {
         self.record.polled(agent.number, &given, began);
         let now = Instant::now();
         let next = if self.wait.is_zero() { now.max(due + self.every) } else { now };
+        match self.take(agent, given, now) {
+            Some(mut turns) => {
+                turns.push((next, Turn::Poll));
+                turns
+            }
+            None => vec![(now + Duration::from_secs_f64(SLOW), Turn::Poll)],
+        }
+    }
+
+    /// Takes work; gives the turns that follow from it, or none when the agent died with it.
+    fn take(
+        &self,
+        agent: &Agent<D::Identity>,
+        given: Vec<Given>,
+        now: Instant,
+    ) -> Option<Vec<(Instant, Turn)>> {
+        let mut dice = dice(agent.number, self.seed, RunId(Uuid::now_v7()).0.as_u64_pair().1);
         if agent.nature == Nature::Crashing && !given.is_empty() && dice.random_bool(0.5) {
             self.record.crashed();
-            return vec![(now + Duration::from_secs_f64(SLOW), Turn::Poll)];
+            self.dialect.restart(&agent.identity);
+            return None;
         }
-        let mut turns = vec![(next, Turn::Poll)];
+        let mut turns = Vec::with_capacity(given.len() + 1);
         for work in given {
             let later = match agent.nature {
                 Nature::Slow => Duration::from_secs_f64(dice.random_range(0.5..SLOW)),
@@ -202,7 +237,7 @@ impl<D: Dialect> Worker<D> {
             };
             turns.push((now + later, Turn::Answer(work, Doubt::None)));
         }
-        turns
+        Some(turns)
     }
 
     /// Answers, once or as its nature is; gives the turns that follow from it.
@@ -222,7 +257,12 @@ impl<D: Dialect> Worker<D> {
             Nature::Duplicate | Nature::Crashing => 2,
             _ => 1,
         };
-        let status = ending(agent.number, self.seed, given.action.0, &self.parts);
+        let status = match given.action {
+            Some(action) if D::TELLS_FAILURES => {
+                ending(agent.number, self.seed, action.0, &self.parts)
+            }
+            _ => CommandStatus::Success,
+        };
         for _ in 0..times {
             let began = Instant::now();
             let answer = self.truth(agent.number, given, status);
@@ -235,8 +275,7 @@ impl<D: Dialect> Worker<D> {
                             (Doubt::Sent, Verdict::Duplicate) => Verdict::Accepted,
                             (_, verdict) => verdict,
                         };
-                        let asked = Truth::Asked(given.action);
-                        self.record.answered(agent.number, given.run, status, asked, verdict);
+                        self.record.answered(agent.number, given, status, Truth::Asked, verdict);
                     }
                     (doubt, settled) = (Doubt::None, true);
                 }
@@ -254,12 +293,13 @@ impl<D: Dialect> Worker<D> {
     async fn lie(&self, agent: &Agent<D::Identity>, given: Given) {
         let invented = Some(RunId(Uuid::now_v7()));
         for run in [invented, self.record.run_of_another(agent.number)].into_iter().flatten() {
-            let answer = self.truth(agent.number, Given { run, ..given }, CommandStatus::Success);
+            let status = CommandStatus::Success;
+            let given = Given { run, ..given };
+            let answer = self.truth(agent.number, given, status);
             match self.dialect.answer(&agent.identity, &[answer]).await {
                 Ok(verdicts) => {
                     for verdict in verdicts {
-                        let status = CommandStatus::Success;
-                        self.record.answered(agent.number, run, status, Truth::Lie, verdict);
+                        self.record.answered(agent.number, given, status, Truth::Lie, verdict);
                     }
                 }
                 Err(error) => self.record.failed(&error),
@@ -277,7 +317,7 @@ impl<D: Dialect> Worker<D> {
             elements,
             ..OperationResult::default()
         };
-        Answer { run: given.run, status, results: vec![result; given.operations] }
+        Answer { given, status, results: vec![result; given.operations] }
     }
 }
 

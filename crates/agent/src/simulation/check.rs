@@ -2,20 +2,23 @@
 
 use super::agents::name;
 use super::config::Cli;
-use super::record::Record;
+use super::record::{Record, Told};
 use super::writ::clients;
 use crate::client::{CallError, Client};
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::time::Instant;
+use types::RunId;
 use types::api::Page;
 use types::api::action::{ActionView, CommandView};
 
 /// How long the server may take until it shows the last answers.
 const SETTLING: Duration = Duration::from_mins(1);
+/// An answer that was given so shortly before its action's end may have come too late.
+const MARGIN: Duration = Duration::from_secs(10);
 
 /// Asks the server as an investigator.
 pub(super) struct Server {
@@ -43,11 +46,12 @@ impl Server {
         let end = Instant::now() + SETTLING;
         loop {
             let actions = self.actions(since).await.context("cannot read the actions")?;
-            let mut faults = Vec::new();
+            let mut ledger = Ledger::new(cli, record);
             for action in &actions {
                 let commands = self.commands(action).await.context("cannot read the commands")?;
-                faults.extend(judge(cli, record, action, &commands));
+                ledger.judge(action, &commands);
             }
+            let faults = ledger.close();
             // answers travel: only what stays wrong is
             if faults.is_empty() || Instant::now() >= end {
                 for fault in faults {
@@ -83,63 +87,102 @@ fn brief(action: &ActionView) -> Value {
     json!({"id": action.id, "status": action.status, "counters": action.counters})
 }
 
-/// Gives what of an action may not be so.
-fn judge(cli: &Cli, record: &Record, action: &ActionView, commands: &[CommandView]) -> Vec<String> {
-    let mut faults = Vec::new();
-    let counters = action.counters;
-    let of = |status: &str| {
-        let count = commands.iter().filter(|command| command.status == status).count();
-        i64::try_from(count).unwrap_or(i64::MAX)
-    };
-    for (status, counted) in [
-        ("waiting", counters.waiting),
-        ("delivered", counters.delivered),
-        ("success", counters.success),
-        ("failed", counters.failed),
-        ("timeout", counters.timeout),
-        ("expired", counters.expired),
-        ("cancelled", counters.cancelled),
-    ] {
-        if counted != of(status) {
-            faults.push(format!("action {}: {counted} {status}, listed {}", action.id, of(status)));
+/// Compares the server's word with the agents'.
+struct Ledger {
+    numbers: HashMap<String, u32>,
+    /// What the agents answered and no action has shown yet.
+    told: HashMap<RunId, Told>,
+    /// What may be missing, though an agent answered it.
+    excused: HashSet<RunId>,
+    faults: Vec<String>,
+}
+
+impl Ledger {
+    fn new(cli: &Cli, record: &Record) -> Self {
+        let numbers = (1..=cli.agents).map(|number| (name(&cli.label, number), number)).collect();
+        Self { numbers, told: record.told(), excused: HashSet::new(), faults: Vec::new() }
+    }
+
+    /// Notes what of an action may not be so.
+    fn judge(&mut self, action: &ActionView, commands: &[CommandView]) {
+        self.count(action, commands);
+        let mut seen = HashSet::new();
+        for command in commands {
+            let Some(number) = self.numbers.get(&command.agent_name).copied() else { continue };
+            if !seen.insert(number) {
+                self.faults.push(format!("action {}: agent {number} has two commands", action.id));
+            }
+            self.judge_command(action, command, number);
+        }
+        // an answer that came after the end, in a language that tells no verdict, need not be kept
+        let late =
+            |told: &Told| action.status == "cancelled" || told.at > action.expire_after - MARGIN;
+        let of = self.told.iter().filter(|(_, told)| {
+            !told.sure && told.action.is_none_or(|of| of == action.id) && late(told)
+        });
+        self.excused.extend(of.map(|(run, _)| *run));
+    }
+
+    fn count(&mut self, action: &ActionView, commands: &[CommandView]) {
+        let counters = action.counters;
+        for (status, counted) in [
+            ("waiting", counters.waiting),
+            ("delivered", counters.delivered),
+            ("success", counters.success),
+            ("failed", counters.failed),
+            ("timeout", counters.timeout),
+            ("expired", counters.expired),
+            ("cancelled", counters.cancelled),
+        ] {
+            let listed = commands.iter().filter(|command| command.status == status).count();
+            if usize::try_from(counted) != Ok(listed) {
+                self.faults
+                    .push(format!("action {}: {counted} {status}, listed {listed}", action.id));
+            }
+        }
+        if usize::try_from(counters.targeted) != Ok(commands.len()) {
+            let (targeted, listed) = (counters.targeted, commands.len());
+            self.faults.push(format!("action {}: targeted {targeted}, listed {listed}", action.id));
         }
     }
-    if usize::try_from(counters.targeted) != Ok(commands.len()) {
-        let (targeted, listed) = (counters.targeted, commands.len());
-        faults.push(format!("action {}: targeted {targeted}, listed {listed}", action.id));
-    }
-    let mut answers = record.answers_to(action.id);
-    let numbers: HashMap<String, u32> =
-        (1..=cli.agents).map(|number| (name(&cli.label, number), number)).collect();
-    let mut seen = HashMap::new();
-    for command in commands {
-        let Some(number) = numbers.get(&command.agent_name).copied() else { continue };
-        if seen.insert(number, command.id).is_some() {
-            faults.push(format!("action {}: agent {number} has two commands", action.id));
-        }
-        let answered = answers.remove(&number);
+
+    fn judge_command(&mut self, action: &ActionView, command: &CommandView, number: u32) {
         let at = || format!("action {}, agent {number}", action.id);
-        match answered {
-            None if !command.results.iter().all(|result| result.elements.is_null()) => {
-                faults.push(format!("{}: a result that nobody gave", at()));
-            }
-            None => {}
-            Some((_, status)) if command.status != status.name() => {
-                faults.push(format!("{}: {} is shown as {}", at(), status.name(), command.status));
-            }
-            Some((run, _)) => {
-                let own = |elements: &Value| {
-                    elements.get("agent") == Some(&json!(number))
-                        && elements.get("run") == Some(&json!(run))
-                };
-                if command.results.is_empty() || !command.results.iter().all(|r| own(&r.elements)) {
-                    faults.push(format!("{}: another result than the agent gave", at()));
+        let shown = command.results.iter().filter(|result| !result.elements.is_null());
+        let mut runs = HashSet::new();
+        for result in shown {
+            let run = result.elements.get("run").and_then(|run| run.as_str()?.parse().ok());
+            let own = result.elements.get("agent") == Some(&json!(number));
+            match run.filter(|_| own).and_then(|run| Some((run, *self.told.get(&run)?))) {
+                Some((run, told)) => {
+                    runs.insert(run);
+                    if told.agent != number || told.action.is_some_and(|of| of != action.id) {
+                        self.faults.push(format!("{}: the answer to another command", at()));
+                    }
+                    if command.status != told.status.name() {
+                        let (given, shown) = (told.status.name(), &command.status);
+                        self.faults.push(format!("{}: {given} is shown as {shown}", at()));
+                    }
                 }
+                None => self.faults.push(format!("{}: a result that nobody gave", at())),
             }
         }
+        if runs.is_empty() && matches!(command.status.as_str(), "success" | "timeout") {
+            self.faults.push(format!("{}: {}, though nobody said so", at(), command.status));
+        }
+        for run in runs {
+            self.told.remove(&run);
+        }
     }
-    for number in answers.keys() {
-        faults.push(format!("action {}: the answer of agent {number} is lost", action.id));
+
+    /// Gives all that may not be so, with the answers that no action shows.
+    fn close(mut self) -> Vec<String> {
+        for (run, told) in &self.told {
+            if !self.excused.contains(run) {
+                let of = told.action.map(|action| format!("action {action}: ")).unwrap_or_default();
+                self.faults.push(format!("{of}the answer of agent {} is lost", told.agent));
+            }
+        }
+        self.faults
     }
-    faults
 }

@@ -3,6 +3,7 @@
 use clap::{Parser, ValueEnum};
 use reqwest::Url;
 use std::path::PathBuf;
+use types::PluginId;
 
 /// Simulates a fleet of agents and checks what the server makes of it; prints one JSON line at its end.
 #[derive(Debug, Parser)]
@@ -17,6 +18,15 @@ pub(super) struct Cli {
     /// Which language the agents speak.
     #[arg(long, value_enum, default_value_t)]
     pub(super) kind: Kind,
+    /// The broker of MIG's agents, with their account: amqp://user:password@host:port/mig.
+    #[arg(long, env = "WRIT_MIG_AMQP_URL", value_name = "URL", required_if_eq("kind", "mig"))]
+    pub(super) amqp_url: Option<String>,
+    /// How MIG's agents tell that they are there.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) heartbeats: Heartbeats,
+    /// The plugin that RunbookSolutions' agents have; actions name its commands.
+    #[arg(long, value_name = "ID", required_if_eq("kind", "runbook"))]
+    pub(super) plugin: Option<PluginId>,
     /// How many agents.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(super) agents: u32,
@@ -55,6 +65,22 @@ pub(super) enum Kind {
     /// Writ's own agents, over HTTP.
     #[default]
     Writ,
+    /// MIG's agents, over AMQP and HTTP.
+    Mig,
+    /// The agents of `RunbookSolutions`, over HTTP.
+    Runbook,
+}
+
+/// Says how MIG's agents tell that they are there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Heartbeats {
+    /// Over HTTP, as since November 2018.
+    Http,
+    /// Over AMQP, as before.
+    Amqp,
+    /// Every second agent so.
+    #[default]
+    Mixed,
 }
 
 /// Says which part of the fleet is not as it should be, from 0 to 1.
@@ -66,7 +92,7 @@ pub(super) struct Parts {
     /// Answers seconds later.
     #[arg(long, default_value_t = 0.02, value_parser = part)]
     pub(super) slow: f64,
-    /// Answers twice.
+    /// Answers twice; of MIG's agents there are two processes with one identity.
     #[arg(long, default_value_t = 0.02, value_parser = part)]
     pub(super) duplicate: f64,
     /// Answers also what it was never asked.
@@ -75,7 +101,7 @@ pub(super) struct Parts {
     /// Dies with the work, or right after its answer.
     #[arg(long, default_value_t = 0.02, value_parser = part)]
     pub(super) crashing: f64,
-    /// Of the answers: those that failed.
+    /// Of the answers: those that failed, where agents tell of failures.
     #[arg(long, default_value_t = 0.02, value_parser = part)]
     pub(super) failing: f64,
     /// Of the answers: those that ran too long.

@@ -1,6 +1,8 @@
 //! What the languages of agents have in common.
 
+use super::nature::Nature;
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
 use types::{ActionId, CommandStatus, OperationResult, RunId};
 
 /// Is work as an agent was given it.
@@ -8,8 +10,8 @@ use types::{ActionId, CommandStatus, OperationResult, RunId};
 pub(super) struct Given {
     /// Names it; the same each time it is given.
     pub(super) run: RunId,
-    /// The action.
-    pub(super) action: ActionId,
+    /// The action, where the language tells.
+    pub(super) action: Option<ActionId>,
     /// How many results are wanted.
     pub(super) operations: usize,
 }
@@ -18,14 +20,14 @@ pub(super) struct Given {
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     /// What it answers.
-    pub(super) run: RunId,
+    pub(super) given: Given,
     /// How it went.
     pub(super) status: CommandStatus,
     /// One per operation.
     pub(super) results: Vec<OperationResult>,
 }
 
-/// Says what the server made of an answer, where the language tells.
+/// Says what the server made of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It is stored.
@@ -34,6 +36,28 @@ pub(super) enum Verdict {
     Duplicate,
     /// It is not this agent's to give.
     Refused,
+    /// It is with the server, which does not tell in this language what it makes of it.
+    Untold,
+}
+
+/// Is an agent that is to be made known to the server.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Newcomer<'a> {
+    /// Its place in the fleet, from 1 on.
+    pub(super) number: u32,
+    /// Its name.
+    pub(super) name: &'a str,
+    /// What it is like.
+    pub(super) nature: Nature,
+}
+
+/// Is where work goes that comes by itself.
+#[derive(Debug, Clone)]
+pub(super) struct Door {
+    /// Goes to whoever gives the agent its turns.
+    pub(super) to: UnboundedSender<(usize, Given)>,
+    /// The agent's place there.
+    pub(super) at: usize,
 }
 
 /// Speaks one language for all simulated agents.
@@ -42,9 +66,14 @@ pub(super) trait Dialect: Send + Sync + 'static {
     type Identity: Clone + Send + Sync + 'static;
     /// The language's name.
     const KIND: &'static str;
+    /// Whether an answer can say that the work failed.
+    const TELLS_FAILURES: bool = true;
 
-    /// Makes an agent known to the server under this name.
-    fn enrol(&self, name: &str) -> impl Future<Output = anyhow::Result<Self::Identity>> + Send;
+    /// Makes an agent known to the server.
+    fn enrol(
+        &self,
+        newcomer: Newcomer<'_>,
+    ) -> impl Future<Output = anyhow::Result<Self::Identity>> + Send;
 
     /// Asks for work, or says that the agent is there where work comes by itself.
     fn poll(
@@ -59,4 +88,20 @@ pub(super) trait Dialect: Send + Sync + 'static {
         identity: &Self::Identity,
         answers: &[Answer],
     ) -> impl Future<Output = anyhow::Result<Vec<Verdict>>> + Send;
+
+    /// Says where an agent's work is to go that comes by itself.
+    fn expect(&self, _identity: &Self::Identity, _door: Door) {}
+
+    /// Lets an agent die and start again.
+    fn restart(&self, _identity: &Self::Identity) {}
+
+    /// Brings work that comes by itself, as long as the fleet works.
+    fn attend(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
+    /// Leaves nothing behind on the server that only the fleet needs.
+    fn leave(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use types::{ActionId, CommandStatus, RunId};
+use time::OffsetDateTime;
+use types::{ActionId, Clock, CommandStatus, RunId};
 
 /// How many violations are told in words.
 const TOLD: usize = 20;
@@ -18,8 +19,10 @@ pub(super) struct Record(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     runs: HashMap<RunId, Run>,
-    /// The accepted answers by action and agent.
-    answers: HashMap<(ActionId, u32), (RunId, CommandStatus)>,
+    /// The answers that the server has, or ought to have.
+    told: HashMap<RunId, Told>,
+    /// By action and agent, where the language tells the action.
+    of_action: HashMap<(ActionId, u32), RunId>,
     /// A run that some other agent was given, for liars.
     latest: Option<(RunId, u32)>,
     counts: Counts,
@@ -32,8 +35,23 @@ struct Inner {
 #[derive(Debug)]
 struct Run {
     agent: u32,
-    action: ActionId,
+    action: Option<ActionId>,
     accepted: bool,
+}
+
+/// Is an answer that an agent gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Told {
+    /// The agent.
+    pub(super) agent: u32,
+    /// The action, where the language tells.
+    pub(super) action: Option<ActionId>,
+    /// How it ended.
+    pub(super) status: CommandStatus,
+    /// When it was with the server.
+    pub(super) at: OffsetDateTime,
+    /// Whether the server said that it keeps it.
+    pub(super) sure: bool,
 }
 
 /// Counts what the fleet did.
@@ -44,6 +62,8 @@ struct Counts {
     given_again: u64,
     answers: u64,
     accepted: u64,
+    untold: u64,
+    lies: u64,
     duplicates: u64,
     refused: u64,
     crashed: u64,
@@ -54,7 +74,7 @@ struct Counts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Truth {
     /// It was asked.
-    Asked(ActionId),
+    Asked,
     /// It was never asked.
     Lie,
 }
@@ -70,34 +90,48 @@ impl Record {
         }
     }
 
+    /// Notes work that came by itself.
+    pub(super) fn given(&self, agent: u32, work: &Given) {
+        self.lock().give(agent, work);
+    }
+
     /// Notes what the server made of an answer.
     pub(super) fn answered(
         &self,
         agent: u32,
-        run: RunId,
+        given: Given,
         status: CommandStatus,
         truth: Truth,
         verdict: Verdict,
     ) {
+        let run = given.run;
         let mut inner = self.lock();
         inner.counts.answers += 1;
         match verdict {
             Verdict::Accepted => inner.counts.accepted += 1,
             Verdict::Duplicate => inner.counts.duplicates += 1,
             Verdict::Refused => inner.counts.refused += 1,
+            Verdict::Untold => inner.counts.untold += 1,
         }
+        let told = |sure| {
+            let at = Clock::system().now();
+            Told { agent, action: given.action, status, at, sure }
+        };
+        inner.counts.lies += u64::from(truth == Truth::Lie);
         match (truth, verdict) {
-            (Truth::Lie, Verdict::Refused) => {}
+            // what is never told is seen in the end
+            (Truth::Lie, Verdict::Refused | Verdict::Untold) => {}
             (Truth::Lie, _) => inner.violate(format!("agent {agent}: a lie about {run} was taken")),
-            (Truth::Asked(action), Verdict::Accepted) => inner.accept(agent, action, run, status),
-            (Truth::Asked(_), Verdict::Duplicate) => {
+            (Truth::Asked, Verdict::Accepted) => inner.accept(run, told(true)),
+            (Truth::Asked, Verdict::Untold) => inner.tell(run, told(false)),
+            (Truth::Asked, Verdict::Duplicate) => {
                 if inner.runs.get(&run).is_none_or(|run| !run.accepted) {
                     inner.violate(format!(
                         "agent {agent}: the first answer to {run} is a duplicate"
                     ));
                 }
             }
-            (Truth::Asked(_), Verdict::Refused) => {
+            (Truth::Asked, Verdict::Refused) => {
                 inner.violate(format!("agent {agent}: the answer to {run} was refused"));
             }
         }
@@ -135,11 +169,9 @@ impl Record {
         self.lock().latest.filter(|(_, owner)| *owner != agent).map(|(run, _)| run)
     }
 
-    /// Gives the accepted answers to an action by agent.
-    pub(super) fn answers_to(&self, action: ActionId) -> HashMap<u32, (RunId, CommandStatus)> {
-        let inner = self.lock();
-        let of = inner.answers.iter().filter(|((of, _), _)| *of == action);
-        of.map(|((_, agent), answer)| (*agent, *answer)).collect()
+    /// Gives the answers that the server has, or ought to have.
+    pub(super) fn told(&self) -> HashMap<RunId, Told> {
+        self.lock().told.clone()
     }
 
     /// Tells whether nothing happened that may not happen.
@@ -170,6 +202,9 @@ impl Record {
             "given_again": counts.given_again,
             "answers": counts.answers,
             "accepted": counts.accepted,
+            "untold": counts.untold,
+            "answered": inner.told.len(),
+            "lies": counts.lies,
             "duplicates": counts.duplicates,
             "refused": counts.refused,
             "crashed": counts.crashed,
@@ -189,6 +224,7 @@ impl Record {
 impl Inner {
     fn give(&mut self, agent: u32, work: &Given) {
         self.counts.given += 1;
+        let before = self.runs.len();
         let run = Run { agent, action: work.action, accepted: false };
         let known = self.runs.entry(work.run).or_insert(run);
         let (owner, action, accepted) = (known.agent, known.action, known.accepted);
@@ -198,24 +234,27 @@ impl Inner {
         if accepted {
             self.violate(format!("agent {agent}: {} was given after its answer", work.run));
         }
-        if self.latest.is_some_and(|(run, _)| run == work.run) {
-            self.counts.given_again += 1;
-        }
+        self.counts.given_again += u64::from(self.runs.len() == before);
         self.latest = Some((work.run, agent));
     }
 
-    fn accept(&mut self, agent: u32, action: ActionId, run: RunId, status: CommandStatus) {
+    fn accept(&mut self, run: RunId, told: Told) {
         let twice = match self.runs.get_mut(&run) {
             Some(known) => std::mem::replace(&mut known.accepted, true),
             None => false,
         };
         if twice {
-            self.violate(format!("agent {agent}: {run} was accepted twice"));
+            self.violate(format!("agent {}: {run} was accepted twice", told.agent));
         }
-        if let Some((other, _)) = self.answers.insert((action, agent), (run, status))
-            && other != run
-        {
-            self.violate(format!("agent {agent}: action {action} was two commands"));
+        self.tell(run, told);
+    }
+
+    fn tell(&mut self, run: RunId, told: Told) {
+        self.told.entry(run).or_insert(told);
+        let Some(action) = told.action else { return };
+        let known = self.of_action.entry((action, told.agent)).or_insert(run);
+        if *known != run {
+            self.violate(format!("agent {}: action {action} was two commands", told.agent));
         }
     }
 

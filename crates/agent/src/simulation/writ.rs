@@ -1,7 +1,7 @@
 //! Writ's own language: `/agent/v1` over HTTP.
 
 use super::config::Cli;
-use super::dialect::{Answer, Dialect, Given, Verdict};
+use super::dialect::{Answer, Dialect, Given, Newcomer, Verdict};
 use crate::client::{Client, Server};
 use anyhow::{Context as _, bail};
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use types::api::device::Approval;
 use types::api::work::{AgentReport, ReceiptOutcome, Return, Returns, WorkItem};
-use types::{Action, ActionId, Environment};
+use types::{Action, ActionId, Environment, PluginId};
 
 /// Speaks for agents of Writ.
 pub(super) struct Writ {
@@ -50,21 +50,28 @@ pub(super) fn clients(cli: &Cli) -> anyhow::Result<(Client, Client)> {
     Ok((client, admin))
 }
 
+/// Enrols an agent by device code; gives a client with its token.
+pub(super) async fn enrol(
+    client: &Client,
+    admin: &Client,
+    label: &str,
+    name: &str,
+    plugins: Vec<PluginId>,
+) -> anyhow::Result<Client> {
+    let code = client.device_code(CLIENT_ID).await.context("no device code")?;
+    let tags = [("fleet".to_owned(), label.to_owned())].into();
+    let approval = Approval { name: name.into(), team_id: None, plugins, tags };
+    admin.approve(&code.user_code, &approval).await.context("not approved")?;
+    let token = client.token(CLIENT_ID, &code.device_code).await.context("no token")?;
+    client.clone().with_token(&token.access_token)
+}
+
 impl Dialect for Writ {
     type Identity = Client;
     const KIND: &'static str = "writ";
 
-    async fn enrol(&self, name: &str) -> anyhow::Result<Client> {
-        let code = self.client.device_code(CLIENT_ID).await.context("no device code")?;
-        let approval = Approval {
-            name: name.into(),
-            team_id: None,
-            plugins: vec![],
-            tags: [("fleet".to_owned(), self.label.clone())].into(),
-        };
-        self.admin.approve(&code.user_code, &approval).await.context("not approved")?;
-        let token = self.client.token(CLIENT_ID, &code.device_code).await.context("no token")?;
-        let client = self.client.clone().with_token(&token.access_token)?;
+    async fn enrol(&self, newcomer: Newcomer<'_>) -> anyhow::Result<Client> {
+        let client = enrol(&self.client, &self.admin, &self.label, newcomer.name, vec![]).await?;
         let environment = Environment {
             os: "linux".into(),
             arch: "amd64".into(),
@@ -82,14 +89,14 @@ impl Dialect for Writ {
             .iter()
             .map(|item| {
                 let operations = self.operations(item)?;
-                Ok(Given { run: item.run, action: item.action, operations })
+                Ok(Given { run: item.run, action: Some(item.action), operations })
             })
             .collect()
     }
 
     async fn answer(&self, client: &Client, answers: &[Answer]) -> anyhow::Result<Vec<Verdict>> {
         let items = answers.iter().map(|answer| Return {
-            run: answer.run,
+            run: answer.given.run,
             status: answer.status,
             results: answer.results.clone(),
         });

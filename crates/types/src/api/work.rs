@@ -56,7 +56,7 @@ pub struct Return {
 }
 
 /// Says what became of each answer, in their order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Receipts {
     /// One per answer.
     pub items: Vec<Receipt>,

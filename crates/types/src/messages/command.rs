@@ -106,6 +106,14 @@ pub struct CommandDelivered {
     pub commands: Vec<DeliveredCommand>,
 }
 
+impl CommandDelivered {
+    /// Tells of any number of commands.
+    pub fn many(commands: &[DeliveredCommand]) -> Vec<Self> {
+        let chunks = commands.chunks(ISSUED_PER_MESSAGE);
+        chunks.map(|commands| Self { commands: commands.to_vec() }).collect()
+    }
+}
+
 /// Is one command of a [`CommandDelivered`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeliveredCommand {

@@ -2,9 +2,11 @@
 
 use super::App;
 use crate::error::Error;
-use crate::store::agents;
 use crate::store::leases::{self, Leased};
+use crate::store::{agents, mig_mail};
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use types::AgentId;
@@ -14,6 +16,9 @@ use types::messages::command::DeliveredCommand;
 
 /// How much one answer carries; documents are below 1 MiB each.
 const AT_ONCE: i64 = 16;
+
+/// Is leased work with its action's document.
+pub(super) type Lease = (Leased, Arc<str>);
 
 impl App {
     /// Leases the agent's work, waiting up to `wait` for the first of it.
@@ -36,7 +41,8 @@ impl App {
         }
     }
 
-    /// Leases what waits for the agent and tells the house of what it had not taken before.
+    /// Leases what waits for the agent and tells the house of what it had not taken before; together with what others
+    /// ask at the same time.
     async fn lease_work(&self, agent: AgentId) -> Result<Vec<WorkItem>, Error> {
         let terms = self.terms();
         let look = async |agents: &[AgentId]| {
@@ -46,22 +52,48 @@ impl App {
         if !self.due.ask(agent, look).await? {
             return Ok(Vec::new());
         }
-        let leased = self
+        let lease = async |agents: &[AgentId]| self.lease_to(agents).await;
+        let leased = self.leases.ask(agent, lease).await?;
+        let items = leased.into_iter().map(|(work, document)| WorkItem {
+            run: work.run,
+            action: work.action,
+            document: document.as_ref().to_owned(),
+            leased_until: work.until,
+        });
+        Ok(items.collect())
+    }
+
+    /// Leases what waits for these agents; one that asks twice at a time is given its work once.
+    async fn lease_to(&self, agents: &[AgentId]) -> Result<Vec<Vec<Lease>>, Error> {
+        let terms = self.terms();
+        let each: Vec<AgentId> =
+            agents.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let (leased, documents) = self
             .store
             .tx(async |conn| {
-                let leased = leases::mailbox_lease(conn, agent, terms, AT_ONCE).await?;
+                let leased = leases::mailbox_lease(conn, &each, terms, AT_ONCE).await?;
                 let first = leased.iter().filter(|work| work.attempts == 1);
                 let commands: Vec<_> = first
                     .map(|work| DeliveredCommand { id: work.command, at: terms.now })
                     .collect();
-                if !commands.is_empty() {
-                    self.bus.put(conn, terms.now, &CommandDelivered { commands }).await?;
-                }
-                Ok::<Vec<Leased>, Error>(leased)
+                self.bus.put_all(conn, terms.now, &CommandDelivered::many(&commands)).await?;
+                let actions: BTreeSet<i64> = leased.iter().map(|work| work.action.0).collect();
+                let actions: Vec<i64> = actions.into_iter().collect();
+                // once, however many agents an action has
+                let documents = mig_mail::documents_find(conn, &actions).await?;
+                Ok::<_, Error>((leased, documents))
             })
             .await?;
         self.bus.wake();
-        Ok(leased.into_iter().map(|work| work.item).collect())
+        let documents: BTreeMap<i64, Arc<str>> =
+            documents.into_iter().map(|document| (document.action, document.text.into())).collect();
+        let mut given = BTreeMap::<AgentId, Vec<Lease>>::new();
+        for work in leased {
+            if let Some(document) = documents.get(&work.action.0) {
+                given.entry(work.agent).or_default().push((work, Arc::clone(document)));
+            }
+        }
+        Ok(agents.iter().map(|agent| given.remove(agent).unwrap_or_default()).collect())
     }
 
     async fn check_not_revoked(&self, agent: AgentId) -> Result<(), Error> {

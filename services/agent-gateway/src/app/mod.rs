@@ -42,9 +42,11 @@ use crate::mig::Mig;
 use crate::store::offers::Look;
 use crate::store::tokens::Known;
 use crate::store::{agents, loaders, mig_agents};
+use answer_poll::Lease;
 use auth::Replica;
 use doors::Doors;
 use messaging::Bus;
+use record_returns::Asked;
 use seen::Seen;
 use service::{Parts, Shutdown};
 use std::sync::Arc;
@@ -52,6 +54,7 @@ use store::{Conn, Store};
 use time::OffsetDateTime;
 use together::Together;
 use tokio::sync::Semaphore;
+use types::api::work::Receipts;
 use types::messages::AgentChanged;
 use types::{AgentId, Clock};
 
@@ -74,6 +77,10 @@ pub struct App {
     looks: Together<AgentId, Look>,
     /// Is there work for these agents?
     due: Together<AgentId, bool>,
+    /// Let these agents have their work.
+    leases: Together<AgentId, Vec<Lease>>,
+    /// Keep what these agents answer.
+    returns: Together<Asked, Result<Receipts, Error>>,
     /// The way to MIG's agents.
     pub(crate) mig: Mig,
     /// Counts the KiB of answers that may still be taken in.
@@ -95,6 +102,8 @@ impl App {
             tokens: Together::default(),
             looks: Together::default(),
             due: Together::default(),
+            leases: Together::default(),
+            returns: Together::default(),
             mig,
             shutdown: parts.shutdown,
         }

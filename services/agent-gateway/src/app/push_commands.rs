@@ -16,7 +16,7 @@ use types::messages::command::DeliveredCommand;
 use types::{ActionId, AgentId, CommandId};
 
 /// How many commands go out in one transaction.
-const AT_ONCE: i64 = 500;
+const AT_ONCE: i64 = 1_000;
 /// How many bytes of commands are on their way at a time.
 const BYTES: usize = 16 << 20;
 /// How long a command waits whose agent has no queue, or whose queue does not take it.
@@ -124,8 +124,9 @@ impl App {
         self.mig.count_pushed(taken.len(), waiting.len());
         if !taken.is_empty() {
             mig_mail::mig_mail_pushed(conn, &taken, now).await?;
-            let commands = taken.into_iter().map(|id| DeliveredCommand { id, at: now }).collect();
-            self.bus.put(conn, now, &CommandDelivered { commands }).await?;
+            let commands: Vec<_> =
+                taken.into_iter().map(|id| DeliveredCommand { id, at: now }).collect();
+            self.bus.put_all(conn, now, &CommandDelivered::many(&commands)).await?;
         }
         if !waiting.is_empty() {
             mig_mail::mig_mail_postpone(conn, &waiting, Some(now + AGAIN)).await?;

@@ -6,7 +6,8 @@ use crate::domain::receipt::judge;
 use crate::error::Error;
 use crate::store::mailbox::{self, Found};
 use messaging::TraceContext;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use time::OffsetDateTime;
 use tracing::Instrument;
 use types::api::work::{Receipt, ReceiptOutcome, Receipts, Return};
@@ -15,6 +16,8 @@ use types::{AgentId, OperationResult, RunId};
 
 /// Is how large all results of one command may be: more does not fit into a message (decision 0002).
 const COMMAND_BYTES: usize = 14 * 1_024 * 1_024;
+/// Larger answers are recorded by themselves: they would keep the small ones waiting.
+const TOGETHER_BYTES: usize = 64 << 10;
 
 /// Is an answer that was cleaned and cut, with its size in bytes of JSON.
 #[derive(Debug, Clone)]
@@ -37,50 +40,113 @@ impl Prepared {
     }
 }
 
+/// Is what an agent answers in one request.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    agent: AgentId,
+    answers: Arc<[Prepared]>,
+    /// Whose request brought it.
+    request: TraceContext,
+}
+
+impl Asked {
+    fn size(&self) -> usize {
+        self.answers.iter().map(|prepared| prepared.size).sum()
+    }
+}
+
+/// Is what is told of answers that are part of one trace.
+#[derive(Default)]
+struct Traced<'a> {
+    answers: Vec<(usize, ReturnedCommand)>,
+    traces: Vec<&'a TraceContext>,
+}
+
 impl App {
-    /// Closes the commands that an agent answers, each once, and tells the house.
+    /// Closes the commands that an agent answers, each once, and tells the house; small answers together with those of
+    /// others that come at the same time.
     pub(crate) async fn record_returns(
         &self,
         agent: AgentId,
         answers: Vec<Prepared>,
     ) -> Result<Receipts, Error> {
+        let asked = Asked { agent, answers: answers.into(), request: TraceContext::current() };
+        if asked.size() > TOGETHER_BYTES {
+            let receipts = self.record_all(&[asked]).await?;
+            return receipts.into_iter().next().ok_or(Error::NotFound("receipt"));
+        }
+        let record = async |asked: &[Asked]| self.record_each(asked).await;
+        self.returns.ask(asked, record).await?
+    }
+
+    /// Records what several agents answer; when that fails though the database is there, each by itself, so that nobody's
+    /// answers stand in the way of others'.
+    async fn record_each(&self, asked: &[Asked]) -> Result<Vec<Result<Receipts, Error>>, Error> {
+        match self.record_all(asked).await {
+            Ok(receipts) => Ok(receipts.into_iter().map(Ok).collect()),
+            Err(error @ Error::Unavailable(_)) => Err(error),
+            Err(_) if asked.len() > 1 => {
+                let mut receipts = Vec::with_capacity(asked.len());
+                for one in asked {
+                    let one = self.record_all(std::slice::from_ref(one)).await;
+                    receipts.push(one.map(|mut one| one.pop().unwrap_or_default()));
+                }
+                Ok(receipts)
+            }
+            Err(error) => Ok(vec![Err(error)]),
+        }
+    }
+
+    /// Records what agents answer in one transaction; gives the receipts of each.
+    async fn record_all(&self, asked: &[Asked]) -> Result<Vec<Receipts>, Error> {
         let now = self.clock.now();
-        let runs: Vec<RunId> = answers.iter().map(|prepared| prepared.answer.run).collect();
+        let of = |asked: &Asked| {
+            let agent = asked.agent;
+            asked.answers.iter().map(|one| (agent, one.answer.run)).collect::<Vec<_>>()
+        };
+        let runs: BTreeSet<(AgentId, RunId)> = asked.iter().flat_map(of).collect();
         let receipts = self
             .store
             .tx(async |conn| {
-                let found = mailbox::mailbox_find(conn, agent, &runs).await?;
-                let span = tracing::info_span!("answer", agent.id = %agent);
-                // the trace is the action's; the request that brought the answer is linked
-                let request = TraceContext::current();
-                messaging::follow(
-                    &span,
-                    found.values().map(|found| &found.trace).chain([&request]),
-                );
+                let found = mailbox::mailbox_find(conn, &runs).await?;
                 let mut taken = BTreeSet::new();
-                let mut returned = Vec::new();
-                let mut items = Vec::with_capacity(answers.len());
-                for Prepared { answer, size } in answers {
-                    let run = answer.run;
-                    let command = found.get(&run);
-                    let mut outcome = judge(command.map(|found| found.asked), &answer);
-                    meters::answered(outcome);
-                    if let (ReceiptOutcome::Accepted, Some(command)) = (outcome, command) {
-                        if taken.insert(command.command) {
-                            returned.push((size, returned_command(agent, command, answer, now)));
-                        } else {
-                            outcome = ReceiptOutcome::Duplicate;
+                let mut returned = BTreeMap::<Option<&str>, Traced<'_>>::new();
+                let mut receipts = Vec::with_capacity(asked.len());
+                for Asked { agent, answers, request } in asked {
+                    let mut items = Vec::with_capacity(answers.len());
+                    for Prepared { answer, size } in answers.iter() {
+                        let run = answer.run;
+                        let command = found.get(&(*agent, run));
+                        let mut outcome = judge(command.map(|found| found.asked), answer);
+                        if let (ReceiptOutcome::Accepted, Some(command)) = (outcome, command) {
+                            if taken.insert(command.command) {
+                                let answer = returned_command(*agent, command, answer, now);
+                                let traced = returned.entry(command.trace.to_keep()).or_default();
+                                traced.answers.push((*size, answer));
+                                traced.traces.extend([&command.trace, request]);
+                            } else {
+                                outcome = ReceiptOutcome::Duplicate;
+                            }
                         }
+                        items.push(Receipt { run, outcome });
                     }
-                    items.push(Receipt { run, outcome });
+                    receipts.push(Receipts { items });
                 }
                 let closed: Vec<_> = taken.into_iter().collect();
                 mailbox::mailbox_close(conn, &closed, now).await?;
-                let messages = in_messages(returned);
-                self.bus.put_all(conn, now, &messages).instrument(span).await?;
-                Ok::<_, Error>(Receipts { items })
+                for Traced { answers, traces } in returned.into_values() {
+                    let span = tracing::info_span!("answer");
+                    // the trace is the action's; the requests that brought the answers are linked
+                    messaging::follow(&span, traces);
+                    let messages = in_messages(answers);
+                    self.bus.put_all(conn, now, &messages).instrument(span).await?;
+                }
+                Ok::<_, Error>(receipts)
             })
             .await?;
+        for receipt in receipts.iter().flat_map(|receipts| &receipts.items) {
+            meters::answered(receipt.outcome);
+        }
         self.bus.wake();
         Ok(receipts)
     }
@@ -89,7 +155,7 @@ impl App {
 fn returned_command(
     agent: AgentId,
     found: &Found,
-    answer: Return,
+    answer: &Return,
     at: OffsetDateTime,
 ) -> ReturnedCommand {
     ReturnedCommand {
@@ -97,7 +163,7 @@ fn returned_command(
         action: found.action,
         agent,
         status: answer.status,
-        results: answer.results,
+        results: answer.results.clone(),
         at,
     }
 }

@@ -65,6 +65,8 @@ impl<Q: Clone, A> Together<Q, A> {
     {
         let (questions, replies): (Vec<Q>, Vec<Reply<A>>) = {
             let mut waiting = self.lock();
+            // for whom went away nothing is to be taken out of the database
+            waiting.retain(|(_, reply)| !reply.is_closed());
             let count = waiting.len().min(AT_ONCE);
             waiting.drain(..count).unzip()
         };

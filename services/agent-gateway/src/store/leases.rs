@@ -2,29 +2,31 @@
 
 use super::unreadable;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Integer, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use std::collections::HashSet;
 use store::Conn;
 use time::OffsetDateTime;
-use types::api::work::WorkItem;
 use types::{ActionId, AgentId, CommandId, RunId};
 use uuid::Uuid;
 
-/// Leases an agent's work, oldest first.
+/// Leases the work of many agents, oldest first.
 pub(crate) const MAILBOX_LEASE: &str = "
     with due as (
-        select m.command, d.document, d.expire_after
-        from mailbox m join action_document d on d.action = m.action
-        where m.agent = $1 and m.state in ('waiting', 'leased')
-            and (m.state = 'waiting' or (m.leased_until <= $2 and m.attempts < $3))
-            and d.expire_after > $2
-        order by m.command limit $5 for update of m skip locked
+        select mail.command, mail.until
+        from unnest($1) as asks(agent) cross join lateral (
+            select m.command, least($4, d.expire_after) as until
+            from mailbox m join action_document d on d.action = m.action
+            where m.agent = asks.agent and m.state in ('waiting', 'leased')
+                and (m.state = 'waiting' or (m.leased_until <= $2 and m.attempts < $3))
+                and d.expire_after > $2
+            order by m.command limit $5 for update of m skip locked
+        ) as mail
     )
-    update mailbox m set state = 'leased', leased_until = least($4, due.expire_after),
-        attempts = m.attempts + 1, delivered_at = coalesce(m.delivered_at, $2)
+    update mailbox m set state = 'leased', leased_until = due.until, attempts = m.attempts + 1,
+        delivered_at = coalesce(m.delivered_at, $2)
     from due where m.command = due.command
-    returning m.command, m.action, m.run, m.leased_until, m.attempts, due.document";
+    returning m.command, m.action, m.agent, m.run, m.leased_until, m.attempts";
 
 /// Tells which of many agents have work, or were revoked and wait in vain; asked for each poll and before any lock is
 /// taken.
@@ -61,14 +63,20 @@ pub(crate) struct Terms {
 }
 
 /// Is work that was leased.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Leased {
     /// The command; the agent does not learn it.
     pub command: CommandId,
+    /// Its action.
+    pub action: ActionId,
+    /// The agent.
+    pub agent: AgentId,
+    /// The run's name.
+    pub run: RunId,
+    /// When the lease runs out.
+    pub until: OffsetDateTime,
     /// How often it was handed out, this time included.
     pub attempts: i32,
-    /// What the agent gets.
-    pub item: WorkItem,
 }
 
 #[derive(QueryableByName)]
@@ -77,14 +85,14 @@ struct LeasedRow {
     command: i64,
     #[diesel(sql_type = BigInt)]
     action: i64,
+    #[diesel(sql_type = BigInt)]
+    agent: i64,
     #[diesel(sql_type = SqlUuid)]
     run: Uuid,
     #[diesel(sql_type = Timestamptz)]
     leased_until: OffsetDateTime,
     #[diesel(sql_type = Integer)]
     attempts: i32,
-    #[diesel(sql_type = Text)]
-    document: String,
 }
 
 #[derive(QueryableByName)]
@@ -93,15 +101,16 @@ struct Number {
     number: i64,
 }
 
-/// Leases at most `limit` commands to an agent, oldest first.
+/// Leases at most `limit` commands to each of these agents, oldest first; each agent is named once.
 pub(crate) async fn mailbox_lease(
     conn: &mut Conn,
-    agent: AgentId,
+    agents: &[AgentId],
     terms: Terms,
     limit: i64,
 ) -> QueryResult<Vec<Leased>> {
+    let agents: Vec<i64> = agents.iter().map(|agent| agent.0).collect();
     let rows: Vec<LeasedRow> = store::sql(MAILBOX_LEASE)
-        .bind::<BigInt, _>(agent.0)
+        .bind::<Array<BigInt>, _>(agents)
         .bind::<Timestamptz, _>(terms.now)
         .bind::<Integer, _>(terms.attempts)
         .bind::<Timestamptz, _>(terms.until)
@@ -112,13 +121,11 @@ pub(crate) async fn mailbox_lease(
         .into_iter()
         .map(|row| Leased {
             command: CommandId(row.command),
+            action: ActionId(row.action),
+            agent: AgentId(row.agent),
+            run: RunId(row.run),
+            until: row.leased_until,
             attempts: row.attempts,
-            item: WorkItem {
-                run: RunId(row.run),
-                action: ActionId(row.action),
-                document: row.document,
-                leased_until: row.leased_until,
-            },
         })
         .collect();
     leased.sort_by_key(|work| work.command);

@@ -6,17 +6,17 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use messaging::TraceContext;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::Conn;
 use time::OffsetDateTime;
 use types::{ActionId, AgentId, CommandId, RunId};
 use uuid::Uuid;
 
-/// Locks the runs that an agent answers.
+/// Locks the runs that agents answer, each its own.
 pub(crate) const MAILBOX_FIND: &str = "
-    select m.run, m.command, m.action, m.state, d.operations, d.traceparent
-    from mailbox m join action_document d on d.action = m.action
-    where m.run = any($1) and m.agent = $2
+    select m.run, m.agent, m.command, m.action, m.state, d.operations, d.traceparent
+    from unnest($1, $2) as asked(run, agent) join mailbox m on m.run = asked.run and m.agent = asked.agent
+        join action_document d on d.action = m.action
     order by m.command for update of m";
 
 /// Closes commands as answered.
@@ -180,6 +180,8 @@ struct FoundRow {
     #[diesel(sql_type = SqlUuid)]
     run: Uuid,
     #[diesel(sql_type = BigInt)]
+    agent: i64,
+    #[diesel(sql_type = BigInt)]
     command: i64,
     #[diesel(sql_type = BigInt)]
     action: i64,
@@ -206,19 +208,21 @@ impl TryFrom<FoundRow> for Found {
     }
 }
 
-/// Locks those of these runs that are the agent's until the transaction ends.
+/// Locks those of these runs that are the agent's that names them until the transaction ends.
 pub(crate) async fn mailbox_find(
     conn: &mut Conn,
-    agent: AgentId,
-    runs: &[RunId],
-) -> QueryResult<BTreeMap<RunId, Found>> {
-    let runs: Vec<Uuid> = runs.iter().map(|run| run.0).collect();
+    asked: &BTreeSet<(AgentId, RunId)>,
+) -> QueryResult<BTreeMap<(AgentId, RunId), Found>> {
+    let runs: Vec<Uuid> = asked.iter().map(|(_, run)| run.0).collect();
+    let agents: Vec<i64> = asked.iter().map(|(agent, _)| agent.0).collect();
     let rows: Vec<FoundRow> = store::sql(MAILBOX_FIND)
         .bind::<Array<SqlUuid>, _>(runs)
-        .bind::<BigInt, _>(agent.0)
+        .bind::<Array<BigInt>, _>(agents)
         .get_results(conn)
         .await?;
-    rows.into_iter().map(|row| Ok((RunId(row.run), row.try_into()?))).collect()
+    rows.into_iter()
+        .map(|row| Ok(((AgentId(row.agent), RunId(row.run)), row.try_into()?)))
+        .collect()
 }
 
 /// Closes commands as answered.

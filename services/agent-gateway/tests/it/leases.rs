@@ -7,6 +7,8 @@ use std::time::Duration as Wait;
 use testkit::{PATIENCE, until};
 use time::Duration;
 use time::format_description::well_known::Rfc3339;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use types::messages::command::IssuedCommand;
 use types::messages::{CommandDelivered, CommandReturned};
 use types::{AgentId, CommandId, CommandStatus};
@@ -45,6 +47,25 @@ async fn work_goes_out_once_and_its_answer_comes_back_once() {
     );
     gateway.tap.none_of("command.returned.v1", Wait::from_millis(700)).await;
     assert_eq!(gateway.work_now(&agent).await, Vec::<Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_that_nobody_waits_for_takes_no_work() {
+    let mut gateway = gateway().await;
+    let agent = gateway.online("one").await;
+    let address = gateway.url("").replace("http://", "");
+    let mut poll = TcpStream::connect(address.trim_end_matches('/')).await.unwrap();
+    let head = format!(
+        "GET /agent/v1/work?wait=60 HTTP/1.1\r\nhost: writ\r\nauthorization: Bearer {}\r\n\r\n",
+        agent.token
+    );
+    poll.write_all(head.as_bytes()).await.unwrap();
+    poll.shutdown().await.unwrap();
+    let mut answer = String::new();
+    poll.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(answer, "", "the gateway hangs up too, and long before the poll would end");
+    gateway.issue(7, &[(70, agent.number)]).await;
+    assert_eq!(gateway.work(&agent).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

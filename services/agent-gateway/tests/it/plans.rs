@@ -17,8 +17,11 @@ fn values(name: &str) -> &'static [&'static str] {
         "tokens_find" => &["array[sha256('7'), sha256('8'), sha256('9')]"],
         "presence_note" => &["'{7,8,9}'::bigint[]", "array[now(), now(), now()]"],
         "tasks_look" | "mailbox_ring" => &["'{7,8,9}'::bigint[]", "now()", "3"],
-        "mailbox_lease" => &["7", "now()", "3", "now() + '10 minutes'", "16"],
-        "mailbox_find" => &["array['00000000-0000-0000-0000-000000000007'::uuid]", "7"],
+        "mailbox_lease" => &["'{7,8,9}'::bigint[]", "now()", "3", "now() + '10 minutes'", "16"],
+        "mailbox_find" => &[
+            "array['00000000-0000-0000-0000-000000000007'::uuid, '00000000-0000-0000-0000-000000000008'::uuid]",
+            "'{7,8}'::bigint[]",
+        ],
         "mailbox_close" => &["'{7,8,9}'::bigint[]", "now()"],
         "mailbox_give_up" => &["now()", "3", "500"],
         "loaders_apply" => &[

@@ -11,6 +11,7 @@ use store::sql;
 use testkit::{Database, PATIENCE, Tap, Vhost, keys, until};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
+use tokio::time::Instant;
 use types::messages::{AgentChanged, InvestigatorChanged};
 use types::{
     Action, AgentId, AgentStatus, AgentUid, Clock, Environment, InvestigatorId, InvestigatorStatus,
@@ -136,13 +137,15 @@ impl Process {
 
     /// Waits until a page shows what is wanted.
     pub(crate) async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let mut last = Value::Null;
-        until(PATIENCE, async || {
-            last = self.get(path).await.1;
-            wanted(&last)
-        })
-        .await;
-        last
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let last = self.get(path).await.1;
+            if wanted(&last) {
+                return last;
+            }
+            assert!(Instant::now() < end, "{path}: in vain: {last}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 
     /// Gives an action over all agents that are online, for now.

@@ -1,68 +1,115 @@
-//! A simulated fleet of honest, slow, repeating and lying agents takes actions at once and in waves while services are
-//! killed: the server shows exactly what the agents did.
+//! Simulated fleets of all three kinds, with honest, slow, repeating and lying agents, take actions at once, in waves and at a
+//! rate while services are killed: the server shows exactly what the agents did.
 
 use crate::house::House;
 use crate::investigator::Investigator;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 
-const AGENTS: i64 = 120;
+const AGENTS: i64 = 60;
+/// How many actions are posted, on whichever fleet.
+const ACTIONS: i64 = 6;
+const PLUGIN: &str = "class Plugin:\n    def work(self):\n        return None\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_dies_the_counters_are_what_the_agents_did() {
     let mut house = House::up();
     let investigator = Investigator::of(&house);
-    let key = house.path("fleet.apikey");
-    std::fs::write(&key, house.var("WRIT_ADMIN_APIKEY")).unwrap();
-    let (url, key) = (house.var("WRIT_URL").to_owned(), key.to_str().unwrap().to_owned());
-    let mut fleet = tokio::task::JoinSet::new();
-    fleet.spawn(async move {
-        let agents = AGENTS.to_string();
-        let words = ["--server", &url, "--apikey-file", &key, "--agents", &agents, "--every", "1"];
-        let natures =
-            ["--slow", "0.1", "--duplicate", "0.1", "--lying", "0.1", "--failing", "0.05"];
-        let patient = ["--offline", "0", "--crashing", "0", "--actions", "3"];
-        agent::simulation::simulate(&[&words[..], &natures[..], &patient[..]].concat()).await
-    });
-    let preview = json!({"target": "tags->>'fleet'='fleet' AND status='online'"}).to_string();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(90);
-    while investigator.ask(Method::POST, "/v1/actions/preview", Some(&preview)).await["count"]
-        != AGENTS
-    {
-        assert!(std::time::Instant::now() < deadline, "no fleet");
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let plugin = json!({"name": "work", "version": "1", "script": PLUGIN, "commands": {"work": {"function": "work"}}});
+    let plugin = investigator.ask(Method::POST, "/v1/plugins", Some(&plugin.to_string())).await;
+    let plugin = plugin["id"].as_str().unwrap();
+    let mut fleets = JoinSet::new();
+    fleets.spawn(fleet(&house, "writ", &[]));
+    fleets.spawn(fleet(&house, "mig", &["--amqp-url", house.var("WRIT_MIG_AMQP_URL")]));
+    fleets.spawn(fleet(&house, "runbook", &["--plugin", plugin]));
+    let kinds = ["writ", "mig", "runbook"];
+    for kind in kinds {
+        online(&investigator, kind).await;
     }
 
-    let post = async |name: &str, dispatch: Value| {
-        let parameters = json!({"searches": {"s1": {"paths": ["/etc"], "names": ["^hosts$"]}}});
-        let action = investigator.sign(name, "tags->>'fleet'='fleet'", "file", &parameters);
+    let parameters = json!({"searches": {"s1": {"paths": ["/etc"], "names": ["^hosts$"]}}});
+    let command = format!("{plugin}.work");
+    let post = async |kind: &str, name: &str, dispatch: Value| {
+        let (module, parameters) = match kind {
+            "runbook" => (command.as_str(), &json!({})),
+            _ => ("file", &parameters),
+        };
+        let target = format!("tags->>'fleet'='{kind}'");
+        let action = investigator.sign(&format!("{kind} {name}"), &target, module, parameters);
         let mut action: Value = serde_json::from_str(&action).unwrap();
         action["dispatch"] = dispatch;
         let accepted =
             investigator.ask(Method::POST, "/v1/actions", Some(&action.to_string())).await;
         accepted["id"].as_i64().unwrap()
     };
-    let at_once = post("at once", Value::Null).await;
-    let in_waves = post("in waves", json!({"waves": [5, 40, "all"]})).await;
+    let mut actions = Vec::new();
+    for kind in ["writ", "mig"] {
+        actions.push(post(kind, "at once", Value::Null).await);
+    }
+    actions.push(post("writ", "in waves", json!({"waves": [5, 20, "all"]})).await);
     house.kill_and_restart("scheduler");
-    let at_a_rate = post("at a rate", json!({"rate_per_second": 20})).await;
-    let begun = |view: &Value| view["dispatch"]["wave"].as_i64() >= Some(1);
-    investigator.ask_until(&format!("/v1/actions/{at_a_rate}"), begun).await;
-    house.kill_and_restart("scheduler");
+    for kind in kinds {
+        actions.push(post(kind, "at a rate", json!({"rate_per_second": 15})).await);
+    }
+    let begun = |view: &Value| {
+        let of = |name: &str| view["counters"][name].as_i64().unwrap_or(0);
+        of("success") > 0 && of("waiting") > 0 || of("waiting") == 0 && of("targeted") == AGENTS
+    };
+    // the middle of an action of MIG's agents
+    investigator.ask_until(&format!("/v1/actions/{}", actions[4]), begun).await;
     house.kill_and_restart("agent-gateway");
+    house.kill_and_restart("scheduler");
     house.kill_and_restart("investigation-api");
-    for id in [at_once, in_waves, at_a_rate] {
+    for id in &actions {
         let over = |view: &Value| view["status"] == "completed";
         let view = investigator.ask_until(&format!("/v1/actions/{id}"), over).await;
         let of = |name: &str| view["counters"][name].as_i64().unwrap();
         assert_eq!(of("targeted"), AGENTS, "{view}");
         assert_eq!(of("success") + of("failed") + of("timeout"), AGENTS, "{view}");
     }
-    let (line, sound) = fleet.join_next().await.unwrap().unwrap().unwrap();
-    assert!(sound, "{line:#}");
-    assert_eq!(line["accepted"], 3 * AGENTS, "{line:#}");
-    assert!(
-        line["refused"].as_i64() > Some(0) && line["duplicates"].as_i64() > Some(0),
-        "{line:#}"
-    );
+    while let Some(ended) = fleets.join_next().await {
+        let (line, sound) = ended.unwrap().unwrap();
+        assert!(sound, "{line:#}");
+        let of = |name: &str| line[name].as_i64().unwrap();
+        let answered = if line["kind"] == "writ" { 3 } else { 2 } * AGENTS;
+        let answered = if line["kind"] == "runbook" { AGENTS } else { answered };
+        assert_eq!(of("answered"), answered, "{line:#}");
+        assert!(of("lies") > 0 && of("answers") > answered + of("lies"), "{line:#}");
+    }
+}
+
+/// Lets a fleet work until all actions are over.
+fn fleet(
+    house: &House,
+    kind: &str,
+    more: &[&str],
+) -> impl Future<Output = anyhow::Result<(Value, bool)>> + use<> {
+    let key = house.path(&format!("{kind}.apikey"));
+    std::fs::write(&key, house.var("WRIT_ADMIN_APIKEY")).unwrap();
+    let (agents, actions) = (AGENTS.to_string(), ACTIONS.to_string());
+    let words = ["--kind", kind, "--label", kind, "--server", house.var("WRIT_URL")];
+    let key = ["--apikey-file", key.to_str().unwrap()];
+    let natures = ["--slow", "0.1", "--duplicate", "0.1", "--lying", "0.1", "--failing", "0.05"];
+    let patient = ["--offline", "0", "--crashing", "0", "--every", "1"];
+    let end = ["--agents", &agents, "--actions", &actions];
+    let words = words.iter().chain(&key).chain(more).chain(&natures).chain(&patient).chain(&end);
+    let words: Vec<String> = words.map(|word| (*word).to_owned()).collect();
+    async move {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        agent::simulation::simulate(&words).await
+    }
+}
+
+async fn online(investigator: &Investigator, kind: &str) {
+    let target = format!("tags->>'fleet'='{kind}' AND status='online'");
+    let preview = json!({ "target": target }).to_string();
+    let deadline = Instant::now() + Duration::from_secs(90);
+    while investigator.ask(Method::POST, "/v1/actions/preview", Some(&preview)).await["count"]
+        != AGENTS
+    {
+        assert!(Instant::now() < deadline, "no fleet of {kind}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }

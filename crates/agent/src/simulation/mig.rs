@@ -1,0 +1,299 @@
+//! The language of MIG's agents: commands and results over AMQP, heartbeats over HTTP or AMQP (specs/mig/scheduler-agent.md).
+
+use super::broker::Broker;
+use super::config::{Cli, Heartbeats};
+use super::dialect::{Answer, Dialect, Door, Given, Newcomer, Verdict};
+use super::nature::{Nature, dice};
+use super::say;
+use super::writ::clients;
+use crate::client::Client;
+use anyhow::Context as _;
+use rand::Rng;
+use rand::distr::Alphanumeric;
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::Value;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use types::{ActionId, Clock, Environment, RunId};
+use uuid::Uuid;
+
+/// How many agents share a queue.
+const PER_QUEUE: u32 = 5_000;
+/// How many queues there are at most.
+const QUEUES: u32 = 16;
+const VERSION: &str = "20190913-0.9e7e4f52.dev";
+/// A second process of a machine has a number so much higher.
+const TWIN: i64 = 40_000;
+/// What no agent has answered yet is kept by a machine for so many commands.
+const KEPT: usize = 1_000;
+
+/// Speaks for agents of MIG.
+pub(super) struct Mig {
+    client: Client,
+    broker: Broker,
+    label: String,
+    seed: u64,
+    heartbeats: Heartbeats,
+    /// How long heartbeats and results may lie in a queue, in milliseconds.
+    expiration: String,
+    machines: Mutex<HashMap<String, Arc<Machine>>>,
+    /// The actions as they came, to be given back; each is read once.
+    actions: Mutex<HashMap<ActionId, Arc<Document>>>,
+}
+
+/// Is a machine with its agent.
+pub(super) struct Machine {
+    number: u32,
+    name: String,
+    queueloc: String,
+    pid: AtomicI64,
+    /// Whether two agents run on it.
+    twins: bool,
+    beats: AtomicU32,
+    refreshed: OffsetDateTime,
+    /// As whom it was asked, by command.
+    asked: Mutex<HashMap<RunId, Addressee>>,
+    door: Mutex<Option<Door>>,
+}
+
+struct Document {
+    text: String,
+    operations: usize,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Addressee {
+    id: i64,
+    pid: i64,
+}
+
+/// Is as much of a command as tells whose it is.
+#[derive(Deserialize)]
+struct Head {
+    id: u64,
+    action: Numbered,
+    agent: Addressee,
+}
+
+#[derive(Deserialize)]
+struct Numbered {
+    id: ActionId,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Mig {
+    pub(super) async fn connect(cli: &Cli) -> anyhow::Result<Self> {
+        let url = cli.amqp_url.as_deref().context("no --amqp-url")?;
+        let count = (cli.agents / PER_QUEUE + 1).min(QUEUES);
+        let queues = (0..count).map(|at| format!("mig.agt.fleet.{}.{at}", cli.label)).collect();
+        let label = Sha256::digest(cli.label.as_bytes());
+        let label = label.first_chunk();
+        let expiration = Duration::from_secs_f64(cli.every * 10.0).max(Duration::from_mins(10));
+        Ok(Self {
+            client: clients(cli)?.0,
+            broker: Broker::connect(url, queues).await?,
+            label: cli.label.clone(),
+            seed: cli.seed ^ label.map_or(0, |bytes| u64::from_le_bytes(*bytes)),
+            heartbeats: cli.heartbeats,
+            expiration: expiration.as_millis().to_string(),
+            machines: Mutex::default(),
+            actions: Mutex::default(),
+        })
+    }
+
+    async fn beat(&self, machine: &Machine) -> anyhow::Result<()> {
+        let over_amqp = match self.heartbeats {
+            Heartbeats::Http => false,
+            Heartbeats::Amqp => true,
+            Heartbeats::Mixed => machine.number.is_multiple_of(2),
+        };
+        let now = Clock::system().now();
+        let heartbeat = machine.heartbeat(&self.label, over_amqp, now)?;
+        if over_amqp {
+            self.publish(machine, "mig.agt.heartbeats", &heartbeat, now).await
+        } else {
+            Ok(self.client.beat(heartbeat).await?)
+        }
+    }
+
+    async fn publish(
+        &self,
+        machine: &Machine,
+        key: &str,
+        body: &str,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<()> {
+        let now = now.unix_timestamp().try_into()?;
+        self.broker.publish(machine.number, key, body.as_bytes(), &self.expiration, now).await
+    }
+
+    /// Brings a command to whoever gives its agent turns; one that is never heard again does not take it.
+    fn bring(&self, key: &str, body: &[u8]) {
+        let queueloc = key.strip_prefix("mig.agt.").unwrap_or(key);
+        let Some(machine) = locked(&self.machines).get(queueloc).cloned() else { return };
+        let given = match self.read(&machine, body) {
+            Ok(given) => given,
+            Err(error) => return say(&format!("a command for {queueloc} is broken: {error:#}")),
+        };
+        if let Some(door) = &*locked(&machine.door) {
+            // who does not listen any more does not want it
+            let _gone = door.to.send((door.at, given));
+        }
+    }
+
+    fn read(&self, machine: &Machine, body: &[u8]) -> anyhow::Result<Given> {
+        let head: Head = serde_json::from_slice(body)?;
+        let run = RunId(Uuid::from_u128(head.id.into()));
+        let action = head.action.id;
+        let operations = self.document(action, body)?.operations;
+        let mut asked = locked(&machine.asked);
+        if asked.len() >= KEPT {
+            asked.clear();
+        }
+        asked.insert(run, head.agent);
+        Ok(Given { run, action: Some(action), operations })
+    }
+
+    fn document(&self, action: ActionId, body: &[u8]) -> anyhow::Result<Arc<Document>> {
+        if let Some(document) = locked(&self.actions).get(&action) {
+            return Ok(Arc::clone(document));
+        }
+        let mut command: Value = serde_json::from_slice(body)?;
+        let whole = command.get_mut("action").map(Value::take).unwrap_or_default();
+        let operations = whole.get("operations").and_then(Value::as_array).map_or(0, Vec::len);
+        let document = Arc::new(Document { text: whole.to_string(), operations });
+        locked(&self.actions).insert(action, Arc::clone(&document));
+        Ok(document)
+    }
+
+    /// Writes an answer: the command as it came, with results. What was never asked is answered as if it had been.
+    fn result(&self, machine: &Machine, answer: &Answer) -> anyhow::Result<String> {
+        let given = answer.given;
+        let action = given.action.context("a command without an action")?;
+        let document = locked(&self.actions).get(&action).cloned().context("an unknown action")?;
+        let own = Addressee { id: 0, pid: machine.pid.load(Ordering::Relaxed) };
+        let asked = locked(&machine.asked).get(&given.run).copied().unwrap_or(own);
+        let command = given.run.0.as_u128();
+        let agent = json!({"id": asked.id, "name": machine.name, "queueloc": machine.queueloc, "mode": "daemon",
+            "version": VERSION, "pid": asked.pid, "environment": environment(), "status": "online"});
+        let results = serde_json::to_string(&answer.results)?;
+        Ok(format!(
+            "{{\"id\":{command},\"action\":{},\"agent\":{agent},\"status\":\"{}\",\"results\":{results},\
+             \"starttime\":\"{}\",\"finishtime\":\"0001-01-01T00:00:00Z\"}}",
+            document.text,
+            answer.status.name(),
+            Clock::system().now().format(&Rfc3339)?,
+        ))
+    }
+}
+
+impl Machine {
+    fn heartbeat(
+        &self,
+        label: &str,
+        over_amqp: bool,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<String> {
+        let beat = self.beats.fetch_add(1, Ordering::Relaxed);
+        let twin = if self.twins && !beat.is_multiple_of(2) { TWIN } else { 0 };
+        let pid = self.pid.load(Ordering::Relaxed) + twin;
+        let (now, refreshed) = (now.format(&Rfc3339)?, self.refreshed.format(&Rfc3339)?);
+        let heartbeat = if over_amqp {
+            json!({"name": self.name, "queueloc": self.queueloc, "mode": "daemon", "version": VERSION, "pid": pid,
+                "starttime": now, "destructiontime": "0001-01-01T00:00:00Z", "heartbeatts": now, "refreshts": refreshed,
+                "environment": environment(), "tags": {"fleet": label}})
+        } else {
+            let Environment { init, ident, os, arch, publicip, addresses, modules, .. } =
+                environment();
+            json!({"name": self.name, "queueLoc": self.queueloc, "mode": "daemon", "version": VERSION, "pid": pid,
+                "startTime": now, "refreshTime": refreshed, "tags": [{"name": "fleet", "value": label}],
+                "environment": {"init": init, "ident": ident, "os": os, "arch": arch, "isProxied": false, "proxy": "",
+                    "addresses": addresses, "publicIP": publicip, "modules": modules}})
+        };
+        Ok(heartbeat.to_string())
+    }
+}
+
+fn environment() -> Environment {
+    Environment {
+        init: "systemd".into(),
+        ident: "Debian 12 bookworm".into(),
+        os: "linux".into(),
+        arch: "amd64".into(),
+        publicip: "192.0.2.2".into(),
+        addresses: vec!["192.0.2.2/24".into()],
+        modules: vec!["file".into(), "ping".into()],
+        ..Environment::default()
+    }
+}
+
+impl Dialect for Mig {
+    type Identity = Arc<Machine>;
+    const KIND: &'static str = "mig";
+
+    async fn enrol(&self, newcomer: Newcomer<'_>) -> anyhow::Result<Arc<Machine>> {
+        let Newcomer { number, name, nature } = newcomer;
+        // the same seed and label, the same machines: a fleet that is started again is the same
+        let id: String =
+            dice(number, self.seed, 1).sample_iter(Alphanumeric).take(88).map(char::from).collect();
+        let machine = Arc::new(Machine {
+            number,
+            name: name.to_owned(),
+            queueloc: format!("linux.{id}"),
+            pid: AtomicI64::new(1_000 + i64::from(number % 20_000)),
+            twins: nature == Nature::Duplicate,
+            beats: AtomicU32::new(0),
+            refreshed: Clock::system().now(),
+            asked: Mutex::default(),
+            door: Mutex::default(),
+        });
+        self.broker.bind(number, &format!("mig.agt.{}", machine.queueloc)).await?;
+        self.beat(&machine).await?;
+        locked(&self.machines).insert(machine.queueloc.clone(), Arc::clone(&machine));
+        Ok(machine)
+    }
+
+    async fn poll(&self, machine: &Arc<Machine>, _: Duration) -> anyhow::Result<Vec<Given>> {
+        self.beat(machine).await?;
+        Ok(vec![])
+    }
+
+    async fn answer(
+        &self,
+        machine: &Arc<Machine>,
+        answers: &[Answer],
+    ) -> anyhow::Result<Vec<Verdict>> {
+        for answer in answers {
+            let body = self.result(machine, answer)?;
+            self.publish(machine, "mig.agt.results", &body, Clock::system().now()).await?;
+        }
+        Ok(vec![Verdict::Untold; answers.len()])
+    }
+
+    fn expect(&self, machine: &Arc<Machine>, door: Door) {
+        *locked(&machine.door) = Some(door);
+    }
+
+    fn restart(&self, machine: &Arc<Machine>) {
+        machine.pid.fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn attend(&self) {
+        self.broker.read(|key, body| self.bring(key, body)).await;
+    }
+
+    async fn leave(&self) {
+        if let Err(error) = self.broker.remove().await {
+            say(&format!("the fleet's queues stay on the broker: {error:#}"));
+        }
+    }
+}
