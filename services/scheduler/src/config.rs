@@ -41,6 +41,18 @@ pub struct Config {
     /// How many runs of steps one execution may have
     #[arg(long, value_name = "COUNT", default_value = "10000", value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     pub step_limit: i64,
+    /// Whether callers of SOARCA's paths must say who they are; `off` is for SOARCA's own tools
+    #[arg(long, env = "WRIT_MANUAL_AUTH", value_name = "ON|OFF", default_value = "on")]
+    pub manual_auth: Switch,
+}
+
+/// Is on or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
 }
 
 fn seconds(
