@@ -16,7 +16,7 @@ pub use run::{
     ActionCommand, Cancel, Copy, Follow, Results, Run, Show, ShowAction, Status, Steer, Wait,
 };
 pub use search::{Agents, Filter, Search, Subject};
-pub use step::{Step, StepFilter};
+pub use step::{SignStep, Step, StepFilter};
 
 use crate::output::Format;
 use clap::{Args, Parser, Subcommand};

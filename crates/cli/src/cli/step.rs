@@ -39,6 +39,8 @@ pub enum Step {
         /// The text.
         text: String,
     },
+    /// Sign the action that one asks signatures for, and answer with them.
+    Sign(SignStep),
     /// Answer one: it is done, unless `--failure` says that it is not.
     Answer {
         /// Its id.
@@ -53,6 +55,29 @@ pub enum Step {
         #[command(flatten)]
         output: Output,
     },
+}
+
+/// Holds the arguments of `step sign`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "An action that needs two signers: the first one signs with --print and hands the line to the second, \
+    who gives it with --with."
+)]
+pub struct SignStep {
+    /// The step's id.
+    pub id: StepRunId,
+    /// Print the signature and answer nothing: another signer is still to come.
+    #[arg(long)]
+    pub print: bool,
+    /// A signature that another investigator has printed; may be repeated.
+    #[arg(long, value_name = "SIGNATURE", conflicts_with = "print")]
+    pub with: Vec<String>,
+    /// Sign it without asking, however many agents it is for.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// How data is written.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// Says which steps are listed.

@@ -110,7 +110,7 @@ async fn commands(api: &Api, id: &str) -> Result<Vec<Item<CommandView>>, Failure
 }
 
 /// Gives what people write of an action, in the order in which they do.
-fn written(action: &Action) -> Value {
+pub(super) fn written(action: &Action) -> Value {
     let mut value = json!({"name": action.name, "target": action.target});
     if let Value::Object(members) = &mut value {
         for (name, words) in [("description", &action.description), ("threat", &action.threat)] {
@@ -124,7 +124,7 @@ fn written(action: &Action) -> Value {
     value
 }
 
-fn pretty(value: &Value) -> Result<String, Failure> {
+pub(super) fn pretty(value: &Value) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).because(|| "cannot write JSON".into())
 }
 

@@ -15,6 +15,7 @@ mod playbook;
 mod plugin;
 mod run;
 mod search;
+mod sign_step;
 mod step;
 
 use crate::cli::{Cli, Command};

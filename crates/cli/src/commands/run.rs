@@ -93,7 +93,12 @@ fn draft(context: &Context, args: &Run) -> Result<Action, Failure> {
 }
 
 /// Asks the server whom the target reaches, and the user whether that is meant.
-async fn confirm(context: &Context, api: &Api, action: &Action, yes: bool) -> Result<(), Failure> {
+pub(super) async fn confirm(
+    context: &Context,
+    api: &Api,
+    action: &Action,
+    yes: bool,
+) -> Result<(), Failure> {
     let request = PreviewRequest { target: action.target.clone() };
     let call = Call::post(&["v1", "actions", "preview"]).json(&request)?;
     let preview: Preview = api.send_patiently(&call).await?.json()?;

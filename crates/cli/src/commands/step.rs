@@ -1,5 +1,6 @@
 //! `writ step`.
 
+use super::sign_step;
 use crate::cli::{Step, StepFilter};
 use crate::context::Context;
 use crate::exit::{Because, Exit, Failure};
@@ -42,6 +43,7 @@ pub(super) async fn run(context: &Context, args: Step) -> Result<Exit, Failure> 
             post(&api, id, "comments", &StepComment { text }).await?;
             context.screen.note("added");
         }
+        Step::Sign(args) => return sign_step::run(context, &api, &args).await,
         Step::Answer { id, value, failure, output } => {
             let outcome = if failure { ManualOutcome::Failure } else { ManualOutcome::Success };
             let variables = value
@@ -56,7 +58,7 @@ pub(super) async fn run(context: &Context, args: Step) -> Result<Exit, Failure> 
     Ok(Exit::Ok)
 }
 
-async fn post(
+pub(super) async fn post(
     api: &Api,
     id: StepRunId,
     what: &str,

@@ -1,8 +1,11 @@
 //! Manual steps.
 
-use crate::support::documents::json_of;
+use crate::support::documents::{json_of, now, preview};
 use crate::support::{Answer, Request, Server, Writ};
 use serde_json::{Value, json};
+use signing::action::signed_string;
+use signing::{KeySet, Policy};
+use types::Action;
 
 const ID: &str = "0198a000-0000-7000-8000-0000000000f1";
 
@@ -66,4 +69,59 @@ fn steps_are_listed_and_answered() {
     assert!(writ.run(&["step", "show", ID]).ends(0).stdout.contains("\"pending\""));
     writ.run(&["step", "answer", "nonsense"]).ends(1);
     writ.run(&["step", "answer", ID, "-v", "novalue"]).ends(1);
+}
+
+/// Serves one step that asks for the signatures of an action over `agents` agents.
+fn signing_server(agents: i64) -> Server {
+    let action = json!({"name": "hunt\u{1b}[2J", "target": "status='online'", "syntaxversion": 2,
+        "validfrom": "2026-12-01T09:30:00Z", "expireafter": "2026-12-01T10:30:00Z",
+        "operations": [{"module": "file", "parameters": {"z": 1, "a": "<ü>"}}]});
+    let mut asks = step("pending");
+    asks["commands"] = json!([{"type": "manual", "command": action.to_string()}]);
+    asks["out_args"] = json!([{"name": "__writ_signatures__", "type": "string"}]);
+    Server::start(move |request| match request.line().rsplit('/').next() {
+        Some("preview") => json_of(200, &preview(agents)),
+        Some("answer") => json_of(200, &step("answered")),
+        Some(ID) => json_of(200, &asks),
+        _ => json_of(200, &step("pending")),
+    })
+}
+
+#[test]
+fn a_prepared_action_is_signed_and_answered() {
+    let server = signing_server(1);
+    let writ = Writ::with_key(&server);
+    let first = writ.run(&["step", "sign", ID, "--print"]).ends(0);
+    let line = first.stdout.trim();
+    assert!(server.asked(&format!("POST /v1/steps/{ID}/answer")).is_empty());
+    assert!(first.stderr.contains("\"target\": \"status='online'\""), "{}", first.stderr);
+    assert!(!first.stderr.contains('\u{1b}'), "{}", first.stderr);
+
+    writ.run(&["step", "sign", ID, "--with", "another"]).ends(0);
+    let answer = server.asked(&format!("POST /v1/steps/{ID}/answer"))[0].json();
+    let given = answer["variables"]["__writ_signatures__"].as_str().unwrap();
+    let (another, own) = given.split_once(' ').unwrap();
+    assert_eq!((answer["outcome"].as_str(), another), (Some("success"), "another"));
+    let shown: Value =
+        serde_json::from_str(&writ.run(&["step", "show", ID]).ends(0).stdout).unwrap();
+    let action = shown["commands"][0]["command"].as_str().unwrap();
+    let action = Action::parse(action.as_bytes()).unwrap();
+    let keys: KeySet = [writ.public()].into_iter().collect();
+    for signature in [line, own] {
+        keys.verify(signature, signed_string(&action).as_bytes(), now(), &Policy::default())
+            .unwrap();
+    }
+}
+
+#[test]
+fn what_reaches_many_or_asks_for_no_signature_is_not_signed() {
+    let server = signing_server(2);
+    let writ = Writ::with_key(&server);
+    let ran = writ.run(&["step", "sign", ID]).ends(1);
+    assert!(ran.stderr.contains("it reaches 2 agents"), "{}", ran.stderr);
+    writ.run(&["step", "sign", ID, "--yes"]).ends(0);
+    assert_eq!(server.asked(&format!("POST /v1/steps/{ID}/answer")).len(), 1);
+    let other = ID.replace("f1", "f2");
+    let ran = writ.run(&["step", "sign", &other]).ends(1);
+    assert!(ran.stderr.contains("asks for no signature"), "{}", ran.stderr);
 }

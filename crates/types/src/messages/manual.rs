@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+/// Names the variable in which the signatures of a prepared action come: several are separated by spaces.
+pub const SIGNATURES: &str = "__writ_signatures__";
+
 /// A playbook reached a step that people are to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ManualRequested {

@@ -13,7 +13,7 @@ agent-gateway: [agent-gateway.commands]
 investigation-api: [investigation-api.runs]
 loader-manifest: [loader-manifest.signers]
 manual-interaction: [manual-interaction.steps]
-scheduler: [scheduler.actions, scheduler.commands]
+scheduler: [scheduler.actions, scheduler.commands, scheduler.manual]
 {{- end }}
 
 {{- define "writ.name" -}}

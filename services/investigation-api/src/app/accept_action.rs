@@ -6,6 +6,7 @@ use crate::domain::order::{Order, judge};
 use crate::error::Error;
 use crate::store::actions::{ActionRow, action_by_digest, action_insert};
 use crate::store::audit::audit_append;
+use store::Conn;
 use time::OffsetDateTime;
 use types::messages::ActionAccepted;
 use types::{Action, ActionId, Dispatch, InvestigatorId};
@@ -53,41 +54,23 @@ impl App {
     ) -> Result<Accepted, Error> {
         let now = self.clock.now();
         let order = judge(document, &self.replica.current(), now)?;
-        if reach == Reach::Must && order.action.validfrom <= now {
+        if reach == Reach::Must {
             self.check_reach(&order, now).await?;
         }
+        let post = Post { document, dispatch: dispatch.as_ref(), posted_by, actor };
         let (id, new) = self
             .store
             .tx(async |conn| -> Result<(ActionId, bool), Error> {
-                let Some(row) =
-                    action_insert(conn, &order, document, dispatch.as_ref(), posted_by, now)
-                        .await?
-                else {
-                    let there = action_by_digest(conn, &order.digest).await?;
-                    let there = there.ok_or(Error::NotYet("the same action is being accepted"))?;
-                    same_dispatch(&there, dispatch.as_ref())?;
-                    return Ok((ActionId(there.id), false));
-                };
-                let id = ActionId(row.id);
-                let event = ActionAccepted {
-                    id,
-                    document: document.into(),
-                    posted_by,
-                    at: now,
-                    dispatch: dispatch.clone(),
-                    execution_id: None,
-                    step: None,
-                };
-                self.bus.put(conn, now, &event).await?;
-                let entry = Entry::done(
-                    now,
-                    actor,
-                    "action.accepted",
-                    format!("action {id}"),
-                    &order.action.name,
-                );
-                audit_append(conn, &[entry]).await?;
-                Ok((id, true))
+                match keep_order(conn, &order, &post, now).await? {
+                    Kept::New(event) => {
+                        self.bus.put(conn, now, &event).await?;
+                        Ok((event.id, true))
+                    }
+                    Kept::There(there) => {
+                        same_dispatch(&there, dispatch.as_ref())?;
+                        Ok((ActionId(there.id), false))
+                    }
+                }
             })
             .await?;
         self.bus.wake();
@@ -99,7 +82,15 @@ impl App {
     }
 
     /// Refuses an order that no agent would get, or with a module that no agent has; not one that is there already.
-    async fn check_reach(&self, order: &Order, now: OffsetDateTime) -> Result<(), Error> {
+    /// One that starts later is not judged: who is there then is not known now.
+    pub(super) async fn check_reach(
+        &self,
+        order: &Order,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        if order.action.validfrom > now {
+            return Ok(());
+        }
         let operations: Vec<_> = order
             .action
             .operations
@@ -130,6 +121,51 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// Is how an order came.
+pub(super) struct Post<'a> {
+    /// The document, byte for byte.
+    pub(super) document: &'a str,
+    pub(super) dispatch: Option<&'a Dispatch>,
+    pub(super) posted_by: InvestigatorId,
+    pub(super) actor: &'a Actor,
+}
+
+/// Says whether an order is new.
+pub(super) enum Kept {
+    /// It is, and this is to be told.
+    New(ActionAccepted),
+    /// The same order was there.
+    There(ActionRow),
+}
+
+/// Keeps an order, once.
+pub(super) async fn keep_order(
+    conn: &mut Conn,
+    order: &Order,
+    post: &Post<'_>,
+    now: OffsetDateTime,
+) -> Result<Kept, Error> {
+    let Post { document, dispatch, posted_by, actor } = *post;
+    let Some(row) = action_insert(conn, order, document, dispatch, posted_by, now).await? else {
+        let there = action_by_digest(conn, &order.digest).await?;
+        let there = there.ok_or(Error::NotYet("the same action is being accepted"))?;
+        return Ok(Kept::There(there));
+    };
+    let id = ActionId(row.id);
+    let entry =
+        Entry::done(now, actor, "action.accepted", format!("action {id}"), &order.action.name);
+    audit_append(conn, &[entry]).await?;
+    Ok(Kept::New(ActionAccepted {
+        id,
+        document: document.into(),
+        posted_by,
+        at: now,
+        dispatch: dispatch.cloned(),
+        execution_id: None,
+        step: None,
+    }))
 }
 
 /// Refuses to take an action that is there already as one that is to be given out in another way. Without a dispatch,

@@ -15,6 +15,7 @@ mod search;
 mod show_actions;
 mod show_commands;
 mod steer_action;
+mod take_proposal;
 mod tell_investigators;
 mod verify_audit;
 mod watch_actions;

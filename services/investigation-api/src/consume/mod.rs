@@ -3,6 +3,7 @@
 mod audit;
 mod investigators;
 mod loaders;
+mod proposals;
 mod replicas;
 mod runs;
 mod watchers;
@@ -11,8 +12,9 @@ use crate::InvestigationApi;
 use messaging::{Queue, Subscription};
 use types::Message;
 use types::messages::{
-    ActionChanged, AuditNoted, CommandDelivered, CommandIssued, CommandPlanned, CommandReturned,
-    CommandWithdrawn, InvestigatorChanged, LoaderChanged, ManifestChanged, ReplicaRequested,
+    ActionChanged, ActionProposed, AuditNoted, CommandDelivered, CommandIssued, CommandPlanned,
+    CommandReturned, CommandWithdrawn, InvestigatorChanged, LoaderChanged, ManifestChanged,
+    ReplicaRequested,
 };
 
 pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
@@ -29,6 +31,12 @@ pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
                 CommandReturned::KIND,
             ],
             handle: |service, batch| Box::pin(runs::handle(service, batch)),
+            connected: None,
+        },
+        Subscription {
+            queue: Queue::Stream("proposals"),
+            kinds: &[ActionProposed::KIND],
+            handle: |service, batch| Box::pin(proposals::handle(service, batch)),
             connected: None,
         },
         fleet::subscription(),

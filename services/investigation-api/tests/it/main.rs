@@ -29,6 +29,8 @@ mod permissions;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod proposals;
+#[cfg(test)]
 mod refuse;
 #[cfg(test)]
 mod rows;

@@ -82,6 +82,23 @@ impl Process {
         self.vhost.publish("another", self.now, message).await;
     }
 
+    /// Publishes a message as it is, under this id.
+    pub(crate) async fn publish_raw(&self, kind: &str, id: Uuid, body: &[u8]) {
+        self.vhost.publish_raw(kind, id, body).await;
+    }
+
+    /// Puts another investigator in place.
+    pub(crate) async fn add(
+        &self,
+        id: i64,
+        name: &str,
+        status: InvestigatorStatus,
+        permissions: i64,
+    ) {
+        self.know(InvestigatorChanged { permissions, ..investigator(id, name, status, self.now) })
+            .await;
+    }
+
     pub(crate) async fn count(&self, table: &str) -> i64 {
         #[derive(QueryableByName)]
         struct Count {

@@ -16,14 +16,14 @@ const AT_ONCE: i64 = 200;
 
 static PENDING: LazyLock<Gauge<i64>> = LazyLock::new(|| {
     global::meter("manual-interaction")
-        .i64_gauge("manual.steps.pending")
+        .i64_gauge("writ.manual.steps.pending")
         .with_description("Manual steps that wait for people")
         .build()
 });
 
 static NOTIFICATIONS: LazyLock<Gauge<i64>> = LazyLock::new(|| {
     global::meter("manual-interaction")
-        .i64_gauge("manual.notifications")
+        .i64_gauge("writ.manual.notifications")
         .with_description("Notifications that wait, or that could not be delivered for 24 hours")
         .build()
 });

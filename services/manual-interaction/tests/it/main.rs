@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod notify;
 #[cfg(test)]
 mod page;

@@ -33,7 +33,7 @@ fn text(output: &Output) -> String {
 }
 
 /// Reads the log up to the line that says where the process serves.
-fn serving(child: &mut Child) -> Value {
+pub(crate) fn serving(child: &mut Child) -> Value {
     let lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
     let mut said = String::new();
     for line in lines {
@@ -65,7 +65,8 @@ async fn a_process_serves_until_sigterm_and_ends_well() {
 
     until(PATIENCE, async || {
         let metrics = get(&admin, "/metrics").await.text().await.unwrap();
-        metrics.contains("manual_steps_pending") && metrics.contains("manual_notifications")
+        metrics.contains("writ_manual_steps_pending")
+            && metrics.contains("writ_manual_notifications")
     })
     .await;
 

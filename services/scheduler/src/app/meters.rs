@@ -16,8 +16,8 @@ pub(super) struct Meters {
 impl Meters {
     pub(super) fn new() -> Self {
         let meter = global::meter("scheduler");
-        let executions = meter.i64_gauge("playbook.executions");
-        let waiting = meter.i64_gauge("playbook.steps.waiting");
+        let executions = meter.i64_gauge("writ.playbook.executions");
+        let waiting = meter.i64_gauge("writ.playbook.steps.waiting");
         Self {
             executions: executions
                 .with_description("Executions that are not over, by state")

@@ -14,6 +14,7 @@ mod launch_run;
 mod meters;
 mod publish_runs;
 mod record_results;
+mod retain;
 mod run_meters;
 mod show_executions;
 mod sign_action;
@@ -32,7 +33,7 @@ use crate::config::{Config, Switch};
 use crate::domain::machine::Limits;
 use auth::Replica;
 use messaging::Bus;
-use service::{Parts, Tasks};
+use service::{Parts, Shutdown, Tasks};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::Store;
@@ -48,6 +49,7 @@ pub struct App {
     pub(crate) replica: Replica,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
+    shutdown: Shutdown,
     pub(crate) config: Config,
     /// When this process began.
     pub(crate) started: OffsetDateTime,
@@ -68,7 +70,7 @@ pub struct App {
 
 impl App {
     pub(crate) fn new(parts: Parts, config: Config) -> Self {
-        let Parts { store, bus, replica, clock, tasks, .. } = parts;
+        let Parts { store, bus, replica, clock, tasks, shutdown, .. } = parts;
         Self {
             started: clock.now(),
             store,
@@ -76,6 +78,7 @@ impl App {
             replica,
             clock,
             tasks,
+            shutdown,
             due: Notify::new(),
             held: Notify::new(),
             steps: Notify::new(),

@@ -11,13 +11,11 @@ use crate::error::Error;
 use serde_json::{Map, Value};
 use store::Conn;
 use time::{Duration, OffsetDateTime};
-use types::messages::manual::{CacaoVariable, ManualCommand};
+use types::messages::manual::{CacaoVariable, ManualCommand, SIGNATURES};
 use types::messages::{ActionAccepted, ActionRefused, ManualRequested};
 use types::{Action, Envelope, ExecutionId, StepRunId};
 use uuid::Uuid;
 
-/// Is the variable in which the signatures come.
-const SIGNATURES: &str = "__writ_signatures__";
 /// How long an action is valid when its step has no time-out: for signing and for running.
 const VALID: Duration = Duration::hours(24);
 
@@ -51,8 +49,9 @@ impl App {
                 kind: "manual".into(),
                 command: document.clone(),
                 description: format!(
-                    "Read this action. If it is to run on the fleet, sign it with `writ sign` or `mig-action-generator` and \
-                     give each signature, as in pgpsignatures, in {SIGNATURES}; several are separated by spaces."
+                    "Read this action. If it is to run on the fleet, `writ step sign {step}` signs it and gives the answer; \
+                     whoever signs by other means gives each signature, as in pgpsignatures, in {SIGNATURES}, several \
+                     separated by spaces."
                 ),
                 ..ManualCommand::default()
             }],
@@ -102,23 +101,21 @@ impl App {
             .map_err(|error| format!("the action cannot be written: {error}"))
     }
 
-    /// Links an accepted action with the step that proposed it; when nobody waits for it any more, it is cancelled.
+    /// Links an accepted action with the step that proposed it; tells whether it is wanted still.
     pub(super) async fn link_action(
         &self,
         conn: &mut Conn,
         accepted: &ActionAccepted,
         now: OffsetDateTime,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let (Some(execution), Some(step)) = (accepted.execution_id, accepted.step) else {
-            return Ok(());
+            return Ok(true);
         };
-        let Some(mut held) = self.hold(conn, execution.0).await? else { return Ok(()) };
-        if let Some(run) = held.execution.open_mut(step.0) {
-            run.action_id = Some(accepted.id.0);
-            return self.carry_out(conn, held, vec![], now).await;
-        }
-        let why = "the playbook that proposed it goes on without it".to_owned();
-        self.cancel_action(conn, accepted.id, why, now).await
+        let Some(mut held) = self.hold(conn, execution.0).await? else { return Ok(true) };
+        let Some(run) = held.execution.open_mut(step.0) else { return Ok(false) };
+        run.action_id = Some(accepted.id.0);
+        self.carry_out(conn, held, vec![], now).await?;
+        Ok(true)
     }
 
     /// Takes note that investigation-api refused an action.

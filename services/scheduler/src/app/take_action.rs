@@ -64,13 +64,19 @@ impl App {
                     };
                     let ActionAccepted { id, document, .. } = &event.data;
                     let made = run_insert(conn, *id, document, &order, refused, now).await?;
+                    let new = made.is_some();
                     if let Some(trace) = accepted.trace.as_deref().filter(|_| made.is_some()) {
                         run_keep_trace(conn, *id, trace).await?;
                     }
                     if let Some(run) = made.filter(|_| refused.is_some()) {
                         self.bus.put(conn, now, &run.changed(now)).await?;
                     }
-                    self.link_action(conn, &event.data, now).await?;
+                    let wanted = self.link_action(conn, &event.data, now).await?;
+                    // what is not new was posted by hand, and is wanted by whoever did
+                    if new && !wanted {
+                        let why = "the playbook that proposed it goes on without it".to_owned();
+                        self.cancel_action(conn, *id, why, now).await?;
+                    }
                 }
                 Ok(())
             })

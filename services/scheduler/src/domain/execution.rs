@@ -1,9 +1,10 @@
 //! Where one run of a playbook is: its variables and the runs of its steps.
 
-use super::variable::Variables;
+use super::variable::{Variable, Variables};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
+use types::cacao::VariableType;
 use uuid::Uuid;
 
 /// Says where an execution is.
@@ -197,7 +198,7 @@ impl Execution {
             },
             None => &mut self.variables,
         };
-        let variable = variables.entry(name.to_owned()).or_default();
+        let variable = variables.entry(name.to_owned()).or_insert_with(|| undeclared(name));
         if variable.constant {
             return Err(format!("{name} is a constant, which nothing can change"));
         }
@@ -217,4 +218,11 @@ impl Execution {
         })
         .min()
     }
+}
+
+/// Is a variable that a step makes and no playbook declares; what a fleet step counts compares as a number.
+fn undeclared(name: &str) -> Variable {
+    let counts = name.starts_with("__writ_") && name != "__writ_found_agents__";
+    let kind = if counts { VariableType::Integer } else { VariableType::String };
+    Variable { kind, ..Variable::default() }
 }

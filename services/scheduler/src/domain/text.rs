@@ -3,8 +3,9 @@
 //! SOARCA pastes values as they are (specs/soarca/cacao.md §4), so a quote breaks a JSON body and a line break a header.
 //! Here a value never leaves the place it was put: it cannot end a JSON string, a path segment, a header or a shell word.
 
-use super::variable::{Variable, Variables};
+use super::variable::{Variable, Variables, is_literal};
 use std::fmt::Write;
+use types::cacao::VariableType;
 
 const SUFFIX: &str = ":value";
 
@@ -167,10 +168,8 @@ fn json_value(variable: &Variable, quoted: bool) -> String {
     }
     let literal = serde_json::from_str::<serde_json::Value>(value);
     let stands = match literal {
-        Ok(serde_json::Value::Object(_)) => {
-            variable.kind == super::variable::VariableType::Dictionary
-        }
-        Ok(serde_json::Value::Number(_) | serde_json::Value::Bool(_)) => variable.kind.is_literal(),
+        Ok(serde_json::Value::Object(_)) => variable.kind == VariableType::Dictionary,
+        Ok(serde_json::Value::Number(_) | serde_json::Value::Bool(_)) => is_literal(variable.kind),
         _ => false,
     };
     if stands { value.to_owned() } else { string }
@@ -191,7 +190,7 @@ pub(crate) fn shell(text: &str, scope: &Variables) -> Result<String, String> {
                 "the value of {name} has {c:?}; only letters, digits and _@%+=:,./- are put into a command"
             ));
         }
-        if value.starts_with('-') && !variable.kind.is_literal() {
+        if value.starts_with('-') && !is_literal(variable.kind) {
             return Err(format!("the value of {name} begins with '-', as an option does"));
         }
     }
@@ -229,7 +228,6 @@ pub(crate) fn target(text: &str, scope: &Variables) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::variable::VariableType;
     use proptest::prelude::*;
 
     fn scope(values: &[(&str, &str)]) -> Variables {

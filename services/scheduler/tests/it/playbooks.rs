@@ -51,7 +51,7 @@ async fn each_route_wants_its_own_permission() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_authentication_soarcas_paths_are_open_and_no_others() {
-    let house = House::new(&["--manual-auth", "off"]).await;
+    let house = House::new(&["--soarca-auth", "off", "--manual-auth", "off"]).await;
     let answer = house.client.get(house.url("/reporter/")).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, "[]"));
     let answer = house
@@ -65,6 +65,25 @@ async fn without_authentication_soarcas_paths_are_open_and_no_others() {
     assert_eq!(house.client.get(house.url("/v1/executions")).send().await.unwrap().status(), 401);
     let answer = house.client.get(house.url("/status/ping")).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, "pong"));
+    // pages of any origin read SOARCA's paths, and no others
+    for (method, path, status, allowed) in [
+        (Method::OPTIONS, "/trigger/playbook", 204, Some("*")),
+        (Method::OPTIONS, "/playbook/meta/", 204, Some("*")),
+        (Method::GET, "/reporter", 200, Some("*")),
+        (Method::GET, "/status/ping", 200, Some("*")),
+        (Method::OPTIONS, "/v1/executions", 404, None),
+    ] {
+        let request = house.client.request(method, house.url(path));
+        let request = request.header("origin", "https://roaster.example");
+        let answer = request.header("access-control-request-method", "POST").send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        assert_eq!(header("access-control-allow-origin"), allowed, "{path}");
+        if status == 204 {
+            let headers = header("access-control-allow-headers").unwrap();
+            assert!(headers.contains("Authorization"), "{headers}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

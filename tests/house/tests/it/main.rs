@@ -19,6 +19,10 @@ mod investigator;
 #[cfg(test)]
 mod kill_services;
 #[cfg(test)]
+mod pending;
+#[cfg(test)]
+mod playbook;
+#[cfg(test)]
 mod restore;
 #[cfg(test)]
 mod rights;

@@ -1,5 +1,6 @@
 //! CACAO v2.0 playbooks: what one is once it was read (specs/soarca/cacao.md §2, §3).
 
+mod commands;
 mod graph;
 mod read;
 mod steps;
