@@ -20,4 +20,6 @@ delete from messaging.outbox where kind in ('action.accepted.v1', 'action.steere
 -- Copies that are ahead of this backup take the owner's word again.
 update investigator set version = version + 1000000;
 update auth.investigator set version = version + 1000000;
+-- Numbers that were given out after this backup are known elsewhere already.
+select setval('investigator_id_seq', nextval('investigator_id_seq') + 1000000), setval('action_id_seq', nextval('action_id_seq') + 1000000);
 delete from auth.digest;

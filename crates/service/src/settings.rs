@@ -4,7 +4,9 @@
 use crate::Service;
 use crate::credentials::{self, secret};
 use anyhow::Context;
-use clap::{ArgAction, Args, Command, FromArgMatches};
+use clap::{Arg, ArgAction, Args, Command, FromArgMatches};
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 use types::Clock;
@@ -142,10 +144,20 @@ impl<S: Service> Settings<S> {
     pub fn parse<I, T>(flags: I) -> Result<Self, clap::Error>
     where
         I: IntoIterator<Item = T>,
-        T: Into<std::ffi::OsString>,
+        T: Into<OsString>,
     {
         let words = std::iter::once(S::NAME.into()).chain(flags.into_iter().map(Into::into));
         Self::from_matches(&Self::arguments(Command::new(S::NAME)).try_get_matches_from(words)?)
+    }
+
+    /// Gives those of the variables `given` that are named like settings of this service and are none: they were misspelt.
+    pub fn unknown(given: impl IntoIterator<Item = OsString>) -> Vec<String> {
+        let prefix = prefix(S::NAME);
+        let command = Self::arguments(Command::new(S::NAME));
+        let known: HashSet<_> = command.get_arguments().filter_map(Arg::get_env).collect();
+        let given = given.into_iter().filter(|name| !known.contains(name.as_os_str()));
+        let given = given.filter_map(|name| name.into_string().ok());
+        given.filter(|name| name.starts_with(&prefix)).collect()
     }
 
     pub(crate) fn from_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
@@ -164,9 +176,13 @@ impl<S: Service> Settings<S> {
     }
 }
 
+fn prefix(service: &str) -> String {
+    format!("WRIT_{}_", service.replace('-', "_").to_uppercase())
+}
+
 /// Gives each flag without a variable one of its own, and shows no value: it may be a secret.
 pub(crate) fn name_variables(command: Command, service: &str) -> Command {
-    let prefix = format!("WRIT_{}_", service.replace('-', "_").to_uppercase());
+    let prefix = prefix(service);
     command.mut_args(|arg| {
         let counted = matches!(arg.get_action(), ArgAction::Help | ArgAction::Version);
         let variable = arg.get_long().filter(|_| !counted).map(|long| match arg.get_env() {

@@ -30,6 +30,9 @@ pub async fn start<S: Service>(
     shutdown: Shutdown,
 ) -> anyhow::Result<Running<S>> {
     let common = &settings.common;
+    for variable in Settings::<S>::unknown(std::env::vars_os().map(|(name, _)| name)) {
+        tracing::warn!(variable, "no setting has this name; see --help for those that there are");
+    }
     let listener = bind(common.listen()).await?;
     let admin_listener = bind(common.admin_listen()).await?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);

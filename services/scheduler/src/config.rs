@@ -1,4 +1,4 @@
-//! The settings that are the scheduler's own; all are about playbooks.
+//! The settings that are the scheduler's own: about playbooks, and how long things are kept.
 
 use crate::domain::destination::Destination;
 use std::path::PathBuf;
@@ -41,18 +41,12 @@ pub struct Config {
     /// How many runs of steps one execution may have
     #[arg(long, value_name = "COUNT", default_value = "10000", value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     pub step_limit: i64,
-    /// Whether callers of SOARCA's paths must say who they are; `off` is for SOARCA's own tools
-    #[arg(long, env = "WRIT_MANUAL_AUTH", value_name = "ON|OFF", default_value = "on")]
-    pub manual_auth: Switch,
-}
-
-/// Is on or off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Switch {
-    /// On.
-    On,
-    /// Off.
-    Off,
+    /// After how many days beyond its end the run of an action is removed, with its commands; 0 keeps all
+    #[arg(long, value_name = "DAYS", default_value_t = 0)]
+    pub retention_runs: u16,
+    /// After how many days an execution that ended is removed, with what its steps did; 0 keeps all
+    #[arg(long, value_name = "DAYS", default_value_t = 0)]
+    pub retention_executions: u16,
 }
 
 fn seconds(

@@ -39,3 +39,15 @@ fn a_wrong_setting_is_named() {
         assert!(error.contains(word), "{error}");
     }
 }
+
+#[test]
+fn a_misspelt_variable_is_found() {
+    let given = [
+        "WRIT_INVESTIGATION_API_DATABASE_URL",
+        "WRIT_INVESTIGATION_API_EXPLODES",
+        "WRIT_SCHEDULER_DATABASE_URL",
+        "AMQP_URL",
+    ];
+    let unknown = Settings::<Small>::unknown(given.map(Into::into));
+    assert_eq!(unknown, ["WRIT_INVESTIGATION_API_EXPLODES"]);
+}

@@ -39,7 +39,7 @@ impl<R: Read> Tar<R> {
     /// Finds the next regular file; what is neither that nor a directory is refused.
     pub(super) fn next(&mut self) -> Result<Option<Head>, ArchiveError> {
         let mut records = Records::default();
-        let mut bytes = 0;
+        let mut bytes = 0_u64;
         loop {
             let Some(block) = self.block()? else { return Ok(None) };
             if block.iter().all(|byte| *byte == 0) {
@@ -52,7 +52,7 @@ impl<R: Read> Tar<R> {
             let kind = header.kind();
             match kind {
                 b'x' | b'g' | b'L' => {
-                    bytes += size;
+                    bytes = bytes.saturating_add(size);
                     if bytes > MOST_RECORDS {
                         return Err(self.broken("a name or a record is too long"));
                     }

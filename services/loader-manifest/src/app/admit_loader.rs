@@ -18,16 +18,16 @@ impl App {
         if self.known.knows(key, &kept, now) {
             return Ok(knock);
         }
-        if !self.known.may_try(key.prefix(), now) {
+        if !self.known.take_try(key.prefix(), now) {
             return Err(Error::Busy);
         }
         let (shown, hashed) = (key.clone(), kept.clone());
         let right = web::cpu(move || hashed.verify(&shown)).await.map_err(|_busy| Error::Busy)?;
         if !right {
-            self.known.count_wrong(key.prefix(), now);
             tracing::info!(loader.id = knock.loader.id, "a wrong key was shown");
             return Err(Error::Loader);
         }
+        self.known.give_back(key.prefix());
         self.known.remember(key, &kept, now);
         Ok(knock)
     }

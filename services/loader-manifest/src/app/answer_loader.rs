@@ -4,7 +4,7 @@ use super::App;
 use crate::domain::delivery::Delivery;
 use crate::domain::host::{Host, Parameters, Seen};
 use crate::domain::key::LoaderKey;
-use crate::domain::shelf::{File, Shelf, Shelved};
+use crate::domain::shelf::{Choice, File, Shelf, Shelved};
 use crate::domain::text::parse_target;
 use crate::error::Error;
 use crate::store::deliveries::{delivery_offer, delivery_write};
@@ -41,9 +41,9 @@ impl App {
         parameters: &str,
     ) -> Result<Answer, Error> {
         let visit = self.receive(key, parameters).await?;
-        let manifest = visit.choose().cloned();
-        self.note(&visit, manifest.as_deref()).await?;
-        let manifest = manifest.ok_or(Error::NoManifest)?;
+        let choice = visit.choose();
+        self.note(&visit, choice).await?;
+        let manifest = Arc::clone(choice.ok_or(Error::NoManifest)?.manifest);
         Ok(Answer { loader_name: visit.knock.loader.loader_name, manifest })
     }
 
@@ -59,11 +59,11 @@ impl App {
             return Err(Error::Malformed("manifest fetch with no object".into()));
         }
         // the one whose list it has, so that list and files fit together while a newer one comes
-        let manifest =
-            visit.given().or_else(|| visit.choose()).cloned().ok_or(Error::NoManifest)?;
+        let choice = visit.given().or_else(|| visit.choose()).ok_or(Error::NoManifest)?;
+        let manifest = choice.manifest;
         let not_found = || Error::NotFound(format!("object {name:?} not found in manifest"));
         let file = manifest.file(name).ok_or_else(not_found)?.clone();
-        self.note_fetch(&visit, &manifest, &file).await?;
+        self.note_fetch(&visit, choice, &file).await?;
         Ok((manifest.id, file))
     }
 
@@ -80,9 +80,14 @@ impl App {
     }
 
     /// Writes what changed: the host, what the loader is given, how far it is with that.
-    async fn note(&self, visit: &Visit, manifest: Option<&Shelved>) -> Result<(), Error> {
+    async fn note(&self, visit: &Visit, choice: Option<Choice<'_>>) -> Result<(), Error> {
         let loader = &visit.knock.loader;
-        let given = manifest.map(|manifest| Given { manifest: manifest.id, name: &manifest.name });
+        let manifest = choice.map(|choice| &**choice.manifest);
+        let given = choice.map(|Choice { manifest, ordered }| Given {
+            manifest: manifest.id,
+            name: &manifest.name,
+            ordered,
+        });
         let new = manifest.filter(|manifest| loader.manifest_id != Some(manifest.id.0));
         let before = visit.knock.delivery();
         let after = match (manifest, new) {
@@ -142,14 +147,15 @@ impl App {
     async fn note_fetch(
         &self,
         visit: &Visit,
-        manifest: &Shelved,
+        choice: Choice<'_>,
         file: &File,
     ) -> Result<(), Error> {
+        let manifest = choice.manifest;
         let loader = &visit.knock.loader;
         let mut before = visit.knock.delivery();
         if loader.manifest_id != Some(manifest.id.0) {
             // it did not ask for the list first
-            self.note(visit, Some(manifest)).await?;
+            self.note(visit, Some(choice)).await?;
             before = Some(Delivery::new());
         }
         let Some(before) = before else { return Ok(()) };
@@ -171,14 +177,15 @@ impl Visit {
         seen(&self.knock.loader, &self.parameters.host, self.now)
     }
 
-    fn choose(&self) -> Option<&Arc<Shelved>> {
+    fn choose(&self) -> Option<Choice<'_>> {
         self.shelf.choose(&self.seen(), &self.knock.loader.floors(), self.now)
     }
 
     /// Gives the manifest whose list the loader was given, while it may have it.
-    fn given(&self) -> Option<&Arc<Shelved>> {
+    fn given(&self) -> Option<Choice<'_>> {
         let id = ManifestId(self.knock.loader.manifest_id?);
-        self.shelf.get(id, &self.seen(), self.now)
+        let manifest = self.shelf.get(id, &self.seen(), self.now)?;
+        Some(Choice { manifest, ordered: false })
     }
 }
 

@@ -12,6 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use signing::manifest::{ArchiveError, Limits, ROLLBACK};
 use std::io::{Read, Write};
+use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use types::InvestigatorId;
@@ -98,11 +99,18 @@ impl App {
     }
 
     async fn open_archive(&self, archive: Vec<u8>) -> Result<Opened, Error> {
-        let turn = tokio::time::timeout(PATIENCE, self.opening.acquire()).await;
-        let Ok(Ok(_turn)) = turn else { return Err(Error::Busy) };
+        let turn = Arc::clone(&self.opening).acquire_owned();
+        let Ok(Ok(turn)) = tokio::time::timeout(PATIENCE, turn).await else {
+            return Err(Error::Busy);
+        };
         let limits = self.config.limits();
-        // not among the short works of `web::cpu`: it may take seconds
-        let opened = tokio::task::spawn_blocking(move || open(archive, &limits)).await;
+        // not among the short works of `web::cpu`: it may take seconds. The turn is over with the work, also where the caller
+        // has gone away
+        let opened = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            open(archive, &limits)
+        })
+        .await;
         opened.map_err(Error::internal)?
     }
 }

@@ -76,6 +76,12 @@ impl App {
             let revision = revision(&mut conn).await?;
             let active =
                 manifests_page(&mut conn, &[ManifestStatus::Active], i64::MAX, MOST).await?;
+            if i64::try_from(active.len()).is_ok_and(|count| count >= MOST) {
+                tracing::error!(
+                    most = MOST,
+                    "there are more active manifests than are given out; disable old ones"
+                );
+            }
             let ids: Vec<i64> = active.iter().map(|manifest| manifest.id.0).collect();
             let files = group(files_of(&mut conn, &ids).await?);
             let signatures = group(signatures_of(&mut conn, &ids).await?);

@@ -56,19 +56,22 @@ impl KnownKeys {
         }
     }
 
-    /// Counts a wrong key.
-    pub(super) fn count_wrong(&self, prefix: &str, now: OffsetDateTime) {
+    /// Tells whether another key of this prefix is worth a hash now. It counts as wrong until [`Self::give_back`] says
+    /// otherwise, so that neither many at once nor one who hangs up gets more of them.
+    pub(super) fn take_try(&self, prefix: &str, now: OffsetDateTime) -> bool {
         let mut state = self.state();
         state.turn(now);
         let count = state.wrong.entry(prefix.to_owned()).or_default();
-        *count = count.saturating_add(1);
+        let free = *count < MOST_WRONG;
+        *count = count.saturating_add(u32::from(free));
+        free
     }
 
-    /// Tells whether another key of this prefix is worth a hash now.
-    pub(super) fn may_try(&self, prefix: &str, now: OffsetDateTime) -> bool {
-        let mut state = self.state();
-        state.turn(now);
-        state.wrong.get(prefix).copied().unwrap_or_default() < MOST_WRONG
+    /// Counts no longer as wrong what was a right key.
+    pub(super) fn give_back(&self, prefix: &str) {
+        if let Some(count) = self.state().wrong.get_mut(prefix) {
+            *count = count.saturating_sub(1);
+        }
     }
 
     fn name(&self, key: &LoaderKey, kept: &KeyHash) -> [u8; 32] {
@@ -122,11 +125,13 @@ mod tests {
         let known = KnownKeys::new().unwrap();
         let now = datetime!(2026-11-21 12:00 UTC);
         for _ in 0..MOST_WRONG {
-            assert!(known.may_try("prefix", now));
-            known.count_wrong("prefix", now);
+            assert!(known.take_try("prefix", now));
         }
-        assert!(!known.may_try("prefix", now));
-        assert!(known.may_try("another", now));
-        assert!(known.may_try("prefix", now + Duration::minutes(1)));
+        assert!(!known.take_try("prefix", now));
+        assert!(known.take_try("another", now));
+        known.give_back("prefix");
+        assert!(known.take_try("prefix", now), "one of them was right");
+        assert!(!known.take_try("prefix", now));
+        assert!(known.take_try("prefix", now + Duration::minutes(1)));
     }
 }

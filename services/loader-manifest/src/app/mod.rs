@@ -24,6 +24,7 @@ use crate::store::manifests::Manifest;
 use auth::Replica;
 use messaging::Bus;
 use service::Parts;
+use std::sync::Arc;
 use store::Store;
 use tokio::sync::Semaphore;
 use types::Clock;
@@ -39,7 +40,7 @@ pub struct App {
     known: known_keys::KnownKeys,
     kept: keep_shelf::Kept,
     /// One archive at a time is opened: it may take much memory.
-    opening: Semaphore,
+    opening: Arc<Semaphore>,
 }
 
 impl App {
@@ -53,7 +54,7 @@ impl App {
             config,
             known: known_keys::KnownKeys::new()?,
             kept: keep_shelf::Kept::default(),
-            opening: Semaphore::new(1),
+            opening: Arc::new(Semaphore::new(1)),
         })
     }
 

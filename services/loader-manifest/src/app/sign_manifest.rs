@@ -41,7 +41,7 @@ impl App {
             .tx(async |conn| -> Result<Manifest, Error> {
                 let manifest = usable(conn, id).await?;
                 let files = files(conn, id).await?;
-                verify(&keyring, caller, &files, line, now)?;
+                verify(&keyring, caller, (&manifest, &files), line, now)?;
                 let signature = Signature { signer: caller.id, line: line.into(), signed: now };
                 if !signature_insert(conn, id, &signature).await? {
                     let detail = format!("investigator {:?} has signed manifest {id} already; each signer counts once", caller.name);
@@ -150,18 +150,21 @@ pub(super) async fn signatures(conn: &mut Conn, id: ManifestId) -> Result<Vec<Si
     Ok(signatures.into_iter().map(|(_, signature)| signature).collect())
 }
 
-/// Checks that the signature is the caller's, over exactly what loaders will rebuild.
+/// Checks that the signature is the caller's, over exactly what loaders will rebuild, and was made for this manifest: what is
+/// signed names neither manifest nor target, so one that was made for the same files before might be used again.
 fn verify(
     keyring: &Keyring,
     caller: &Caller,
-    files: &[File],
+    (manifest, files): (&Manifest, &[File]),
     line: &str,
     now: OffsetDateTime,
 ) -> Result<(), Error> {
-    let check = |text: String| {
-        keyring.keys().verify(line, text.as_bytes(), now, &keyring.settings().policy)
-    };
+    let policy = &keyring.settings().policy;
+    let check = |text: String| keyring.keys().verify(line, text.as_bytes(), now, policy);
     match check(signed_string(files)) {
+        Ok(verified) if verified.signed_at + policy.clock_skew < manifest.created => {
+            Err(invalid("the signature is older than the manifest; sign what was uploaded, anew"))
+        }
         Ok(verified) if Some(&verified.fingerprint) == caller.fingerprint.as_ref() => Ok(()),
         Ok(verified) => Err(invalid(format!(
             "the signature is by the key {}, which is not that of {:?}; everybody posts their own signature",

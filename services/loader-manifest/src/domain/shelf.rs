@@ -39,6 +39,14 @@ pub(crate) struct Shelved {
     pub(crate) signatures: Vec<Signature>,
 }
 
+/// Is what a loader gets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choice<'a> {
+    pub(crate) manifest: &'a Arc<Shelved>,
+    /// Whether a newer manifest ordered to go back to it.
+    pub(crate) ordered: bool,
+}
+
 /// Holds the manifests that may be given out, the newest first, as they stood at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
@@ -47,25 +55,33 @@ pub(crate) struct Shelf {
 
 impl Shelf {
     /// Chooses what a loader gets: the newest that is for it, none older than what it took of the same name, unless a newer
-    /// one orders to go back.
+    /// one orders to go back. An order counts like any other manifest: one that is older than what the loader took since then
+    /// is over.
     pub(crate) fn choose(
         &self,
         loader: &dyn Row,
         floors: &BTreeMap<String, i64>,
         now: OffsetDateTime,
-    ) -> Option<&Arc<Shelved>> {
+    ) -> Option<Choice<'_>> {
+        let is_new = |manifest: &Shelved| {
+            manifest.id.0 >= floors.get(&manifest.name).copied().unwrap_or_default()
+        };
         let mut usable = self.manifests.iter().filter(|manifest| manifest.is_for(loader, now));
         usable.find_map(|manifest| {
+            if !is_new(manifest) {
+                return None;
+            }
             let Some(digest) = &manifest.rollback_to else {
-                let floor = floors.get(&manifest.name).copied().unwrap_or_default();
-                return (manifest.id.0 >= floor).then_some(manifest);
+                return Some(Choice { manifest, ordered: false });
             };
-            self.manifests.iter().find(|other| {
+            let back = self.manifests.iter().find(|other| {
                 other.id < manifest.id
                     && other.name == manifest.name
                     && other.digest == *digest
+                    && other.rollback_to.is_none()
                     && other.is_for(loader, now)
-            })
+            });
+            back.map(|manifest| Choice { manifest, ordered: true })
         })
     }
 

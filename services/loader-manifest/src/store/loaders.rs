@@ -214,6 +214,8 @@ pub(crate) async fn queueloc_release(
 pub(crate) struct Given<'a> {
     pub(crate) manifest: ManifestId,
     pub(crate) name: &'a str,
+    /// Whether an order to go back names it; nothing else lowers what is refused.
+    pub(crate) ordered: bool,
 }
 
 /// Writes what an enabled loader said of its host and what it is given.
@@ -227,7 +229,8 @@ pub(crate) async fn loader_report(
     let rows: Vec<LoaderRow> = store::sql(format!(
         "update loader set name = $2, environment = $3, tags = $4, queueloc = $5, last_seen = $6,
              manifest_id = coalesce($7, manifest_id),
-             floors = case when $7 is null then floors else floors || jsonb_build_object($8, $7) end,
+             floors = case when $7 is null then floors else floors || jsonb_build_object($8,
+                 case when $9 then $7 else greatest(coalesce((floors ->> $8)::bigint, 0), $7) end) end,
              version = version + 1
          where id = $1 and enabled returning {COLUMNS}"
     ))
@@ -239,6 +242,7 @@ pub(crate) async fn loader_report(
     .bind::<Timestamptz, _>(now)
     .bind::<Nullable<BigInt>, _>(given.map(|given| given.manifest.0))
     .bind::<Nullable<Text>, _>(given.map(|given| given.name))
+    .bind::<Bool, _>(given.is_some_and(|given| given.ordered))
     .load(conn)
     .await?;
     Ok(rows.into_iter().next())

@@ -135,14 +135,14 @@ pub(crate) async fn manifest_lock(
     first(rows)
 }
 
-/// Finds the newest manifest of this name that installs what `digest` names and is not disabled.
+/// Finds the newest manifest of this name that installs what `digest` names and is not disabled; no order to go back is one.
 pub(crate) async fn manifest_by_digest(
     conn: &mut Conn,
     name: &str,
     digest: &str,
 ) -> QueryResult<Option<Manifest>> {
     let rows = store::sql(format!(
-        "select {COLUMNS} from manifest where name = $1 and digest = $2 and status <> 'disabled' order by id desc limit 1"
+        "select {COLUMNS} from manifest where name = $1 and digest = $2 and status <> 'disabled' and rollback_to is null order by id desc limit 1"
     ))
     .bind::<Text, _>(name)
     .bind::<Text, _>(digest)

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use service::{Running, Settings, Shutdown};
 use signing::manifest::Builder;
 use testkit::{Database, PATIENCE, Tap, Vhost, keys};
+use time::OffsetDateTime;
 use time::macros::datetime;
 use types::messages::InvestigatorChanged;
 use types::{Clock, InvestigatorId, InvestigatorStatus, Permissions};
@@ -213,13 +214,17 @@ impl House {
     }
 
     pub(crate) async fn signature(&self, who: &str, id: i64) -> String {
+        self.signature_at(who, id, self.clock.now()).await
+    }
+
+    pub(crate) async fn signature_at(&self, who: &str, id: i64, at: OffsetDateTime) -> String {
         let shown = self.get(&format!("/api/v1/manifest?manifestid={id}")).await.expect(200);
         let content = STANDARD.decode(shown.value()["content"].as_str().unwrap()).unwrap();
         let limits = signing::manifest::Limits::default();
         let files = signing::manifest::read(content.as_slice(), &limits, |_, _| Ok(())).unwrap();
         let files = files.iter().map(|file| (file.name.as_str(), file.sha256.as_str()));
         let text = signing::manifest::signed_string(files);
-        keys::of(who).sign_line(text.as_bytes(), self.clock.now()).unwrap()
+        keys::of(who).sign_line(text.as_bytes(), at).unwrap()
     }
 
     /// Creates a manifest and signs it; gives its id.

@@ -175,9 +175,19 @@ async fn no_loader_goes_back_unless_a_newer_manifest_signed_says_so() {
     assert_eq!(loader.content("configuration").unwrap(), b"one");
     assert_eq!(loader.run().await.unwrap(), Vec::<String>::new());
     // and forward again
-    house.active_manifest("base", "TRUE", &[("configuration", b"three")]).await;
+    let third = house.active_manifest("base", "TRUE", &[("configuration", b"three")]).await;
     loader.run().await.unwrap();
     assert_eq!(loader.content("configuration").unwrap(), b"three");
+    // the order is over with that: it does not come back when the newer one is taken away
+    house.set_status(third, "disabled").await.expect(200);
+    assert!(loader.run().await.unwrap_err().contains("Unable to locate"));
+    assert_eq!(loader.content("configuration").unwrap(), b"three");
+    // an order leads to something that is installed, never to another order
+    let order = house.get(&format!("/v1/manifests/{order}")).await.expect(200).json();
+    let digest = order["digest"].as_str().unwrap().as_bytes().to_vec();
+    let content = crate::house::archive(&[("writ-rollback", &digest)]);
+    let content = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, content);
+    house.post_manifest("base", "TRUE", &content).await.expect(400);
 }
 
 #[tokio::test(flavor = "multi_thread")]

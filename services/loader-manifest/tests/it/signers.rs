@@ -42,6 +42,25 @@ async fn a_disabled_signer_puts_the_manifest_back_and_an_active_one_forward() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_signature_that_was_made_before_the_manifest_does_not_count() {
+    let house = house(&[]).await;
+    let id = house.new_manifest("m", "TRUE", &[("configuration", b"one")]).await;
+    let post = async |line: String| {
+        let form = [("manifestid", &*id.to_string()), ("signature", &*line)];
+        house.form_as("alice", "/api/v1/manifest/sign/", &form).await
+    };
+    // as over the same files of an earlier manifest, whose signatures everybody may read
+    let earlier = house.clock.now() - time::Duration::hours(1);
+    let refused = post(house.signature_at("alice", id, earlier).await).await.expect(400);
+    assert!(refused.text.contains("older than the manifest"), "{}", refused.text);
+    assert_eq!(house.status_of(id).await, "staged");
+    // the signer's clock may be a little late
+    let late = house.clock.now() - time::Duration::minutes(9);
+    post(house.signature_at("alice", id, late).await).await.expect(200);
+    assert_eq!(house.status_of(id).await, "active");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_this_process_knows_counts_before_the_table_says_so() {
     let house = house(&[]).await;
     let (_, key) = house.enabled_loader("khan").await;

@@ -14,6 +14,7 @@ mod launch_run;
 mod meters;
 mod publish_runs;
 mod record_results;
+mod retain;
 mod run_meters;
 mod show_executions;
 mod sign_action;
@@ -28,11 +29,11 @@ pub(crate) use take_action::Accepted;
 pub(crate) use tick_executions::{LOOK, RENEW};
 pub(crate) use trigger_playbook::{Triggered, What};
 
-use crate::config::{Config, Switch};
+use crate::config::Config;
 use crate::domain::machine::Limits;
 use auth::Replica;
 use messaging::Bus;
-use service::{Parts, Tasks};
+use service::{Parts, Shutdown, Tasks};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::Store;
@@ -48,6 +49,7 @@ pub struct App {
     pub(crate) replica: Replica,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
+    shutdown: Shutdown,
     pub(crate) config: Config,
     /// When this process began.
     pub(crate) started: OffsetDateTime,
@@ -68,7 +70,7 @@ pub struct App {
 
 impl App {
     pub(crate) fn new(parts: Parts, config: Config) -> Self {
-        let Parts { store, bus, replica, clock, tasks, .. } = parts;
+        let Parts { store, bus, replica, clock, tasks, shutdown, .. } = parts;
         Self {
             started: clock.now(),
             store,
@@ -76,6 +78,7 @@ impl App {
             replica,
             clock,
             tasks,
+            shutdown,
             due: Notify::new(),
             held: Notify::new(),
             steps: Notify::new(),
@@ -86,11 +89,6 @@ impl App {
             meters: meters::Meters::new(),
             config,
         }
-    }
-
-    /// Tells whether SOARCA's paths are open to anyone.
-    pub(crate) fn is_open(&self) -> bool {
-        self.config.manual_auth == Switch::Off
     }
 
     fn limits(&self) -> Limits {

@@ -13,6 +13,7 @@ use types::CommandStatus;
 struct Meters {
     actions: Gauge<i64>,
     commands: Gauge<i64>,
+    late: Gauge<f64>,
     closed: Counter<u64>,
     refused: Counter<u64>,
 }
@@ -28,6 +29,11 @@ static METERS: LazyLock<Meters> = LazyLock::new(|| {
     Meters {
         actions: gauge("writ.actions", "Actions that have not ended, by status"),
         commands: gauge("writ.commands", "Commands that have not ended, by status: held, sent"),
+        late: meter
+            .f64_gauge("writ.actions.late")
+            .with_unit("s")
+            .with_description("How long ago the first action should have begun that has not")
+            .build(),
         closed: counter(
             "writ.commands.closed",
             "Answers of agents that were taken, and commands that ended without one, by status",
@@ -58,12 +64,16 @@ impl App {
     /// Measures what has not ended.
     pub(crate) async fn measure(&self) -> Result<(), Error> {
         METERS.refused.add(0, &[service()]);
+        closed(CommandStatus::Success, 0);
         let open = runs_open(&mut *self.store.get().await?).await?;
         let of = |status: &str| open.iter().find(|row| row.status == status);
         for status in RunStatus::OPEN {
             let count = of(status.name()).map_or(0, |row| row.actions);
             METERS.actions.record(count, &[service(), KeyValue::new("status", status.name())]);
         }
+        let first = of(RunStatus::Pending.name()).map(|row| self.clock.now() - row.first);
+        let late = first.map_or(0.0, |late| late.as_seconds_f64().max(0.0));
+        METERS.late.record(late, &[service()]);
         let held = open.iter().map(|row| row.held).sum();
         let sent = open.iter().map(|row| row.sent).sum();
         for (status, count) in [("held", held), ("sent", sent)] {

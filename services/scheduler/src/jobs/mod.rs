@@ -62,6 +62,9 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
         Job::every("count_executions", Duration::from_secs(10), |service| {
             Box::pin(async move { Ok(service.app.count_executions().await?) })
         }),
+        Job::every("retain", Duration::from_hours(1), |service| {
+            Box::pin(async move { Ok(service.app.retain().await?) })
+        }),
         Job::every("ask_for_agents", Duration::from_secs(15), |service| {
             Box::pin(async move { Ok(fleet::ask_while_empty(service).await?) })
         }),

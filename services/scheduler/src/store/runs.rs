@@ -368,12 +368,16 @@ pub(crate) struct OpenRow {
     pub(crate) held: i64,
     #[diesel(sql_type = BigInt)]
     pub(crate) sent: i64,
+    /// When the first of them was due.
+    #[diesel(sql_type = Timestamptz)]
+    pub(crate) first: OffsetDateTime,
 }
 
 /// Counts what is open.
 pub(crate) const RUNS_OPEN: &str = "
     select status, count(*) as actions, sum(held)::bigint as held,
-        sum(targeted - held - success - failed - timeout - expired - cancelled)::bigint as sent
+        sum(targeted - held - success - failed - timeout - expired - cancelled)::bigint as sent,
+        min(valid_from) as first
     from run where status in ('pending', 'inflight', 'paused') group by status";
 
 /// Counts what is open, by the status of the run.

@@ -35,6 +35,8 @@ mod playbook_house;
 #[cfg(test)]
 mod playbooks;
 #[cfg(test)]
+mod retention;
+#[cfg(test)]
 mod ssh;
 #[cfg(test)]
 mod support;

@@ -24,7 +24,7 @@ struct Soarca {
     _databases: [Database; 2],
 }
 
-async fn start<S: Service>(database: &Database, vhost: &Vhost, more: &[&str]) -> Running<S> {
+async fn start<S: Service>(database: &Database, vhost: &Vhost) -> Running<S> {
     let words = [
         ["--database-url", database.url()],
         ["--amqp-url", vhost.url()],
@@ -32,7 +32,7 @@ async fn start<S: Service>(database: &Database, vhost: &Vhost, more: &[&str]) ->
         ["--admin-listen", "127.0.0.1:0"],
         ["--soarca-auth", "off"],
     ];
-    let settings = Settings::<S>::parse(words.as_flattened().iter().chain(more)).unwrap();
+    let settings = Settings::<S>::parse(words.as_flattened()).unwrap();
     service::start(settings, Shutdown::new()).await.unwrap()
 }
 
@@ -41,8 +41,8 @@ impl Soarca {
         let vhost = testkit::vhost().await;
         let databases =
             [Database::new("compat", vec![]).await, Database::new("compat", vec![]).await];
-        let scheduler = start(&databases[0], &vhost, &["--manual-auth", "off"]).await;
-        let manual = start(&databases[1], &vhost, &[]).await;
+        let scheduler = start(&databases[0], &vhost).await;
+        let manual = start(&databases[1], &vhost).await;
         let http = Client::builder().timeout(PATIENCE).build().unwrap();
         Self { scheduler, manual, http, _vhost: vhost, _databases: databases }
     }
