@@ -39,8 +39,10 @@ impl Sshd {
         let file = folder.path().join("config");
         std::fs::write(&file, config).unwrap();
         let child = Command::new(SSHD)
-            .args(["-D", "-e", "-f"])
+            .args(["-D", "-f"])
             .arg(file)
+            .arg("-E")
+            .arg(folder.path().join("log"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
