@@ -72,7 +72,9 @@ impl Store {
         let ask = async {
             let mut conn = self.get().await?;
             let known = known(&mut conn, versions).await?;
-            Ok::<_, Failure>(versions.iter().filter(|v| !known.contains(v.as_str())).cloned().collect())
+            Ok::<_, Failure>(
+                versions.iter().filter(|v| !known.contains(v.as_str())).cloned().collect(),
+            )
         };
         tokio::time::timeout(Duration::from_secs(2), ask).await.ok()?.ok()
     }
