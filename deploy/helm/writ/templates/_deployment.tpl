@@ -164,7 +164,9 @@ spec:
         {{- range $topology := list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
         - maxSkew: 1
           topologyKey: {{ $topology }}
-          whenUnsatisfiable: {{ ternary "DoNotSchedule" "ScheduleAnyway" (eq $component.topologySpread "hard") }}
+          {{- /* nodes without a zone are common; a hard rule over zones would leave every pod pending there */}}
+          whenUnsatisfiable: {{ ternary "DoNotSchedule" "ScheduleAnyway" (and (eq $component.topologySpread "hard") (eq $topology "kubernetes.io/hostname")) }}
+          nodeTaintsPolicy: Honor
           labelSelector:
             matchLabels:
               {{- include "writ.selector" (list $root $service) | nindent 14 }}

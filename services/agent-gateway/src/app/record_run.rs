@@ -35,7 +35,7 @@ impl App {
         &self,
         agent: AgentId,
         task: TaskId,
-        outcome: Outcome,
+        outcome: &Outcome,
     ) -> Result<(), Error> {
         let now = self.clock.now();
         self.store
@@ -49,7 +49,7 @@ impl App {
                 if !runs::task_hold(conn, task).await? {
                     return Ok(());
                 }
-                runs::run_insert(conn, task, &outcome, now).await?;
+                runs::run_insert(conn, task, outcome, now).await?;
                 runs::runs_trim(conn, task, RUNS_KEPT, BYTES_KEPT).await?;
                 if let Some(mail) = held {
                     self.close_when_answered(conn, &mail, now).await?;

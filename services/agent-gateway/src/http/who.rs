@@ -89,7 +89,8 @@ where
         Box::pin(async move {
             let peer = Peer::extract(&request).await?;
             let app = &gateway(&request)?.app;
-            let agent = app.authenticate_runbook(bearer(&request)?, peer.0).await;
+            let token = bearer(&request)?;
+            let agent = app.patiently(async || app.authenticate_runbook(token, peer.0).await).await;
             let agent = agent.map_err(Problem::from)?;
             let sent = T::from_request(&request, &mut payload).await.map_err(Into::into)?;
             Ok(Self(agent, sent))
