@@ -22,14 +22,10 @@ pub(super) struct Runner {
 }
 
 fn caller(request: &HttpRequest, permission: Permission) -> Result<Option<auth::Caller>, Problem> {
-    if Dialect::of(request.path()) == Dialect::Soarca {
-        let asking = SoarcaCaller::from_request(request, &mut Payload::None).into_inner()?;
-        asking.require(permission)?;
-        return Ok(asking.0);
+    match Dialect::of(request.path()) {
+        Dialect::Soarca => SoarcaCaller::who_may(request, permission),
+        _ => Investigator::who_may(request, permission).map(Some),
     }
-    let asking = Investigator::from_request(request, &mut Payload::None).into_inner()?;
-    asking.require(permission)?;
-    Ok(Some(asking.0))
 }
 
 impl FromRequest for Reader {
