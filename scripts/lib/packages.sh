@@ -23,6 +23,7 @@ present() {
   case $1 in
     postgres) [ -n "$(find /usr/lib/postgresql -mindepth 3 -maxdepth 3 -name initdb 2>/dev/null || true)" ] ;;
     rabbitmq) [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] ;;
+    sshd) [ -x /usr/sbin/sshd ] ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -33,6 +34,8 @@ package() {
     postgres | psql) echo postgresql ;;
     rabbitmq) echo rabbitmq-server ;;
     nginx) echo nginx-light ;;
+    ssh) echo openssh-client ;;
+    sshd) echo openssh-server ;;
     gpg) echo "gpg gpg-agent" ;;
     cc) echo "gcc libc6-dev" ;;
     promtool) echo prometheus ;;

@@ -190,6 +190,29 @@ class Rendered(unittest.TestCase):
         self.assertEqual(env["WRIT_TOKEN_ONCE"], "true")
         self.assertIn("k8s.pod.name=$(K8S_POD_NAME)", env["OTEL_RESOURCE_ATTRIBUTES"])
 
+    def test_playbooks_reach_what_the_values_name_and_the_scheduler_alone(self):
+        objects = {(o["kind"], o["metadata"]["name"]): o for o in self.objects[("all-on", "1.34")]}
+        pod = objects["Deployment", "writ-scheduler"]["spec"]["template"]["spec"]
+        [container] = pod["containers"]
+        env = {v["name"]: v.get("value") for v in container["env"]}
+        self.assertEqual(env["WRIT_SCHEDULER_HTTP_ALLOW"], "*.example.org,10.1.0.0/16")
+        self.assertEqual(env["WRIT_SCHEDULER_SSH_ALLOW"], "jump.example.org")
+        mounts = {m["name"]: m for m in container["volumeMounts"]}
+        self.assertEqual(env["WRIT_SCHEDULER_SECRETS_DIR"], mounts["playbook-secrets"]["mountPath"])
+        hosts = mounts["playbook-hosts"]["mountPath"]
+        self.assertEqual(env["WRIT_SCHEDULER_SSH_KNOWN_HOSTS"], f"{hosts}/known_hosts")
+        volumes = {v["name"]: v for v in pod["volumes"]}
+        self.assertEqual(volumes["playbook-secrets"]["secret"]["secretName"], "writ-playbooks")
+        self.assertEqual(volumes["playbook-hosts"]["configMap"]["name"], "writ-known-hosts")
+        out = {"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}], "ports": [{"port": 22, "protocol": "TCP"}]}
+        for name in SERVICES.values():
+            egress = objects["NetworkPolicy", f"writ-{name}"]["spec"]["egress"]
+            self.assertEqual(out in egress, name == "scheduler", name)
+            mounted = str(objects["Deployment", f"writ-{name}"]["spec"]["template"])
+            self.assertEqual("writ-playbooks" in mounted, name == "scheduler", name)
+        [plain] = [o for o in self.objects[("defaults", "1.34")] if o["kind"] == "Deployment" and o["metadata"]["name"] == "writ-scheduler"]
+        self.assertNotIn("HTTP_ALLOW", str(plain), "nothing is reached unless it is named")
+
     def test_dashboards_and_alerts_are_those_of_the_files(self):
         objects = self.objects[("all-on", "1.34")]
         files = {p.name: json.loads(p.read_text()) for p in (charts.CHART / "files/dashboards").glob("*.json")}
@@ -283,6 +306,9 @@ REFUSED = [
     (["scheduler.keda.enabled=true"], "scheduler.keda.enabled needs keda.enabled"),
     (["keda.enabled=true", "keda.existingSecret=x", "scheduler.keda.enabled=true", "scheduler.autoscaling.enabled=true"],
      "scheduler.autoscaling.enabled and scheduler.keda.enabled"),
+    (["playbooks.httpAllow={a b}"], "playbooks.httpAllow"),
+    (["playbooks.httpAllow={soc.example.org}", "networkPolicy.egress.enabled=true"], "playbooks.egress is empty"),
+    (["playbooks.sshAllow={jump.example.org}"], "playbooks.sshKnownHosts.configMap is missing"),
     (["agentGateway.drainSeconds=60"], "agentGateway.terminationGracePeriodSeconds is 45"),
 ]
 # What must pass: an umbrella's keys, what users unset.

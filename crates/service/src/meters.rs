@@ -38,9 +38,9 @@ static METERS: LazyLock<Meters> = LazyLock::new(|| {
 });
 
 /// Notes how the service stands.
-pub(crate) fn look(parts: &Parts, database: bool, broker: bool, now: OffsetDateTime) {
+pub(crate) fn look(parts: &Parts, up: [(&'static str, bool); 3], now: OffsetDateTime) {
     let service = || KeyValue::new("service.name", parts.bus.service());
-    for (name, up) in [("database", database), ("broker", broker)] {
+    for (name, up) in up {
         METERS.up.record(up.into(), &[service(), KeyValue::new("dependency", name)]);
     }
     if let Some(age) = parts.replica.age(now) {

@@ -52,7 +52,8 @@ pub async fn start<S: Service>(
     let relay = Shutdown::new();
     relays.spawn("relay", messaging::relay(parts.bus.clone(), parts.store.clone(), relay.clone()));
     run_work(&service, &parts, &work);
-    watch(&health, &parts, &work);
+    let versions: Arc<[String]> = versions::<S>()?.into();
+    watch(&health, &parts, &versions, &work);
     let broker = "the broker (AMQP_URL)";
     wait::until(broker, common.start_timeout(), &shutdown, || ready(parts.bus.is_connected()))
         .await
@@ -67,7 +68,7 @@ pub async fn start<S: Service>(
     let http = server::own(listener, &common.server(), &site)?;
     let http_handle = http.handle();
     tasks.spawn_fallible("http", async { http.await.context("the server of callers ended") });
-    look(&health, &parts).await;
+    look(&health, &parts, &versions).await;
     health.serving();
     tracing::info!(service = S::NAME, %address, admin = %admin_address, "serving");
     Ok(Running {
@@ -119,6 +120,12 @@ pub async fn parts<S: Service>(
     }
     let store = Store::new(store::pool(&database, tokio::runtime::Handle::current())?);
     wait::until("the database", common.start_timeout(), &shutdown, || store.is_up()).await?;
+    // a database that somebody else migrates may be an older one for a while
+    let versions = versions::<S>()?;
+    let current = async || store.lacking(&versions).await.is_some_and(|lacking| lacking.is_empty());
+    wait::until("the schema of this version", common.start_timeout(), &shutdown, current)
+        .await
+        .with_context(|| format!("was the database migrated? run `{} migrate`", S::NAME))?;
     let replica = Replica::load(&store, common.auth())
         .await
         .context("the investigators cannot be read; was the database migrated?")?;
@@ -136,6 +143,17 @@ impl MigrationSource<Pg> for Source {
     fn migrations(&self) -> diesel::migration::Result<Vec<Box<dyn Migration<Pg>>>> {
         self.0.migrations()
     }
+}
+
+/// Lists the versions of all migrations that a service's database has.
+fn versions<S: Service>() -> anyhow::Result<Vec<String>> {
+    let mut versions = Vec::new();
+    for source in SHARED.iter().chain(S::MIGRATIONS) {
+        let migrations: Vec<Box<dyn Migration<Pg>>> =
+            source.migrations().map_err(|error| anyhow!("{error}"))?;
+        versions.extend(migrations.iter().map(|migration| migration.name().version().to_string()));
+    }
+    Ok(versions)
 }
 
 /// Brings the service's database up to date.
@@ -169,31 +187,37 @@ fn run_work<S: Service>(service: &Arc<S>, parts: &Parts, work: &Shutdown) {
 }
 
 /// Looks at the dependencies until the end.
-fn watch(health: &Health, parts: &Parts, until: &Shutdown) {
+fn watch(health: &Health, parts: &Parts, versions: &Arc<[String]>, until: &Shutdown) {
     let (health, parts, until) = (health.clone(), parts.clone(), until.clone());
+    let versions = Arc::clone(versions);
     parts.tasks.clone().spawn("health", async move {
         while !until.is_triggered() {
-            look(&health, &parts).await;
+            look(&health, &parts, &versions).await;
             let _ = tokio::time::timeout(LOOK, until.wait()).await;
         }
     });
 }
 
-async fn look(health: &Health, parts: &Parts) {
+async fn look(health: &Health, parts: &Parts, versions: &[String]) {
     let check = |ok: bool, needed: bool, detail: &str| Check {
         ok,
         needed,
         detail: (!ok).then(|| detail.to_owned()),
     };
-    let database = parts.store.is_up().await;
+    let lacking = parts.store.lacking(versions).await;
+    let database = lacking.is_some();
     health.note("database", check(database, true, "the database does not answer"));
+    let lacking = lacking.unwrap_or_default().join(", ");
+    let old = format!("the database lacks the migrations {lacking}; run the command migrate");
+    health.note("schema", check(lacking.is_empty(), true, &old));
     let fault = parts.bus.fault();
     health.note("broker", check(fault.is_none(), true, fault.as_deref().unwrap_or_default()));
     let now = parts.clock.now();
     let fresh = parts.replica.is_fresh(now);
     let stale = "the investigators' keys were not confirmed lately; changes are refused";
     health.note("investigators", check(fresh, false, stale));
-    meters::look(parts, database, fault.is_none(), now);
+    let up = [("database", database), ("schema", lacking.is_empty()), ("broker", fault.is_none())];
+    meters::look(parts, up, now);
 }
 
 /// Notes for the audit what is witnessed, and tells it to investigation-api until `end`.

@@ -1,9 +1,12 @@
 //! The store of a service: its pool, and transactions that are done whole or not at all.
 
 use crate::{Conn, Failure, Pool, PooledConn, sql};
+use diesel::QueryableByName;
 use diesel::result::Error;
+use diesel::sql_types::{Array, Text};
 use diesel_async::pooled_connection::deadpool::Object;
 use diesel_async::{AnsiTransactionManager, RunQueryDsl, TransactionManager};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// Is the way to a service's database; clones share one pool.
@@ -61,6 +64,19 @@ impl Store {
             sql("select 1").execute(&mut conn).await.map_err(Failure::from)
         };
         matches!(tokio::time::timeout(Duration::from_secs(2), ask).await, Ok(Ok(_)))
+    }
+
+    /// Gives those of `versions` that the database's migrations lack, in their order; one that knows more is newer, which is
+    /// fine. Nothing when the database does not answer within two seconds.
+    pub async fn lacking(&self, versions: &[String]) -> Option<Vec<String>> {
+        let ask = async {
+            let mut conn = self.get().await?;
+            let known = known(&mut conn, versions).await?;
+            Ok::<_, Failure>(
+                versions.iter().filter(|v| !known.contains(v.as_str())).cloned().collect(),
+            )
+        };
+        tokio::time::timeout(Duration::from_secs(2), ask).await.ok()?.ok()
     }
 
     /// Runs `work` in one transaction: `Ok` commits, `Err` rolls back.
@@ -130,4 +146,21 @@ impl Drop for Open {
             drop(Object::take(conn));
         }
     }
+}
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = Text)]
+    version: String,
+}
+
+/// Gives those of `versions` that have run.
+async fn known(conn: &mut Conn, versions: &[String]) -> Result<HashSet<String>, Error> {
+    let rows: Vec<Version> = sql(
+        "select version::text as version from __diesel_schema_migrations where version = any($1)",
+    )
+    .bind::<Array<Text>, _>(versions)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.version).collect())
 }

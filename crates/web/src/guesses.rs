@@ -10,6 +10,8 @@ const MOST: u32 = 10;
 const WINDOW: Duration = Duration::minutes(5);
 /// Bounds what is remembered.
 const ADDRESSES: usize = 10_000;
+/// Stands for all who came when so many were known.
+const OTHERS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
 
 /// Remembers who was wrong lately.
 #[derive(Debug, Default)]
@@ -19,9 +21,9 @@ impl Guesses {
     /// Tells whether an address has been wrong too often.
     pub fn is_shut(&self, address: IpAddr, now: OffsetDateTime) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known
-            .get(&asker(address))
-            .is_some_and(|(since, count)| *count >= MOST && now - *since < WINDOW)
+        let one = known.get(&asker(address));
+        let all = || known.get(&OTHERS).filter(|_| known.len() >= ADDRESSES);
+        one.or_else(all).is_some_and(|(since, count)| *count >= MOST && now - *since < WINDOW)
     }
 
     /// Notes that an address was wrong.
@@ -33,7 +35,7 @@ impl Guesses {
         // when so many are wrong at once, they are one
         let address = asker(address);
         let full = known.len() >= ADDRESSES && !known.contains_key(&address);
-        let key = if full { IpAddr::from([0; 4]) } else { address };
+        let key = if full { OTHERS } else { address };
         let entry = known.entry(key).or_insert((now, 0));
         if now - entry.0 >= WINDOW {
             *entry = (now, 0);
@@ -69,6 +71,18 @@ mod tests {
         assert!(!guesses.is_shut(one, later));
         guesses.note(one, later);
         assert!(!guesses.is_shut(one, later));
+    }
+
+    #[test]
+    fn nobody_gets_in_by_being_many() {
+        let (guesses, now) = (Guesses::default(), datetime!(2026-01-01 00:00 UTC));
+        let address = |number: u32| IpAddr::from(std::net::Ipv4Addr::from(number));
+        for number in 1..10_011 {
+            guesses.note(address(number), now);
+        }
+        assert!(guesses.is_shut(address(20_000), now));
+        assert!(!guesses.is_shut(address(1), now), "who was wrong once may try again");
+        assert!(!guesses.is_shut(address(20_000), now + WINDOW));
     }
 
     #[test]

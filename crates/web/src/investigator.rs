@@ -15,6 +15,13 @@ use types::{Clock, Permission};
 pub struct Investigator(pub Caller);
 
 impl Investigator {
+    /// Gives who sent the request, if they may do this.
+    pub fn who_may(request: &HttpRequest, permission: Permission) -> Result<Caller, Problem> {
+        let asking = Self(identify(request)?);
+        asking.require(permission)?;
+        Ok(asking.0)
+    }
+
     /// Refuses a caller who may not do this.
     pub fn require(&self, permission: Permission) -> Result<(), Problem> {
         if self.0.permissions.has(permission) {

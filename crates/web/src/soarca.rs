@@ -19,6 +19,16 @@ pub struct SoarcaAuth {
 pub struct SoarcaCaller(pub Option<Caller>);
 
 impl SoarcaCaller {
+    /// Gives who sent the request, if they may do this.
+    pub fn who_may(
+        request: &HttpRequest,
+        permission: Permission,
+    ) -> Result<Option<Caller>, Problem> {
+        let asking = Self::from_request(request, &mut Payload::None).into_inner()?;
+        asking.require(permission)?;
+        Ok(asking.0)
+    }
+
     /// Refuses an investigator who may not do this.
     pub fn require(&self, permission: Permission) -> Result<(), Problem> {
         match &self.0 {

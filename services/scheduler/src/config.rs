@@ -47,18 +47,6 @@ pub struct Config {
     /// After how many days an execution that ended is removed, with what its steps did; 0 keeps all
     #[arg(long, value_name = "DAYS", default_value_t = 0)]
     pub retention_executions: u16,
-    /// Whether callers of SOARCA's paths must say who they are; `off` is for SOARCA's own tools
-    #[arg(long, env = "WRIT_MANUAL_AUTH", value_name = "ON|OFF", default_value = "on")]
-    pub manual_auth: Switch,
-}
-
-/// Is on or off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Switch {
-    /// On.
-    On,
-    /// Off.
-    Off,
 }
 
 fn seconds(

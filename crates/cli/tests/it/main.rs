@@ -13,6 +13,8 @@ mod keys;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod playbook;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod search;

@@ -1,6 +1,7 @@
 //! What a process says of itself, and how a start fails.
 
 use crate::support::{process, servers, settings};
+use diesel_async::SimpleAsyncConnection;
 use service::Shutdown;
 use std::time::Duration;
 use testkit::{PATIENCE, until};
@@ -33,6 +34,28 @@ async fn a_started_service_describes_itself() {
     assert!(page.text.contains("/v1/actions/{id}"), "{}", page.text);
     assert_eq!(process.get("/metrics").await.status, 404, "the admin port is apart");
     process.running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_schema_is_not_served_and_a_newer_one_is() {
+    let process = process(&[]).await;
+    let status = async || process.admin("/readyz").await.status;
+    until(PATIENCE, async || status().await == 200).await;
+    let change = async |statement: &str| {
+        let mut conn = process.running.parts.store.get().await.unwrap();
+        conn.batch_execute(statement).await.unwrap();
+    };
+    change("insert into __diesel_schema_migrations (version) values ('99990101000000')").await;
+    change(
+        "create table kept as select max(version) as version from __diesel_schema_migrations where version < '9999';
+         delete from __diesel_schema_migrations where version = (select version from kept)",
+    )
+    .await;
+    until(PATIENCE, async || status().await == 503).await;
+    let schema = process.admin("/readyz").await.json()["checks"]["schema"].clone();
+    assert!(schema["detail"].as_str().unwrap().contains("lacks the migrations 2"), "{schema}");
+    change("insert into __diesel_schema_migrations (version) select version from kept").await;
+    until(PATIENCE, async || status().await == 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

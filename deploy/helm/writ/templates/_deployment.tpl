@@ -11,6 +11,14 @@
 {{- range $name, $value := $component.settings }}
 {{- $_ := set $env (printf "%s_%s" $prefix ($name | upper | replace "-" "_")) (include "writ.scalar" $value) }}
 {{- end }}
+{{- if eq $service "scheduler" }}
+{{- with $root.Values.playbooks }}
+{{- with .httpAllow }}{{ $_ := set $env "WRIT_SCHEDULER_HTTP_ALLOW" (join "," .) }}{{ end }}
+{{- with .sshAllow }}{{ $_ := set $env "WRIT_SCHEDULER_SSH_ALLOW" (join "," .) }}{{ end }}
+{{- if .secretsSecret }}{{ $_ := set $env "WRIT_SCHEDULER_SECRETS_DIR" "/run/secrets/playbooks" }}{{ end }}
+{{- if .sshKnownHosts.configMap }}{{ $_ := set $env "WRIT_SCHEDULER_SSH_KNOWN_HOSTS" (printf "/run/playbooks/%s" .sshKnownHosts.key) }}{{ end }}
+{{- end }}
+{{- end }}
 {{- $_ := set $env (printf "%s_LISTEN" $prefix) (printf "0.0.0.0:%v" $component.ports.http) }}
 {{- $_ := set $env (printf "%s_ADMIN_LISTEN" $prefix) (printf "0.0.0.0:%v" $component.ports.admin) }}
 {{- $_ := set $env (printf "%s_LINGER" $prefix) (include "writ.scalar" $component.lingerSeconds) }}
@@ -65,13 +73,21 @@ envFrom:
 volumeMounts:
   - {name: secrets, mountPath: /run/secrets/writ, readOnly: true}
   - {name: tmp, mountPath: /tmp}
+  {{- if eq (index . 1) "scheduler" }}
+  {{- if $root.Values.playbooks.secretsSecret }}
+  - {name: playbook-secrets, mountPath: /run/secrets/playbooks, readOnly: true}
+  {{- end }}
+  {{- if $root.Values.playbooks.sshKnownHosts.configMap }}
+  - {name: playbook-hosts, mountPath: /run/playbooks, readOnly: true}
+  {{- end }}
+  {{- end }}
   {{- with $component.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
 
 {{- define "writ.volumes" -}}
-{{- $component := index . 2 -}}
+{{- $root := index . 0 -}}{{- $component := index . 2 -}}
 - name: secrets
   projected:
     defaultMode: 0440
@@ -80,6 +96,16 @@ volumeMounts:
       {{- with include "writ.migSources" . }}{{ . | nindent 6 }}{{ end }}
 - name: tmp
   emptyDir: {sizeLimit: 64Mi}
+{{- if eq (index . 1) "scheduler" }}
+{{- with $root.Values.playbooks.secretsSecret }}
+- name: playbook-secrets
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- with $root.Values.playbooks.sshKnownHosts.configMap }}
+- name: playbook-hosts
+  configMap: {name: {{ . }}}
+{{- end }}
+{{- end }}
 {{- with $component.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
@@ -139,7 +165,9 @@ spec:
         {{- range $topology := list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
         - maxSkew: 1
           topologyKey: {{ $topology }}
-          whenUnsatisfiable: {{ ternary "DoNotSchedule" "ScheduleAnyway" (eq $component.topologySpread "hard") }}
+          {{- /* nodes without a zone are common; a hard rule over zones would leave every pod pending there */}}
+          whenUnsatisfiable: {{ ternary "DoNotSchedule" "ScheduleAnyway" (and (eq $component.topologySpread "hard") (eq $topology "kubernetes.io/hostname")) }}
+          nodeTaintsPolicy: Honor
           labelSelector:
             matchLabels:
               {{- include "writ.selector" (list $root $service) | nindent 14 }}

@@ -46,6 +46,11 @@ impl App {
         Ok(plugins::plugins_page(&mut *self.store.get().await?, after, limit).await?)
     }
 
+    /// Gives the newest plugins, the newest first.
+    pub(crate) async fn latest_plugins(&self, limit: i64) -> Result<Vec<PluginView>, Error> {
+        Ok(plugins::plugins_latest(&mut *self.store.get().await?, limit).await?)
+    }
+
     /// Gives one plugin without its source.
     pub(crate) async fn read_plugin(&self, id: PluginId) -> Result<PluginView, Error> {
         let found = plugins::plugin_view(&mut *self.store.get().await?, id).await?;

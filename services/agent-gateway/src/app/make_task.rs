@@ -15,6 +15,8 @@ use uuid::Uuid;
 
 /// How many open tasks an agent may have; those by the clock are told to it with each sync.
 const MOST_OPEN: i64 = 1_000;
+/// How many bytes of arguments they may have together, for the same reason.
+const MOST_BYTES: i64 = 4 << 20;
 /// How many runs are shown with their task.
 const RUNS_SHOWN: i64 = 100;
 
@@ -36,7 +38,14 @@ impl App {
             .store
             .tx(async |conn| {
                 let (agent, key) = find_command(conn, &new).await?;
-                if tasks::tasks_open(conn, agent.number).await? >= MOST_OPEN {
+                let (open, bytes) = tasks::tasks_open(conn, agent.number).await?;
+                if bytes >= MOST_BYTES {
+                    return Err(Error::Conflict {
+                        code: "too-many-tasks",
+                        detail: "the agent's open tasks have 4 MiB of arguments; withdraw some first",
+                    });
+                }
+                if open >= MOST_OPEN {
                     return Err(Error::Conflict {
                         code: "too-many-tasks",
                         detail: "the agent has 1000 open tasks; withdraw some first",

@@ -18,6 +18,7 @@ pub(crate) mod make_task;
 pub(crate) mod meters;
 pub(crate) mod name_agents;
 pub(crate) mod offer_tasks;
+mod patience;
 pub(crate) mod poll_token;
 pub(crate) mod publish_plugin;
 pub(crate) mod purge;
@@ -59,6 +60,9 @@ use types::api::work::Receipts;
 use types::messages::AgentChanged;
 use types::{AgentId, Clock};
 
+/// How many bytes of small answers are taken in at a time.
+const SMALL_ROOM: u32 = 32 << 20;
+
 fn kib(bytes: u32) -> usize {
     usize::try_from(bytes / 1_024).unwrap_or(usize::MAX)
 }
@@ -88,8 +92,12 @@ pub struct App {
     runs: Together<Ran, Result<bool, Error>>,
     /// The way to MIG's agents.
     pub(crate) mig: Mig,
-    /// Counts the KiB of answers that may still be taken in.
+    /// Counts the KiB of large answers that may still be taken in.
     pub(crate) room: Arc<Semaphore>,
+    /// The same for small ones, so that they never wait for large ones that come slowly.
+    pub(crate) small_room: Arc<Semaphore>,
+    /// Counts the KiB that answers may still take apart.
+    pub(crate) desk: Arc<Semaphore>,
     shutdown: Shutdown,
 }
 
@@ -101,6 +109,8 @@ impl App {
             replica: parts.replica,
             clock: parts.clock,
             room: Arc::new(Semaphore::new(kib(config.answers_in_flight))),
+            small_room: Arc::new(Semaphore::new(kib(SMALL_ROOM))),
+            desk: Arc::new(Semaphore::new(kib(config.answers_in_flight).saturating_mul(2))),
             config,
             doors: Doors::default(),
             seen: Seen::default(),

@@ -56,10 +56,10 @@ impl App {
         &self,
         agent: AgentId,
         task: TaskId,
-        outcome: Outcome,
+        outcome: &Outcome,
     ) -> Result<(), Error> {
         let small = outcome.bytes <= u64::try_from(TOGETHER_BYTES).unwrap_or(0);
-        let ran = Ran { agent, task, outcome: Arc::new(outcome) };
+        let ran = Ran { agent, task, outcome: Arc::clone(outcome) };
         let known = if small {
             let record = async |ran: &[Ran]| {
                 all_or_each(ran, async |ran: &[Ran]| self.record_runs(ran).await).await

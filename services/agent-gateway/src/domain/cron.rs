@@ -57,7 +57,9 @@ pub(crate) fn check(expression: &str) -> Result<(), String> {
     SECOND.numbers(second)?;
     let months = MONTH.numbers(month)?;
     if !day.eq_ignore_ascii_case("l") {
-        check_days(&DAY.numbers(day)?, &months)?;
+        let days = DAY.numbers(day)?;
+        check_days(&days, &months)?;
+        check_star(&DAY, day, days.len() == 31)?;
     }
     match nth_weekday(weekday)? {
         Some(_) if *day != "*" => Err(
@@ -68,8 +70,17 @@ pub(crate) fn check(expression: &str) -> Result<(), String> {
             Err("asks for a fifth weekday in some months only, which may not come for years".into())
         }
         Some(_) => Ok(()),
-        None => WEEKDAY.numbers(weekday).map(drop),
+        None => check_star(&WEEKDAY, weekday, WEEKDAY.numbers(weekday)?.len() >= 7),
     }
+}
+
+/// Refuses a field that names every day in other words than `*`: version 2.0.1 takes it for `*` and version 7.0.0 does not,
+/// which decides whether a day of the month and a weekday have both to fit, or one of them.
+fn check_star(field: &Field, text: &str, is_all: bool) -> Result<(), String> {
+    if is_all && text != "*" {
+        return Err(format!("{}: {text:?} names every day; write *", field.name));
+    }
+    Ok(())
 }
 
 /// Refuses days that do not come in each year in any of these months. That a weekday is asked for as well does not help:
@@ -264,6 +275,14 @@ mod tests {
             "0 0 1 * 1#2",
             "0 0 L * mon#2",
             "0 0 31 1 L1",
+            "0 3 1 * 0-6",
+            "0 3 1 * 1-7",
+            "0 3 1 * */1",
+            "0 3 1 * sun-sat",
+            "0 3 */1 * 5",
+            "0 3 1-31 * 1-5",
+            "0 3 L * 1-7",
+            "* * * * */7,0-fri 0",
         ] {
             assert!(check(bad).is_err(), "{bad:?}");
         }

@@ -266,7 +266,7 @@ async fn show_code(
         return Ok(html::page(StatusCode::NOT_FOUND, &html::enter_code(csrf, fault)));
     };
     let teams = gateway.app.list_teams(Uuid::nil(), OFFERED).await?;
-    let plugins = gateway.app.list_plugins(Uuid::nil(), OFFERED).await?;
+    let plugins = gateway.app.latest_plugins(OFFERED).await?;
     Ok(html::page(status, &html::decide(csrf, &code, &teams, &plugins, fault)))
 }
 

@@ -1,6 +1,7 @@
 //! Large bodies: how much of them lies in memory at a time is bounded, or a fleet that answers at once is the end of us.
 
 use crate::AgentGateway;
+use crate::app::App;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data};
@@ -8,13 +9,21 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use web::{Body, Problem};
 
 /// The most that one body may have.
 pub(super) const LIMIT: usize = 32 << 20;
-/// How long a caller waits for room before it is told to come again.
+/// Bodies up to this size do not wait for larger ones.
+const SMALL: usize = 1 << 20;
+/// How long an agent that comes again waits for room before it is told to do so.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one waits that would not come again: shorter than what proxies wait for an answer.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(50);
+/// Larger bodies are taken apart beside the event loops, as many at a time as there is memory for.
+const QUICK_BYTES: usize = 64 << 10;
+/// How much larger JSON may become when it is taken apart.
+const SPREAD: usize = 16;
 
 /// Is a body with the room that it takes, which is to be held until nothing of it is needed any more.
 #[derive(Debug)]
@@ -33,26 +42,54 @@ impl FromRequest for Held {
         let request = request.clone();
         let mut payload = payload.take();
         Box::pin(async move {
-            let room = wait_for_room(&request).await?;
+            let room = wait_for_room(app(&request)?, told(&request), PATIENCE).await?;
             let body = Body::<LIMIT>::from_request(&request, &mut payload).await?;
             Ok(Self { bytes: body.0, room })
         })
     }
 }
 
-/// Waits until there is room for the body of `request`.
-pub(super) async fn wait_for_room(request: &HttpRequest) -> Result<OwnedSemaphorePermit, Problem> {
-    let Some(gateway) = request.app_data::<Data<AgentGateway>>() else {
-        return Err(Problem::internal(anyhow::anyhow!(
-            "the server was set up without its service"
-        )));
-    };
-    let told = told(request);
-    // a body of unknown length may become as large as any; one that says that it is larger is refused unread
-    let kib = told.unwrap_or(LIMIT).min(LIMIT) / 1_024;
-    let kib = u32::try_from(kib.max(1)).map_err(Problem::internal)?;
-    let room = Arc::clone(&gateway.app.room).acquire_many_owned(kib);
-    match tokio::time::timeout(PATIENCE, room).await {
+/// Finds the app of a request.
+pub(super) fn app(request: &HttpRequest) -> Result<&App, Problem> {
+    let gateway = request.app_data::<Data<AgentGateway>>();
+    gateway.map(|gateway| &*gateway.app).ok_or_else(|| {
+        Problem::internal(anyhow::anyhow!("the server was set up without its service"))
+    })
+}
+
+/// Waits until there is room for a body that says that it has `told` bytes; one of unknown length may become as large as any.
+pub(super) async fn wait_for_room(
+    app: &App,
+    told: Option<usize>,
+    patience: Duration,
+) -> Result<OwnedSemaphorePermit, Problem> {
+    let bytes = told.unwrap_or(LIMIT).min(LIMIT);
+    let room = if bytes <= SMALL { &app.small_room } else { &app.room };
+    acquire(room, bytes, patience).await
+}
+
+/// Does `work`, which takes a body of `bytes` apart, when there is memory for what comes out; that is to be held until nothing
+/// of it is needed any more.
+pub(super) async fn take_apart<T: Send + 'static>(
+    app: &App,
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<(T, Option<OwnedSemaphorePermit>), Problem> {
+    if bytes <= QUICK_BYTES {
+        return Ok((work(), None));
+    }
+    let most = 2 * usize::try_from(app.config.answers_in_flight).unwrap_or(usize::MAX);
+    let desk = acquire(&app.desk, bytes.saturating_mul(SPREAD).min(most), LONGEST_WAIT).await?;
+    Ok((web::cpu(work).await?, Some(desk)))
+}
+
+async fn acquire(
+    room: &Arc<Semaphore>,
+    bytes: usize,
+    patience: Duration,
+) -> Result<OwnedSemaphorePermit, Problem> {
+    let kib = u32::try_from((bytes / 1_024).max(1)).map_err(Problem::internal)?;
+    match tokio::time::timeout(patience, Arc::clone(room).acquire_many_owned(kib)).await {
         Ok(room) => room.map_err(Problem::internal),
         Err(_elapsed) => Err(Problem::unavailable(
             "more answers come in than can be taken at a time; come again",

@@ -59,7 +59,9 @@ pub(super) async fn request_code(
         user_agent: text(request.headers(), header::USER_AGENT.as_str()).to_owned(),
         verification_uri: verification_uri(&request, &origin),
     };
-    Ok(HttpResponse::Ok().json(gateway.app.request_code(code).await?))
+    let app = &gateway.app;
+    let code = app.patiently(async || app.request_code(code.clone()).await).await?;
+    Ok(HttpResponse::Ok().json(code))
 }
 
 /// Gives a device its access token, once a person has approved it.
@@ -90,7 +92,9 @@ pub(super) async fn poll_token(
     }
     let client_id = required(&parameters, "client_id")?;
     let device_code = required(&parameters, "device_code")?;
-    Ok(HttpResponse::Ok().json(gateway.app.poll_token(client_id, device_code).await?))
+    let app = &gateway.app;
+    let token = app.patiently(async || app.poll_token(client_id, device_code).await).await?;
+    Ok(HttpResponse::Ok().json(token))
 }
 
 /// Reads parameters from JSON or a form; agents send JSON where RFC 8628 wants a form.

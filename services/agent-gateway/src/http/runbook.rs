@@ -1,5 +1,5 @@
 //! `/api/agent`: what RunbookSolutions agents ask, to the letter (specs/runbook/backend.md §4). An agent ends at any
-//! answer that it does not expect, so nothing here is ever slow, limited or empty.
+//! answer that it does not expect, so nothing here is ever limited or empty, and it waits rather than fails.
 
 use super::sent::Sent;
 use super::who::RunbookAgent;
@@ -136,7 +136,9 @@ pub(super) async fn oneself(
     RunbookAgent(agent, ()): RunbookAgent,
     gateway: Data<AgentGateway>,
 ) -> Result<HttpResponse, Problem> {
-    Ok(answer(AgentDocument::from(gateway.app.describe_self(agent.number).await?)))
+    let app = &gateway.app;
+    let oneself = app.patiently(async || app.describe_self(agent.number).await).await?;
+    Ok(answer(AgentDocument::from(oneself)))
 }
 
 /// Gives a plugin with its source to an agent that it is assigned to, or was a moment ago.
@@ -151,7 +153,8 @@ pub(super) async fn fetch_plugin(
     RunbookAgent(agent, id): RunbookAgent<Path<PluginId>>,
     gateway: Data<AgentGateway>,
 ) -> Result<HttpResponse, Problem> {
-    let plugin = gateway.app.fetch_plugin(id.into_inner(), agent.number).await?;
+    let (app, id) = (&gateway.app, id.into_inner());
+    let plugin = app.patiently(async || app.fetch_plugin(id, agent.number).await).await?;
     Ok(answer(RunbookPlugin::from(plugin)))
 }
 
@@ -166,7 +169,8 @@ pub(super) async fn list_tasks(
     RunbookAgent(agent, ()): RunbookAgent,
     gateway: Data<AgentGateway>,
 ) -> Result<HttpResponse, Problem> {
-    let offers = gateway.app.offer_tasks(agent).await?;
+    let app = &gateway.app;
+    let offers = app.patiently(async || app.offer_tasks(agent).await).await?;
     let tasks: Vec<RunbookTask> = offers.into_iter().map(Into::into).collect();
     Ok(answer(tasks))
 }
@@ -193,10 +197,11 @@ pub(super) async fn take_result(
     RunbookAgent(agent, (id, sent)): RunbookAgent<(Path<TaskId>, Sent)>,
     gateway: Data<AgentGateway>,
 ) -> Result<HttpResponse, Problem> {
-    let task = id.into_inner();
-    gateway.app.check_task(agent.number, task).await?;
-    let (outcome, room) = sent.receive(gateway.app.config.max_result).await?;
-    gateway.app.record_run(agent.number, task, outcome).await?;
-    drop(room);
+    let (app, task) = (&gateway.app, id.into_inner());
+    app.patiently(async || app.check_task(agent.number, task).await).await?;
+    let received = sent.receive(app).await?;
+    let outcome = &received.outcome;
+    app.patiently(async || app.record_run(agent.number, task, outcome).await).await?;
+    drop(received);
     Ok(answer(json!({"ok": true})))
 }

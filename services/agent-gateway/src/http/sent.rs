@@ -2,6 +2,7 @@
 //! is answered anything but 200.
 
 use super::held;
+use crate::app::App;
 use crate::domain::task::Outcome;
 use actix_web::dev::Payload;
 use actix_web::web::Bytes;
@@ -9,6 +10,7 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use serde_json::Value;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use types::go_json;
@@ -16,8 +18,14 @@ use web::Problem;
 
 /// How long the rest of a body that is too large may take; it is read and thrown away.
 const DRAIN: Duration = Duration::from_mins(5);
-/// Larger bodies are read beside the event loops.
-const QUICK_BYTES: usize = 64 << 10;
+/// Is how long `{"data":}` is.
+const AROUND: usize = 9;
+
+/// Is a result, with the room that it takes until it is kept.
+pub(super) struct Received {
+    pub(super) outcome: Arc<Outcome>,
+    _room: [Option<OwnedSemaphorePermit>; 2],
+}
 
 /// Is a result that was not read yet.
 pub(super) struct Sent {
@@ -35,16 +43,14 @@ impl FromRequest for Sent {
 }
 
 impl Sent {
-    /// Reads the result; one larger than `limit` is cut. The room that it takes is to be held until nothing of it is
-    /// needed any more.
-    pub(super) async fn receive(
-        mut self,
-        limit: usize,
-    ) -> Result<(Outcome, Option<OwnedSemaphorePermit>), Problem> {
-        if held::told(&self.request).is_some_and(|told| told > held::LIMIT) {
-            return Ok((self.drain(0).await?, None));
+    /// Reads the result; one that is larger than what is kept is cut.
+    pub(super) async fn receive(mut self, app: &App) -> Result<Received, Problem> {
+        let limit = app.config.max_result;
+        let told = held::told(&self.request);
+        if told.is_some_and(|told| told > held::LIMIT) {
+            return Ok(Received { outcome: self.drain(0).await?.into(), _room: [None, None] });
         }
-        let room = held::wait_for_room(&self.request).await?;
+        let room = held::wait_for_room(app, told, held::LONGEST_WAIT).await?;
         let mut bytes = Vec::new();
         let reading = async {
             while let Some(chunk) = self.payload.next().await {
@@ -60,15 +66,16 @@ impl Sent {
         if let Some(so_far) = overflow? {
             drop(bytes);
             drop(room);
-            return Ok((self.drain(so_far).await?, None));
+            return Ok(Received { outcome: self.drain(so_far).await?.into(), _room: [None, None] });
         }
         let bytes = Bytes::from(bytes);
-        let outcome = if bytes.len() > QUICK_BYTES {
-            web::cpu(move || read(&bytes, limit)).await??
-        } else {
-            read(&bytes, limit)?
-        };
-        Ok((outcome, Some(room)))
+        let size = compact_size(&bytes);
+        if size > limit.saturating_add(AROUND) && is_result(&bytes) {
+            return Ok(Received { outcome: cut(size - AROUND).into(), _room: [Some(room), None] });
+        }
+        let (outcome, desk) =
+            held::take_apart(app, bytes.len(), move || read(&bytes, limit)).await?;
+        Ok(Received { outcome: outcome?.into(), _room: [Some(room), desk] })
     }
 
     /// Throws the rest of the body away, counting it.
@@ -81,7 +88,7 @@ impl Sent {
             Ok::<_, Problem>(count)
         };
         let count = tokio::time::timeout(DRAIN, draining).await.map_err(|_late| late())??;
-        Ok(Outcome { data: Value::Null, bytes: count.try_into().unwrap_or(u64::MAX), cut: true })
+        Ok(cut(count))
     }
 }
 
@@ -94,11 +101,21 @@ fn late() -> Problem {
     Problem::malformed("body-late", "the body came too slowly")
 }
 
-/// Reads `{"data": …}`, as leniently as Python writes it: half a surrogate must not lose a result.
+fn cut(bytes: usize) -> Outcome {
+    Outcome { data: Value::Null, bytes: bytes.try_into().unwrap_or(u64::MAX), cut: true }
+}
+
+/// Reads `{"data": …}`, as leniently as Python writes it: half a surrogate must not lose a result, nor may a number or a depth
+/// that Python knows and we do not; such a result is noted as cut.
 fn read(body: &Bytes, limit: usize) -> Result<Outcome, Problem> {
-    let value = go_json::parse(body).map_err(|error| {
-        Problem::malformed("body-not-json", format!("the body is not JSON: {error}"))
-    })?;
+    let value = match go_json::parse(body) {
+        Ok(value) => value,
+        Err(_) if is_result(body) => return Ok(cut(body.len().saturating_sub(AROUND))),
+        Err(error) => {
+            let detail = format!("the body is not JSON: {error}");
+            return Err(Problem::malformed("body-not-json", detail));
+        }
+    };
     let Value::Object(mut members) = value else {
         return Err(Problem::invalid(
             "body-invalid",
@@ -109,6 +126,48 @@ fn read(body: &Bytes, limit: usize) -> Result<Outcome, Problem> {
         return Err(Problem::invalid("body-invalid", "the body has no member data"));
     };
     Ok(Outcome::of(data, limit))
+}
+
+/// Tells whether a body is JSON of the right form, without keeping any of it.
+fn is_result(body: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Form {
+        #[serde(rename = "data")]
+        _data: serde::de::IgnoredAny,
+    }
+    serde_json::from_slice::<Form>(body).is_ok()
+}
+
+/// Measures JSON without its blanks and escapes, without keeping any of it; Python writes both.
+fn compact_size(json: &[u8]) -> usize {
+    let (mut size, mut is_text, mut at) = (0_usize, false, 0_usize);
+    while let Some(byte) = json.get(at) {
+        let (used, counts) = match (is_text, byte) {
+            (false, b' ' | b'\n' | b'\r' | b'\t') => (1, 0),
+            (true, b'\\') if json.get(at + 1) == Some(&b'u') => {
+                let hex = json.get(at + 2..at + 6).and_then(|hex| std::str::from_utf8(hex).ok());
+                let unit =
+                    hex.and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or_default();
+                // half of a pair is half of four bytes
+                let counts = match unit {
+                    0..0x20 => 6,
+                    0x20..0x80 => 1,
+                    0x80..0x800 | 0xD800..=0xDFFF => 2,
+                    _ => 3,
+                };
+                (6, counts)
+            }
+            (true, b'\\') => (2, 2),
+            (_, b'"') => {
+                is_text = !is_text;
+                (1, 1)
+            }
+            _ => (1, 1),
+        };
+        at += used;
+        size += counts;
+    }
+    size
 }
 
 #[cfg(test)]
@@ -131,10 +190,33 @@ mod tests {
 
     #[test]
     fn what_is_no_result_is_refused_and_what_is_large_is_cut() {
-        for body in ["", "{", "{}", "[]", "null", "{\"data\":NaN}"] {
+        for body in ["", "{", "{}", "[]", "null", "{\"data\":NaN}", "{\"data\":1"] {
             assert!(read(&body.into(), 1_000).is_err(), "{body}");
         }
         let outcome = read(&json!({"data": "x".repeat(999)}).to_string().into(), 1_000).unwrap();
         assert_eq!((outcome.data, outcome.bytes, outcome.cut), (Value::Null, 1_001, true));
+    }
+
+    #[test]
+    fn what_only_python_can_read_is_noted() {
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        for data in [format!("1{}", "0".repeat(400)), deep] {
+            let outcome = read(&format!("{{\"data\":{data}}}").into(), 10_000).unwrap();
+            let bytes = u64::try_from(data.len()).unwrap();
+            assert_eq!((outcome.data, outcome.bytes, outcome.cut), (Value::Null, bytes, true));
+        }
+    }
+
+    #[test]
+    fn json_is_measured_as_it_is_kept() {
+        for (written, kept) in [
+            (r#"{"data": [1, "a b\\\" c"]}"#, r#"{"data":[1,"a b\\\" c"]}"#),
+            ("{\"data\": \"\\u00e9\\u20ac\\ud83d\\ude00\\u0041\"}", "{\"data\":\"é€😀A\"}"),
+            ("{\"data\": \"\\u0001\\n\"}", "{\"data\":\"\\u0001\\n\"}"),
+        ] {
+            assert_eq!(compact_size(written.as_bytes()), kept.len(), "{written}");
+            let value: Value = serde_json::from_str(written).unwrap();
+            assert_eq!(value.to_string().len(), kept.len());
+        }
     }
 }

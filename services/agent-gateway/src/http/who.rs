@@ -24,18 +24,12 @@ pub(super) struct Reader;
 #[derive(Debug, Clone)]
 pub(super) struct Writer(pub(super) Caller);
 
-fn investigator(request: &HttpRequest, permission: Permission) -> Result<Caller, Problem> {
-    let asking = Investigator::from_request(request, &mut Payload::None).into_inner()?;
-    asking.require(permission)?;
-    Ok(asking.0)
-}
-
 impl FromRequest for Reader {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(investigator(request, Permission::GatewayRead).map(|_caller| Self))
+        ready(Investigator::who_may(request, Permission::GatewayRead).map(|_caller| Self))
     }
 }
 
@@ -44,7 +38,7 @@ impl FromRequest for Writer {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(investigator(request, Permission::GatewayWrite).map(Self))
+        ready(Investigator::who_may(request, Permission::GatewayWrite).map(Self))
     }
 }
 
@@ -89,7 +83,8 @@ where
         Box::pin(async move {
             let peer = Peer::extract(&request).await?;
             let app = &gateway(&request)?.app;
-            let agent = app.authenticate_runbook(bearer(&request)?, peer.0).await;
+            let token = bearer(&request)?;
+            let agent = app.patiently(async || app.authenticate_runbook(token, peer.0).await).await;
             let agent = agent.map_err(Problem::from)?;
             let sent = T::from_request(&request, &mut payload).await.map_err(Into::into)?;
             Ok(Self(agent, sent))

@@ -1,6 +1,6 @@
 //! `/agent/v1/work` and `/agent/v1/results`: Writ's own agents take work and answer.
 
-use super::held::Held;
+use super::held::{self, Held};
 use super::query::Wait;
 use super::who::Agent;
 use crate::AgentGateway;
@@ -15,8 +15,6 @@ use web::{Problem, Query};
 
 const LONGEST_WAIT: u64 = 60;
 const MOST_RETURNS: usize = 50;
-/// Larger bodies are read beside the event loops.
-const QUICK_BYTES: usize = 64 << 10;
 
 /// Hands out work under a lease, waiting for it if asked to.
 #[utoipa::path(
@@ -55,13 +53,11 @@ pub(super) async fn return_results(
 ) -> Result<HttpResponse, Problem> {
     let max_result = gateway.app.config.max_result;
     let Held { bytes, room } = sent;
-    let answers = if bytes.len() > QUICK_BYTES {
-        web::cpu(move || read(&bytes, max_result)).await??
-    } else {
-        read(&bytes, max_result)?
-    };
-    let receipts = gateway.app.record_returns(agent, answers).await?;
-    drop(room);
+    let size = bytes.len();
+    let (answers, desk) =
+        held::take_apart(&gateway.app, size, move || read(&bytes, max_result)).await?;
+    let receipts = gateway.app.record_returns(agent, answers?).await?;
+    drop((room, desk));
     Ok(HttpResponse::Ok().json(receipts))
 }
 

@@ -19,9 +19,11 @@ use super::leases::{Lost, Terms};
 pub(crate) const TASKS_LOOK: &str = "
     select asks.agent, (
         exists (
-            select from task t
+            select from task t left join mailbox m on m.command = t.mail
+                left join action_document d on d.action = m.action
             where t.agent = asks.agent and t.state in ('waiting', 'offered')
                 and (t.state = 'waiting' or (t.cron is null and t.leased_until <= $2 and t.attempts < $3))
+                and (t.mail is null or d.expire_after > $2)
         ) or exists (
             select from mailbox m join action_document d on d.action = m.action
             where m.agent = asks.agent and m.state = 'waiting' and d.expire_after > $2

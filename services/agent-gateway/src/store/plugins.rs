@@ -105,6 +105,12 @@ pub(crate) async fn plugins_page(
     views(conn, rows).await
 }
 
+/// Gives the newest plugins, the newest first.
+pub(crate) async fn plugins_latest(conn: &mut Conn, limit: i64) -> QueryResult<Vec<PluginView>> {
+    let rows = Row::query().order(plugin::id.desc()).limit(limit).load(conn).await?;
+    views(conn, rows).await
+}
+
 /// Gives one plugin without its source.
 pub(crate) async fn plugin_view(conn: &mut Conn, id: PluginId) -> QueryResult<Option<PluginView>> {
     let row = Row::query().filter(plugin::id.eq(id.0)).first(conn).await.optional()?;

@@ -117,14 +117,20 @@ pub(crate) async fn tasks_insert(
 struct Count {
     #[diesel(sql_type = BigInt)]
     count: i64,
+    #[diesel(sql_type = BigInt)]
+    bytes: i64,
 }
 
-/// Counts the tasks of an agent that are open.
-pub(crate) async fn tasks_open(conn: &mut Conn, agent: AgentId) -> QueryResult<i64> {
-    let query =
-        "select count(*) as count from task where agent = $1 and state in ('waiting', 'offered')";
-    let counted: Count = store::sql(query).bind::<BigInt, _>(agent.0).get_result(conn).await?;
-    Ok(counted.count)
+/// Counts the tasks of an agent that are open, and the bytes of their arguments.
+pub(crate) async fn tasks_open(conn: &mut Conn, agent: AgentId) -> QueryResult<(i64, i64)> {
+    let counted: Count = store::sql(
+        "select count(*) as count, coalesce(sum(octet_length(arguments)), 0)::bigint as bytes
+         from task where agent = $1 and state in ('waiting', 'offered')",
+    )
+    .bind::<BigInt, _>(agent.0)
+    .get_result(conn)
+    .await?;
+    Ok((counted.count, counted.bytes))
 }
 
 /// Gives one task.
@@ -221,14 +227,19 @@ pub(crate) async fn tasks_withdraw(
     .await
 }
 
-/// Removes at most `limit` tasks that ended before `before`, with their runs.
+/// Removes at most `limit` tasks that ended before `before`, with their runs. One of which an agent still tells stays: it runs
+/// what it was told of until it is started anew, and a 404 is an error to it.
 pub(crate) async fn tasks_purge(
     conn: &mut Conn,
     before: OffsetDateTime,
     limit: i64,
 ) -> QueryResult<usize> {
     store::sql(
-        "delete from task t using (select id from task where ended < $1 and mail is null limit $2) as old
+        "delete from task t using (
+             select id from task where ended < $1 and mail is null
+                 and not exists (select from task_run r where r.task = task.id and r.at >= $1)
+             limit $2
+         ) as old
          where t.id = old.id",
     )
     .bind::<Timestamptz, _>(before)

@@ -9,7 +9,6 @@ use testkit::{PATIENCE, until};
 async fn nobody_is_turned_away_for_good_while_the_database_is_gone() {
     let (mut gateway, line) = gateway_through().await;
     let agent = gateway.online("one").await;
-    let code = gateway.device_code().await;
     line.cut();
     let name = json!({"name": "x"});
     for answer in [
@@ -22,8 +21,6 @@ async fn nobody_is_turned_away_for_good_while_the_database_is_gone() {
         assert_eq!(problem["code"], "unavailable");
         assert!(!problem["detail"].as_str().unwrap().contains("select"), "{problem}");
     }
-    let refused = gateway.poll_token(&code).await.expect(503).json();
-    assert_eq!(refused["error"], "temporarily_unavailable");
     // neither needs it
     gateway.get("/api/v1/heartbeat", "").await.expect(200);
     gateway.get("/api/v1/ip", "").await.expect(200);
@@ -40,4 +37,28 @@ async fn nobody_is_turned_away_for_good_while_the_database_is_gone() {
         tokio::time::timeout(Duration::from_secs(30), gateway.work(&agent)).await.unwrap().len(),
         1
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_would_end_is_answered_when_the_database_is_back() {
+    let (mut gateway, line) = gateway_through().await;
+    let agent = gateway.enrol("one").await;
+    gateway.get("/api/agent", &agent.token).await.expect(200);
+    let code = gateway.device_code().await;
+    line.cut();
+    let (oneself, tasks, token) = tokio::join!(
+        gateway.get("/api/agent", &agent.token),
+        gateway.get("/api/agent/tasks", &agent.token),
+        async {
+            let asked = gateway.poll_token(&code);
+            let mut asked = std::pin::pin!(asked);
+            let held = tokio::time::timeout(Duration::from_secs(2), asked.as_mut()).await;
+            assert!(held.is_err(), "{held:?}");
+            line.resume();
+            asked.await
+        },
+    );
+    oneself.expect(200);
+    tasks.expect(200);
+    assert_eq!(token.expect(400).json()["error"], "authorization_pending");
 }

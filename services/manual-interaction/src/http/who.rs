@@ -39,24 +39,12 @@ pub(super) fn actor(
     }
 }
 
-fn investigator(request: &HttpRequest, permission: Permission) -> Result<Caller, Problem> {
-    let asking = Investigator::from_request(request, &mut Payload::None).into_inner()?;
-    asking.require(permission)?;
-    Ok(asking.0)
-}
-
-fn soarca(request: &HttpRequest, permission: Permission) -> Result<Option<Caller>, Problem> {
-    let asking = SoarcaCaller::from_request(request, &mut Payload::None).into_inner()?;
-    asking.require(permission)?;
-    Ok(asking.0)
-}
-
 impl FromRequest for Reader {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(investigator(request, Permission::ManualRead).map(|_caller| Self))
+        ready(Investigator::who_may(request, Permission::ManualRead).map(|_caller| Self))
     }
 }
 
@@ -65,7 +53,7 @@ impl FromRequest for Responder {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let caller = investigator(request, Permission::ManualRespond);
+        let caller = Investigator::who_may(request, Permission::ManualRespond);
         ready(caller.map(|caller| Self(actor(Some(&caller), request, "api"))))
     }
 }
@@ -75,7 +63,7 @@ impl FromRequest for SoarcaReader {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(soarca(request, Permission::ManualRead).map(|_caller| Self))
+        ready(SoarcaCaller::who_may(request, Permission::ManualRead).map(|_caller| Self))
     }
 }
 
@@ -84,7 +72,7 @@ impl FromRequest for SoarcaResponder {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let caller = soarca(request, Permission::ManualRespond);
+        let caller = SoarcaCaller::who_may(request, Permission::ManualRespond);
         ready(caller.map(|caller| Self(actor(caller.as_ref(), request, "soarca"))))
     }
 }

@@ -101,6 +101,10 @@ async fn a_receiver_is_told_signed_and_until_it_takes_it() {
         assert_eq!(receiver.calls().len(), before + 1, "not before its time");
         manual.clock.advance(time::Duration::seconds(2));
         until(PATIENCE, async || receiver.calls().len() == before + 2).await;
+        // what it answered is written down, and when it is tried again: within the lease of whoever tries it
+        let soon = manual.clock.now() + time::Duration::seconds(60);
+        let failed = format!("notification where attempts = 2 and due < '{soon}'");
+        until(PATIENCE, async || manual.count(&failed).await == 1).await;
         receiver.status.store(204, Ordering::SeqCst);
         manual.clock.advance(time::Duration::seconds(5));
         until(PATIENCE, async || receiver.calls().len() == before + 3).await;

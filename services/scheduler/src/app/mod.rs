@@ -29,7 +29,7 @@ pub(crate) use take_action::Accepted;
 pub(crate) use tick_executions::{LOOK, RENEW};
 pub(crate) use trigger_playbook::{Triggered, What};
 
-use crate::config::{Config, Switch};
+use crate::config::Config;
 use crate::domain::machine::Limits;
 use auth::Replica;
 use messaging::Bus;
@@ -89,11 +89,6 @@ impl App {
             meters: meters::Meters::new(),
             config,
         }
-    }
-
-    /// Tells whether SOARCA's paths are open to anyone.
-    pub(crate) fn is_open(&self) -> bool {
-        self.config.manual_auth == Switch::Off
     }
 
     fn limits(&self) -> Limits {

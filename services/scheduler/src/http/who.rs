@@ -1,12 +1,10 @@
 //! Who may come in. Under SOARCA's paths anyone may, where the operators said so (`WRIT_MANUAL_AUTH=off`).
 
-use crate::Scheduler;
 use actix_web::dev::Payload;
-use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use std::future::{Ready, ready};
 use types::Permission;
-use web::{Dialect, Investigator, Problem};
+use web::{Dialect, Investigator, Problem, SoarcaCaller};
 
 /// Is a caller who may read.
 #[derive(Debug, Clone)]
@@ -24,13 +22,10 @@ pub(super) struct Runner {
 }
 
 fn caller(request: &HttpRequest, permission: Permission) -> Result<Option<auth::Caller>, Problem> {
-    let open = request.app_data::<Data<Scheduler>>().is_some_and(|service| service.app.is_open());
-    if open && Dialect::of(request.path()) == Dialect::Soarca {
-        return Ok(None);
+    match Dialect::of(request.path()) {
+        Dialect::Soarca => SoarcaCaller::who_may(request, permission),
+        _ => Investigator::who_may(request, permission).map(Some),
     }
-    let asking = Investigator::from_request(request, &mut Payload::None).into_inner()?;
-    asking.require(permission)?;
-    Ok(Some(asking.0))
 }
 
 impl FromRequest for Reader {

@@ -37,6 +37,8 @@ mod playbooks;
 #[cfg(test)]
 mod retention;
 #[cfg(test)]
+mod ssh;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod told;

@@ -51,7 +51,7 @@ async fn each_route_wants_its_own_permission() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_authentication_soarcas_paths_are_open_and_no_others() {
-    let house = House::new(&["--soarca-auth", "off", "--manual-auth", "off"]).await;
+    let house = House::new(&["--soarca-auth", "off"]).await;
     let answer = house.client.get(house.url("/reporter/")).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, "[]"));
     let answer = house

@@ -1,4 +1,5 @@
-//! What MIG's own clients sent and got, sent again: recorded requests answered as they were, and the clients' sequences.
+//! What MIG's own clients sent and got, sent again: recorded requests answered as they were, and the clients' sequences;
+//! and what SOARCA's front ends and tools do.
 //!
 //! `cfg(test)` tells clippy that helpers are test code too.
 
@@ -16,5 +17,9 @@ mod go;
 mod json;
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+mod soarca;
+#[cfg(test)]
+mod soarca_models;
 #[cfg(test)]
 mod world;

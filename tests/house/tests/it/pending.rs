@@ -110,7 +110,7 @@ fn restart_servers(house: &House) {
 }
 
 /// Reads one of the playbooks of the field.
-fn field(name: &str) -> Value {
+pub(crate) fn field(name: &str) -> Value {
     let path = root().join(format!("services/scheduler/tests/playbooks/{name}.json"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }

@@ -80,7 +80,7 @@ impl Writ {
 }
 
 /// Waits until a step of this name waits for people; gives it.
-async fn waits(investigator: &Investigator, name: &str) -> Value {
+pub(crate) async fn waits(investigator: &Investigator, name: &str) -> Value {
     let is = |page: &Value| {
         page["items"]
             .as_array()

@@ -33,6 +33,7 @@ async fn what_was_open_when_it_was_saved_is_not_done_again() {
     let open = order(2).await;
     investigator.ask_until(&open, |view| view["counters"]["targeted"] == 1).await;
     house.script("backup", &[house.path("backup").to_str().unwrap()]);
+    no_private_key(&house);
     let agent = restart_agent(&mut house);
     investigator.ask_until(&open, completed).await;
     assert_eq!(noted(), [1, 2]);
@@ -56,14 +57,36 @@ async fn what_was_open_when_it_was_saved_is_not_done_again() {
     assert_eq!(noted(), [1, 2, 3]);
 }
 
-/// Deletes the virtual host and sets it up again, as an operator does.
+/// Looks through all that was saved for what could sign.
+fn no_private_key(house: &House) {
+    for service in SERVICES {
+        let dump = house.path(&format!("backup/{service}.dump"));
+        let out = Command::new("bash")
+            .args([
+                "-c",
+                r#"LIB=$1; . "$LIB/postgres.sh"; "$(postgres_programs)/pg_restore" --file=- "$2""#,
+                "dump",
+            ])
+            .args([root().join("scripts/lib"), dump])
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let text = String::from_utf8_lossy(&out.stdout);
+        assert!(text.contains("CREATE TABLE"), "{service}");
+        assert!(!text.contains("PRIVATE KEY"), "{service} holds a private key");
+    }
+}
+
+/// Deletes the virtual hosts and sets them up again, as an operator does.
 fn empty_broker(house: &House) {
     let script = r#"
         set -eu
         LIB=$1 DIR=$2
         . "$LIB/say.sh"; . "$LIB/databases.sh"; . "$LIB/broker.sh"
         . "$DIR/secrets.sh"; . "$DIR/private/env.sh"
-        curl --silent --show-error --fail --request DELETE "$RABBITMQ_API/vhosts/writ"
+        for vhost in writ mig; do
+            curl --silent --show-error --fail --request DELETE "$RABBITMQ_API/vhosts/$vhost"
+        done
         place=${AMQP_URL##*@}
         broker_accounts "$RABBITMQ_API" "${place%%/*}" "$3" >"$DIR/accounts.log"
     "#;

@@ -5,6 +5,8 @@ use crate::enrolment::enrol;
 use crate::eyes::every_metric_exists;
 use crate::house::House;
 use crate::investigator::Investigator;
+use crate::pending::field;
+use crate::playbook::waits;
 use crate::rights::a_stolen_account_is_confined;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -12,6 +14,8 @@ use serde_json::{Value, json};
 /// Is a trace whose root is the caller's own span.
 const ORDER: (&str, &str) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
 const LOADER: (&str, &str) = ("1af7651916cd43dd8448eb211c80319c", "c7ad6b7169203331");
+const QUESTION: (&str, &str) = ("2af7651916cd43dd8448eb211c80319c", "d7ad6b7169203331");
+const ANSWER: (&str, &str) = ("3af7651916cd43dd8448eb211c80319c", "e7ad6b7169203331");
 
 /// Lists the spans of a trace as `service: name`, each after its number, with the number of the one that it goes on with.
 const OF_AN_ORDER: &[(&str, &str, &str)] = &[
@@ -32,6 +36,18 @@ const OF_A_LOADER: &[(&str, &str, &str)] = &[
     ("", "loader-manifest", "POST /v1/loaders"),
     ("POST /v1/loaders", "loader-manifest", "publish writ:loader.changed.v1"),
     ("publish writ:loader.changed.v1", "investigation-api", "process investigation-api.loaders"),
+];
+
+const OF_A_QUESTION: &[(&str, &str, &str)] = &[
+    ("", "scheduler", "POST /v1/executions"),
+    ("POST /v1/executions", "scheduler", "publish writ:manual.requested.v1"),
+    ("publish writ:manual.requested.v1", "manual-interaction", "process manual-interaction.steps"),
+];
+
+const OF_AN_ANSWER: &[(&str, &str, &str)] = &[
+    ("", "manual-interaction", "POST /v1/steps/{id}/answer"),
+    ("POST /v1/steps/{id}/answer", "manual-interaction", "publish writ:manual.answered.v1"),
+    ("publish writ:manual.answered.v1", "scheduler", "process scheduler.manual"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,6 +73,17 @@ async fn an_order_is_followed_to_its_result() {
 
     follow(&collector, ORDER, OF_AN_ORDER);
     follow(&collector, LOADER, OF_A_LOADER);
+    investigator.trace = Some(header(QUESTION));
+    let question = json!({"playbook": field("one-question")}).to_string();
+    investigator.ask(Method::POST, "/v1/executions", Some(&question)).await;
+    investigator.trace = Some(header(ANSWER));
+    let asked = waits(&investigator, "Ask").await;
+    let path = format!("/v1/steps/{}/answer", asked["id"].as_str().unwrap());
+    let answer = json!({"outcome": "success", "variables": {"__answer__": "yes"}}).to_string();
+    investigator.ask(Method::POST, &path, Some(&answer)).await;
+    investigator.trace = None;
+    follow(&collector, QUESTION, OF_A_QUESTION);
+    follow(&collector, ANSWER, OF_AN_ANSWER);
     let spans = collector.trace(ORDER.0);
     for (name, attributes) in [
         ("POST /v1/actions", ["http.route", "http.response.status_code", "url.path"]),

@@ -179,8 +179,8 @@ async fn run(mut command: Command, config: &Config) -> Result<Values, String> {
     })?;
     let limit = u64::from(config.response_limit);
     let (out, err) = (child.stdout.take(), child.stderr.take());
-    let (out, err) = tokio::join!(read(out, limit), read(err, limit));
-    let (out, err) = (out?, err?);
+    // with one that is too long the client ends too
+    let (out, err) = tokio::try_join!(read(out, limit), read(err, limit))?;
     let status =
         child.wait().await.map_err(|error| format!("the OpenSSH client is lost: {error}"))?;
     match status.code() {
