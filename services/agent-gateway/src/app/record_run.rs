@@ -56,7 +56,7 @@ impl App {
         &self,
         agent: AgentId,
         task: TaskId,
-        outcome: &Outcome,
+        outcome: &Arc<Outcome>,
     ) -> Result<(), Error> {
         let small = outcome.bytes <= u64::try_from(TOGETHER_BYTES).unwrap_or(0);
         let ran = Ran { agent, task, outcome: Arc::clone(outcome) };
