@@ -52,9 +52,9 @@ impl App {
             who: posted_by.map(name).unwrap_or_default(),
             address: format!("execution {execution}"),
         };
-        self.answer_proposal(event, &judged, &actor, now).await?;
+        let new = self.answer_proposal(event, &judged, &actor, now).await?;
         self.bus.wake();
-        if let Err(error) = &judged {
+        if let (true, Err(error)) = (new, &judged) {
             let subject = format!("execution {execution}");
             self.note_refusal(&actor, "action.accepted", &subject, error);
         }
@@ -77,19 +77,20 @@ impl App {
         Ok(Proposal { order, dispatch, posted_by })
     }
 
+    /// Answers a message once; tells whether it is new.
     async fn answer_proposal(
         &self,
         event: &Envelope<ActionProposed>,
         judged: &Result<Proposal, Error>,
         actor: &Actor,
         now: OffsetDateTime,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let ActionProposed { document, execution_id, step } = &event.data;
         let (execution_id, step) = (*execution_id, *step);
         self.store
-            .tx(async |conn| -> Result<(), Error> {
+            .tx(async |conn| -> Result<bool, Error> {
                 if inbox::admit(conn, CONSUMER, &[event.id], now).await?.is_empty() {
-                    return Ok(());
+                    return Ok(false);
                 }
                 let Proposal { order, dispatch, posted_by } = match judged {
                     Ok(proposal) => proposal,
@@ -97,7 +98,7 @@ impl App {
                         let refused =
                             ActionRefused { execution_id, step, reason: error.to_string() };
                         self.bus.put(conn, now, &refused).await?;
-                        return Ok(());
+                        return Ok(true);
                     }
                 };
                 let post =
@@ -113,7 +114,7 @@ impl App {
                     ..accepted
                 };
                 self.bus.put(conn, now, &accepted).await?;
-                Ok(())
+                Ok(true)
             })
             .await
     }

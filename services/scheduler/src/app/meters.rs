@@ -5,6 +5,9 @@ use opentelemetry::{KeyValue, global};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+/// What is told even before it ever was: a graph of it begins at nothing.
+const ALWAYS: [&str; 3] = ["execution.running", "execution.waiting", "step.action"];
+
 /// Measures what runs and what waits.
 pub(super) struct Meters {
     executions: Gauge<i64>,
@@ -25,7 +28,7 @@ impl Meters {
             waiting: waiting
                 .with_description("Steps that wait for people, playbooks or the fleet, by kind")
                 .build(),
-            last: Mutex::default(),
+            last: Mutex::new(ALWAYS.map(|name| (name.to_owned(), 0)).into()),
         }
     }
 

@@ -14,6 +14,7 @@ pub(crate) const SERVICES: [&str; 5] =
 pub(crate) struct House {
     dir: TempDir,
     env: BTreeMap<String, String>,
+    programs: PathBuf,
     children: Vec<Child>,
 }
 
@@ -40,7 +41,11 @@ impl House {
             let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
             Some((name.to_owned(), value.trim_matches('\'').to_owned()))
         });
-        Self { env: env.collect(), dir, children: Vec::new() }
+        let env: BTreeMap<_, _> = env.collect();
+        // now, and not when a service has been started again: until its script has become the program, it is a shell
+        let service = format!("/proc/{}/exe", env["WRIT_SCHEDULER_PID"]);
+        let programs = std::fs::read_link(service).unwrap().parent().unwrap().to_owned();
+        Self { env, programs, dir, children: Vec::new() }
     }
 
     /// Gives a variable of `env.sh`.
@@ -95,9 +100,8 @@ impl House {
     }
 
     /// Gives the folder of the built programs.
-    pub(crate) fn programs(&self) -> PathBuf {
-        let service = format!("/proc/{}/exe", self.var("WRIT_SCHEDULER_PID"));
-        std::fs::read_link(service).unwrap().parent().unwrap().to_owned()
+    pub(crate) fn programs(&self) -> &Path {
+        &self.programs
     }
 
     /// Runs one of the scripts with the house's variables; panics with what it said when it fails.
