@@ -17,10 +17,11 @@ broker_accounts() {
     "configure": "^(toagents|toschedulers|mig\\.agt\\..*)$",
     "write": "^(toagents|mig\\.agt\\.(heartbeats|results))$",
     "read": "^(toschedulers|mig\\.agt\\.(heartbeats|results))$"}'
+  # Agents cannot read what other agents say: the two queues of the gateway are not theirs.
   broker_put "$api" permissions/mig/mig-agent '{
-    "configure": "^mig\\.agt\\..*$",
-    "write": "^(toschedulers|mig\\.agt\\..*)$",
-    "read": "^(toagents|mig\\.agt\\..*)$"}'
+    "configure": "^mig\\.agt\\.(?!(heartbeats|results)$).*$",
+    "write": "^(toschedulers|mig\\.agt\\.(?!(heartbeats|results)$).*)$",
+    "read": "^(toagents|mig\\.agt\\.(?!(heartbeats|results)$).*)$"}'
   rights=$("$programs/all-in-one" rights) || die "all-in-one does not tell the rights of accounts"
   while IFS=$'\t' read -r path json; do broker_put "$api" "$path" "$json"; done < <(python3 "$LIB/broker_rights.py" writ <<<"$rights")
   curl --silent --show-error --fail --max-time 30 --header 'content-type: application/json' --data '{}' \

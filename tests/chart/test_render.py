@@ -98,6 +98,23 @@ class Rendered(unittest.TestCase):
                 if obj["kind"] == "ConfigMap":
                     self.assertNotRegex(json.dumps(obj), r"(?i)password\"?[:=] ?\"?[a-z0-9]{12}")
 
+    def test_the_broker_of_migs_agents_is_agent_gateways_alone(self):
+        sets = ["mig.urlSecret.name=mig-broker", "mig.caSecret.name=mig-ca", "mig.whitelist.configMap=heard"]
+        given = [word for value in sets for word in ("--set", value)]
+        for name, pod in pods(render("defaults", "1.34", *given)):
+            variables = {v["name"]: v.get("value") for c in containers(pod) for v in c.get("env", [])}
+            sources = [source for volume in pod["spec"].get("volumes", []) for source in volume.get("projected", {}).get("sources", [])]
+            names = {source.get(kind, {}).get("name") for source in sources for kind in ("secret", "configMap")}
+            with self.subTest(pod=name):
+                if name.endswith("/writ-agent-gateway"):
+                    self.assertEqual(variables["WRIT_AGENT_GATEWAY_MIG_AMQP_URL_FILE"], "/run/secrets/writ/mig/url")
+                    self.assertEqual(variables["WRIT_AGENT_GATEWAY_MIG_AMQP_CA_FILE"], "/run/secrets/writ/mig/ca.crt")
+                    self.assertEqual(variables["WRIT_AGENT_GATEWAY_MIG_WHITELIST"], "/run/secrets/writ/mig/whitelist")
+                    self.assertLessEqual({"mig-broker", "mig-ca", "heard"}, names)
+                else:
+                    self.assertFalse([v for v in variables if "MIG_AMQP" in v or "WHITELIST" in v])
+                    self.assertFalse({"mig-broker", "mig-ca", "heard"} & names)
+
     def test_services_reach_pods_and_probes_the_admin_port(self):
         for objects in self.each():
             deployments = {o["metadata"]["name"]: o for o in objects if o["kind"] == "Deployment"}

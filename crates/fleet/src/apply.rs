@@ -1,11 +1,12 @@
 //! Takes what agent-gateway tells into the copy.
 
-use diesel::sql_types::{Bool, Jsonb};
+use diesel::sql_types::{BigInt, Bool, Jsonb, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use serde_json::json;
 use std::collections::BTreeMap;
 use store::Conn;
+use time::OffsetDateTime;
 use types::messages::{AgentChanged, AgentSeen};
 
 /// Puts `agents` into the copy, one statement for all; an older revision than the copy's changes nothing.
@@ -70,6 +71,25 @@ pub async fn apply_seen(conn: &mut Conn, seen: &[AgentSeen]) -> QueryResult<usiz
     .await
 }
 
+/// Removes at most `limit` rows of MIG agents that went offline and were not heard since `before`, as their owner does;
+/// those that `kept`, a condition on `agent`, holds of stay.
+pub async fn remove_gone(
+    conn: &mut Conn,
+    kept: &'static str,
+    before: OffsetDateTime,
+    limit: i64,
+) -> QueryResult<usize> {
+    store::sql(format!(
+        "delete from agent where id in (
+             select id from agent where transport = 'mig' and status = 'offline' and last_seen < $1 and not ({kept})
+             order by id limit $2 for update skip locked)"
+    ))
+    .bind::<Timestamptz, _>(before)
+    .bind::<BigInt, _>(limit)
+    .execute(conn)
+    .await
+}
+
 #[derive(QueryableByName)]
 struct Empty {
     #[diesel(sql_type = Bool)]
@@ -83,6 +103,6 @@ pub async fn is_empty(conn: &mut Conn) -> QueryResult<bool> {
     Ok(found.empty)
 }
 
-fn rfc3339(at: time::OffsetDateTime) -> String {
+fn rfc3339(at: OffsetDateTime) -> String {
     at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
 }

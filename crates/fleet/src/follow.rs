@@ -1,11 +1,16 @@
 //! Follows the owner: takes what it tells, and asks for everything while there is nothing.
 
-use crate::{apply_changed, apply_seen, is_empty};
+use crate::{apply_changed, apply_seen, is_empty, remove_gone};
 use auth::HasReplica;
 use messaging::{Delivery, Outcome, Queue, Subscription};
 use store::Failure;
 use types::Message;
 use types::messages::{AgentChanged, AgentSeen, ReplicaRequested};
+
+/// How long rows of MIG agents that are gone are kept; agent-gateway keeps them as long.
+const GONE_KEPT: time::Duration = time::Duration::days(30);
+/// How many rows are removed at a time.
+const AT_ONCE: i64 = 5_000;
 
 /// Takes changed and seen agents into the copy of the service `S`.
 pub fn subscription<S: HasReplica + 'static>() -> Subscription<S> {
@@ -47,6 +52,14 @@ async fn take<S: HasReplica>(service: &S, batch: &[Delivery]) -> Result<(), Outc
         Failure::Internal(cause) => Outcome::Reject(cause.to_string()),
         passing => Outcome::Retry(passing.to_string()),
     })
+}
+
+/// Removes the rows of MIG agents that are long gone; those that `kept` holds of stay.
+pub async fn forget<S: HasReplica>(service: &S, kept: &'static str) -> Result<(), Failure> {
+    let before = service.clock().now() - GONE_KEPT;
+    let mut conn = service.store().get().await?;
+    while remove_gone(&mut conn, kept, before, AT_ONCE).await? > 0 {}
+    Ok(())
 }
 
 /// Asks agent-gateway for all agents while the copy has none.

@@ -8,8 +8,8 @@ mod follow;
 mod row;
 mod select;
 
-pub use apply::{apply_changed, apply_seen, is_empty};
-pub use follow::{ask_while_empty, subscription};
+pub use apply::{apply_changed, apply_seen, is_empty, remove_gone};
+pub use follow::{ask_while_empty, forget, subscription};
 pub use row::AgentRow;
 pub use select::{Aim, aim, count, find, parse_target, sample, unknown_modules};
 

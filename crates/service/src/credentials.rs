@@ -5,7 +5,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::path::{Path, PathBuf};
 
 /// Takes a secret as it is given, or from its file.
-pub(crate) fn secret(given: Option<&str>, file: Option<&Path>) -> anyhow::Result<Option<String>> {
+pub fn secret(given: Option<&str>, file: Option<&Path>) -> anyhow::Result<Option<String>> {
     let Some(file) = file else {
         return Ok(given.map(ToOwned::to_owned));
     };

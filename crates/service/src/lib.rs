@@ -18,6 +18,7 @@ mod tasks;
 mod wait;
 
 pub use cli::main;
+pub use credentials::secret;
 pub use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 pub use health::Health;
 pub use house::House;

@@ -1,5 +1,6 @@
 //! The settings that are this service's own.
 
+use service::secret;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,9 +52,15 @@ pub struct Config {
     #[arg(long, value_name = "BYTES", default_value = "134217728", value_parser = clap::value_parser!(u32).range(33_554_432..))]
     pub answers_in_flight: u32,
     /// The virtual host of MIG's agents on the broker, with an account of its own: amqp://user:password@host:port/mig;
-    /// without it MIG agents are heard over HTTP only and given nothing.
+    /// without it MIG agents are heard over HTTP only, and a command for one fails at once.
     #[arg(long, value_name = "URL")]
     pub mig_amqp_url: Option<String>,
+    /// A file that holds the URL of the virtual host of MIG's agents.
+    #[arg(long, value_name = "FILE", conflicts_with = "mig_amqp_url")]
+    pub mig_amqp_url_file: Option<PathBuf>,
+    /// The certificate authority of the broker of MIG's agents.
+    #[arg(long, value_name = "FILE")]
+    pub mig_amqp_ca_file: Option<PathBuf>,
     /// The kind of the exchanges `toagents` and `toschedulers`: `topic` lets the broker hold each agent to its own routing
     /// key, `direct` is what the original's scheduler declares.
     #[arg(long, value_name = "KIND", default_value = "direct")]
@@ -96,6 +103,19 @@ pub enum Switch {
 }
 
 impl Config {
+    /// Tells whether there is a broker for MIG's agents.
+    pub(crate) fn speaks_mig(&self) -> bool {
+        self.mig_amqp_url.is_some() || self.mig_amqp_url_file.is_some()
+    }
+
+    /// Gives the broker of MIG's agents, when there is one.
+    pub(crate) fn mig_broker(&self) -> anyhow::Result<Option<messaging::Settings>> {
+        let url = secret(self.mig_amqp_url.as_deref(), self.mig_amqp_url_file.as_deref())?;
+        let Some(url) = url else { return Ok(None) };
+        let ca_file = self.mig_amqp_ca_file.clone();
+        Ok(Some(messaging::Settings { ca_file, ..messaging::Settings::new(url) }))
+    }
+
     /// Tells whether agents are known by address.
     pub(crate) fn knows_addresses(&self) -> bool {
         self.agent_auth == Switch::Off
@@ -145,5 +165,18 @@ mod tests {
         ] {
             assert!(parse(&wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn the_broker_of_migs_agents_may_be_named_by_a_file() {
+        assert!(parse(&[]).unwrap().mig_broker().unwrap().is_none());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "amqp://gateway:secret@broker/mig\n").unwrap();
+        let config = parse(&["--mig-amqp-url-file", file.path().to_str().unwrap()]).unwrap();
+        assert!(config.speaks_mig());
+        assert_eq!(config.mig_broker().unwrap().unwrap().url, "amqp://gateway:secret@broker/mig");
+        let error = parse(&["--mig-amqp-url-file", "/nowhere"]).unwrap().mig_broker().unwrap_err();
+        assert!(error.to_string().contains("/nowhere"), "{error}");
+        assert!(parse(&["--mig-amqp-url", "amqp://a", "--mig-amqp-url-file", "b"]).is_err());
     }
 }

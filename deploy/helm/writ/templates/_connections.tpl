@@ -61,6 +61,44 @@ volume; the environment has only their names.
 {{- end }}
 {{- end }}
 
+{{/* (root, service): what agent-gateway needs for the broker of MIG's agents, as sources of the volume and as variables. */}}
+{{- define "writ.migSources" -}}
+{{- $mig := (index . 0).Values.mig -}}
+{{- if eq (index . 1) "agent-gateway" }}
+{{- with $mig.urlSecret.name }}
+- secret:
+    name: {{ . }}
+    items: [{key: {{ $mig.urlSecret.key }}, path: mig/url}]
+{{- end }}
+{{- with $mig.caSecret.name }}
+- secret:
+    name: {{ . }}
+    items: [{key: {{ $mig.caSecret.key }}, path: mig/ca.crt}]
+{{- end }}
+{{- with $mig.whitelist.configMap }}
+- configMap:
+    name: {{ . }}
+    items: [{key: {{ $mig.whitelist.key }}, path: mig/whitelist}]
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "writ.migEnv" -}}
+{{- $mig := (index . 0).Values.mig -}}
+{{- $files := "/run/secrets/writ/mig" -}}
+{{- if eq (index . 1) "agent-gateway" }}
+{{- if $mig.urlSecret.name }}
+WRIT_AGENT_GATEWAY_MIG_AMQP_URL_FILE: {{ $files }}/url
+{{- end }}
+{{- if $mig.caSecret.name }}
+WRIT_AGENT_GATEWAY_MIG_AMQP_CA_FILE: {{ $files }}/ca.crt
+{{- end }}
+{{- if $mig.whitelist.configMap }}
+WRIT_AGENT_GATEWAY_MIG_WHITELIST: {{ $files }}/whitelist
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* (root, service, component): the variables, as a map. */}}
 {{- define "writ.databaseEnv" -}}
 {{- $root := index . 0 -}}{{- $component := index . 2 -}}

@@ -28,7 +28,7 @@
 {{- with $root.Values.trustedProxies }}{{ $_ := set $env "WRIT_TRUSTED_PROXIES" (join "," .) }}{{ end }}
 {{- with $root.Values.log.level }}{{ $_ := set $env "WRIT_LOG" . }}{{ end }}
 {{- $_ := set $env "WRIT_LOG_FORMAT" $root.Values.log.format }}
-{{- $env = merge $env (include "writ.databaseEnv" . | fromYaml) (include "writ.amqpEnv" $root | fromYaml) }}
+{{- $env = merge $env (include "writ.databaseEnv" . | fromYaml) (include "writ.amqpEnv" $root | fromYaml) (include "writ.migEnv" . | fromYaml) }}
 {{- with $root.Values.otel }}
 {{- if .endpoint }}
 {{- $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" .endpoint }}
@@ -93,6 +93,7 @@ volumeMounts:
     defaultMode: 0440
     sources:
       {{- include "writ.secretSources" . | nindent 6 }}
+      {{- with include "writ.migSources" . }}{{ . | nindent 6 }}{{ end }}
 - name: tmp
   emptyDir: {sizeLimit: 64Mi}
 {{- if eq (index . 1) "scheduler" }}

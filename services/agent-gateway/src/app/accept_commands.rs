@@ -6,7 +6,7 @@ use super::offer_tasks::find_impossible;
 use crate::error::Error;
 use crate::store::leases::Lost;
 use crate::store::mailbox::NewMail;
-use crate::store::{agents, mailbox};
+use crate::store::{agents, mailbox, mig_agents};
 use messaging::inbox;
 use std::collections::{BTreeMap, BTreeSet};
 use store::Conn;
@@ -16,9 +16,13 @@ use types::messages::command::IssuedCommand;
 use types::{Action, AgentId, RunId};
 use uuid::Uuid;
 
+/// Says why commands of MIG agents fail where they cannot be sent.
+const NO_BROKER: &str =
+    "agent-gateway has no broker for MIG's agents: give it WRIT_AGENT_GATEWAY_MIG_AMQP_URL";
+
 impl App {
-    /// Puts commands into the mailbox and wakes the polls that wait for them. A command whose agent is unknown or was
-    /// revoked comes back as failed at once.
+    /// Puts commands into the mailbox and wakes the polls that wait for them. A command whose agent is unknown, was
+    /// revoked or cannot be reached comes back as failed at once.
     pub(crate) async fn accept_commands(
         &self,
         consumer: &str,
@@ -72,7 +76,11 @@ impl App {
         let (mail, lost): (Vec<&IssuedCommand>, Vec<&IssuedCommand>) =
             open.partition(|command| employable.contains(&command.agent));
         let wanted: Vec<AgentId> = mail.iter().map(|command| command.agent).collect();
-        let impossible = find_impossible(conn, &message.document, &wanted).await?;
+        let mut impossible = find_impossible(conn, &message.document, &wanted).await?;
+        if !self.config.speaks_mig() {
+            let unreached = mig_agents::agents_mig(conn, &wanted).await?;
+            impossible.extend(unreached.into_iter().map(|agent| (agent, NO_BROKER.to_owned())));
+        }
         let (hopeless, mail): (Vec<&IssuedCommand>, Vec<&IssuedCommand>) =
             mail.into_iter().partition(|command| impossible.contains_key(&command.agent));
         let mail: Vec<NewMail> = mail
@@ -90,9 +98,13 @@ impl App {
             agent: command.agent,
             operations,
         };
+        let mut reasons = BTreeMap::<&str, Vec<Lost>>::new();
         for command in hopeless {
             let Some(reason) = impossible.get(&command.agent) else { continue };
-            self.bus.put_all(conn, now, &failed(&[lost_of(command)], reason, now)).await?;
+            reasons.entry(reason).or_default().push(lost_of(command));
+        }
+        for (reason, lost) in reasons {
+            self.bus.put_all(conn, now, &failed(&lost, reason, now)).await?;
         }
         let lost: Vec<Lost> = lost.into_iter().map(lost_of).collect();
         let reason = "the agent is unknown to agent-gateway, was revoked or was destroyed";

@@ -1,6 +1,7 @@
 //! Tasks that were handed out and never answered: agents tell of no failure, so that silence is all there is to see.
 
 use super::App;
+use super::record_run::Ended;
 use crate::error::Error;
 use crate::store::offers::{self, Silent};
 use crate::store::runs;
@@ -35,21 +36,26 @@ impl App {
             .tx(async |conn| {
                 let held = offers::mailbox_hold(conn, &commands).await?;
                 offers::tasks_end(conn, &tasks, now).await?;
+                let mut answers = runs::answers_of(conn, &commands).await?;
+                let mut ended = Vec::new();
                 for mail in held.into_iter().filter(|mail| mail.open) {
-                    let answers = runs::answers_of(conn, mail.command).await?;
                     let overdue = offers::tasks_overdue(conn, mail.command).await?;
                     if overdue == 0 {
                         continue;
                     }
                     let limit = self.config.max_result;
+                    let answers = answers.remove(&mail.command).unwrap_or_default();
                     let results = answers.into_iter().map(|answer| match answer {
                         Some(answer) => answer.into_result(limit),
                         None => unanswered(),
                     });
-                    offers::mailbox_drop(conn, &[mail.command]).await?;
                     let results = results.collect();
-                    self.put_results(conn, &mail, CommandStatus::Failed, results, now).await?;
+                    ended.push(Ended { mail, status: CommandStatus::Failed, results });
                 }
+                let dropped: Vec<CommandId> =
+                    ended.iter().map(|ended| ended.mail.command).collect();
+                offers::mailbox_drop(conn, &dropped).await?;
+                self.put_results(conn, ended, now).await?;
                 Ok(())
             })
             .await

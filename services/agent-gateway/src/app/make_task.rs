@@ -61,7 +61,7 @@ impl App {
                     created_by: Some(by),
                     mail: None,
                 };
-                tasks::task_insert(conn, &row, now).await?;
+                tasks::tasks_insert(conn, std::slice::from_ref(&row), now).await?;
                 tasks::task_view(conn, row.id).await?.ok_or(Error::NotFound("task"))
             })
             .await?;

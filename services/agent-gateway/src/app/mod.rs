@@ -40,7 +40,7 @@ use crate::config::Config;
 use crate::domain::agent::Agent;
 use crate::error::Error;
 use crate::mig::Mig;
-use crate::store::offers::Look;
+use crate::store::offers::{Look, Offer};
 use crate::store::tokens::Known;
 use crate::store::{agents, loaders, mig_agents};
 use answer_poll::Lease;
@@ -48,6 +48,7 @@ use auth::Replica;
 use doors::Doors;
 use messaging::Bus;
 use record_returns::Asked;
+use record_run::Ran;
 use seen::Seen;
 use service::{Parts, Shutdown};
 use std::sync::Arc;
@@ -85,6 +86,10 @@ pub struct App {
     leases: Together<AgentId, Vec<Lease>>,
     /// Keep what these agents answer.
     returns: Together<Asked, Result<Receipts, Error>>,
+    /// Let these RunbookSolutions agents have their tasks.
+    offers: Together<AgentId, Result<Vec<Offer>, Error>>,
+    /// Keep what these RunbookSolutions agents ran.
+    runs: Together<Ran, Result<bool, Error>>,
     /// The way to MIG's agents.
     pub(crate) mig: Mig,
     /// Counts the KiB of large answers that may still be taken in.
@@ -114,6 +119,8 @@ impl App {
             due: Together::default(),
             leases: Together::default(),
             returns: Together::default(),
+            offers: Together::default(),
+            runs: Together::default(),
             mig,
             shutdown: parts.shutdown,
         }

@@ -2,14 +2,15 @@
 
 use super::App;
 use super::end_leases::failed;
+use super::together::all_or_each;
 use crate::domain::operations::Plan;
 use crate::error::Error;
 use crate::store::leases::{Lost, Terms};
-use crate::store::offers::{self, Look, Offer, WaitingMail};
+use crate::store::offers::{self, Look, Offer};
 use crate::store::tasks::{self, NewTaskRow};
 use crate::store::tokens::Known;
-use crate::store::{agents, runbook};
-use std::collections::BTreeMap;
+use crate::store::{mig_mail, runbook};
+use std::collections::{BTreeMap, BTreeSet};
 use store::Conn;
 use types::messages::CommandDelivered;
 use types::messages::command::DeliveredCommand;
@@ -36,14 +37,10 @@ impl App {
         if !news {
             return Ok(known);
         }
-        let mut offered = self
-            .store
-            .tx(async |conn| {
-                self.unpack_mail(conn, agent, terms).await?;
-                Ok::<_, Error>(offers::tasks_offer(conn, agent, terms, AT_ONCE).await?)
-            })
-            .await?;
-        self.bus.wake();
+        let offer = async |agents: &[AgentId]| {
+            all_or_each(agents, async |agents: &[AgentId]| self.offer_to(agents).await).await
+        };
+        let mut offered = self.offers.ask(agent, offer).await??;
         offered.extend(known);
         offered.sort_by_key(|offer| offer.id);
         offered.dedup_by_key(|offer| offer.id);
@@ -56,40 +53,65 @@ impl App {
         Terms { now, until: now + self.config.task_lease, attempts: self.config.task_attempts }
     }
 
-    /// Makes tasks of the commands of signed actions that wait for the agent, and fails those that it cannot do.
+    /// Leases what waits for these agents; one that asks twice at a time is given it once.
+    async fn offer_to(&self, agents: &[AgentId]) -> Result<Vec<Vec<Offer>>, Error> {
+        let terms = self.task_terms();
+        let each: BTreeSet<AgentId> = agents.iter().copied().collect();
+        let each: Vec<AgentId> = each.into_iter().collect();
+        let mut offered = self
+            .store
+            .tx(async |conn| {
+                self.unpack_mail(conn, &each, terms).await?;
+                Ok::<_, Error>(offers::tasks_offer(conn, &each, terms, AT_ONCE).await?)
+            })
+            .await?;
+        self.bus.wake();
+        Ok(agents.iter().map(|agent| offered.remove(agent).unwrap_or_default()).collect())
+    }
+
+    /// Makes tasks of the commands of signed actions that wait for these agents, and fails those that they cannot do.
     async fn unpack_mail(
         &self,
         conn: &mut Conn,
-        agent: AgentId,
+        agents: &[AgentId],
         terms: Terms,
     ) -> Result<(), Error> {
-        let mail = offers::mailbox_take(conn, agent, terms.now, MAIL_AT_ONCE).await?;
+        let mail = offers::mailbox_take(conn, agents, terms.now, MAIL_AT_ONCE).await?;
         if mail.is_empty() {
             return Ok(());
         }
-        let found = agents::agents_by_number(conn, &[agent]).await?;
-        let has = found.into_iter().next().map(|agent| agent.commands).unwrap_or_default();
-        let mut delivered = Vec::new();
-        for WaitingMail { command, action, document, operations } in mail {
-            let plan = Plan::of(&document).and_then(|plan| match plan.lacking(&has) {
-                Some(reason) => Err(reason),
-                None => Ok(plan),
-            });
+        let agents: BTreeSet<AgentId> = mail.iter().map(|mail| mail.agent).collect();
+        let agents: Vec<AgentId> = agents.into_iter().collect();
+        let has = runbook::agents_runbook(conn, &agents).await?;
+        let actions: BTreeSet<i64> = mail.iter().map(|mail| mail.action.0).collect();
+        let actions: Vec<i64> = actions.into_iter().collect();
+        let documents = mig_mail::documents_find(conn, &actions).await?;
+        let plans: BTreeMap<i64, Result<Plan, String>> =
+            documents.iter().map(|found| (found.action, Plan::of(&found.text))).collect();
+        let (mut steps, mut delivered) = (Vec::new(), Vec::new());
+        let mut impossible = BTreeMap::<String, Vec<Lost>>::new();
+        let nothing = BTreeSet::new();
+        for mail in mail {
+            let can = has.get(&mail.agent).unwrap_or(&nothing);
+            let plan = match plans.get(&mail.action.0) {
+                Some(Ok(plan)) => plan.lacking(can).map_or(Ok(plan), Err),
+                Some(Err(reason)) => Err(reason.clone()),
+                None => Err("the action's document is gone".to_owned()),
+            };
             match plan {
                 Ok(plan) => {
-                    insert_steps(conn, agent, command, plan, terms).await?;
-                    delivered.push(DeliveredCommand { id: command, at: terms.now });
+                    steps.extend(steps_of(&mail, plan));
+                    delivered.push(DeliveredCommand { id: mail.command, at: terms.now });
                 }
-                Err(reason) => {
-                    offers::mailbox_drop(conn, &[command]).await?;
-                    let lost = Lost { command, action, agent, operations };
-                    let messages = failed(&[lost], &reason, terms.now);
-                    self.bus.put_all(conn, terms.now, &messages).await?;
-                }
+                Err(reason) => impossible.entry(reason).or_default().push(mail),
             }
         }
-        if !delivered.is_empty() {
-            self.bus.put(conn, terms.now, &CommandDelivered { commands: delivered }).await?;
+        tasks::tasks_insert(conn, &steps, terms.now).await?;
+        self.bus.put_all(conn, terms.now, &CommandDelivered::many(&delivered)).await?;
+        for (reason, lost) in impossible {
+            let commands: Vec<CommandId> = lost.iter().map(|lost| lost.command).collect();
+            offers::mailbox_drop(conn, &commands).await?;
+            self.bus.put_all(conn, terms.now, &failed(&lost, &reason, terms.now)).await?;
         }
         Ok(())
     }
@@ -116,25 +138,17 @@ pub(super) async fn find_impossible(
     Ok(impossible.collect())
 }
 
-async fn insert_steps(
-    conn: &mut Conn,
-    agent: AgentId,
-    command: CommandId,
-    plan: Plan,
-    terms: Terms,
-) -> Result<(), Error> {
-    for (operation, step) in (0..).zip(plan.steps) {
-        let new = NewTaskRow {
-            id: TaskId(Uuid::now_v7()),
-            agent,
-            plugin: step.key.plugin,
-            command: step.key.name,
-            cron: None,
-            arguments: step.arguments,
-            created_by: None,
-            mail: Some((command, operation)),
-        };
-        tasks::task_insert(conn, &new, terms.now).await?;
-    }
-    Ok(())
+/// Gives a command's operations as tasks.
+fn steps_of(mail: &Lost, plan: &Plan) -> Vec<NewTaskRow> {
+    let steps = (0..).zip(&plan.steps).map(|(operation, step)| NewTaskRow {
+        id: TaskId(Uuid::now_v7()),
+        agent: mail.agent,
+        plugin: step.key.plugin,
+        command: step.key.name.clone(),
+        cron: None,
+        arguments: step.arguments.clone(),
+        created_by: None,
+        mail: Some((mail.command, operation)),
+    });
+    steps.collect()
 }

@@ -1,5 +1,6 @@
 //! An agent answers.
 
+use super::together::all_or_each;
 use super::{App, meters};
 use crate::domain::answer::{Limits, in_messages, prepare};
 use crate::domain::receipt::judge;
@@ -17,7 +18,7 @@ use types::{AgentId, OperationResult, RunId};
 /// Is how large all results of one command may be: more does not fit into a message (decision 0002).
 const COMMAND_BYTES: usize = 14 * 1_024 * 1_024;
 /// Larger answers are recorded by themselves: they would keep the small ones waiting.
-const TOGETHER_BYTES: usize = 64 << 10;
+pub(super) const TOGETHER_BYTES: usize = 64 << 10;
 
 /// Is an answer that was cleaned and cut, with its size in bytes of JSON.
 #[derive(Debug, Clone)]
@@ -75,26 +76,10 @@ impl App {
             let receipts = self.record_all(&[asked]).await?;
             return receipts.into_iter().next().ok_or(Error::NotFound("receipt"));
         }
-        let record = async |asked: &[Asked]| self.record_each(asked).await;
+        let record = async |asked: &[Asked]| {
+            all_or_each(asked, async |asked: &[Asked]| self.record_all(asked).await).await
+        };
         self.returns.ask(asked, record).await?
-    }
-
-    /// Records what several agents answer; when that fails though the database is there, each by itself, so that nobody's
-    /// answers stand in the way of others'.
-    async fn record_each(&self, asked: &[Asked]) -> Result<Vec<Result<Receipts, Error>>, Error> {
-        match self.record_all(asked).await {
-            Ok(receipts) => Ok(receipts.into_iter().map(Ok).collect()),
-            Err(error @ Error::Unavailable(_)) => Err(error),
-            Err(_) if asked.len() > 1 => {
-                let mut receipts = Vec::with_capacity(asked.len());
-                for one in asked {
-                    let one = self.record_all(std::slice::from_ref(one)).await;
-                    receipts.push(one.map(|mut one| one.pop().unwrap_or_default()));
-                }
-                Ok(receipts)
-            }
-            Err(error) => Ok(vec![Err(error)]),
-        }
     }
 
     /// Records what agents answer in one transaction; gives the receipts of each.

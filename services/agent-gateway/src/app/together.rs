@@ -91,6 +91,28 @@ impl<Q: Clone, A> Together<Q, A> {
     }
 }
 
+/// Does something for all at once; when that fails though the database is there, for each by itself, so that nobody stands
+/// in the way of the others.
+pub(crate) async fn all_or_each<Q, A>(
+    all: &[Q],
+    act: impl AsyncFn(&[Q]) -> Result<Vec<A>, Error>,
+) -> Result<Vec<Result<A, Error>>, Error> {
+    match act(all).await {
+        Ok(answers) => Ok(answers.into_iter().map(Ok).collect()),
+        Err(error @ Error::Unavailable(_)) => Err(error),
+        Err(error) if all.len() < 2 => Ok(vec![Err(error)]),
+        Err(_) => {
+            let mut each = Vec::with_capacity(all.len());
+            for one in all {
+                let answer = act(std::slice::from_ref(one)).await;
+                let only = |answers: Vec<A>| answers.into_iter().next();
+                each.push(answer.and_then(|one| only(one).ok_or(Error::NotFound("answer"))));
+            }
+            Ok(each)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,5 +169,20 @@ mod tests {
         for answer in answers {
             assert!(matches!(answer, Err(Error::Unavailable(_))), "{answer:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn one_that_fails_fails_alone() {
+        let act = async |numbers: &[u32]| {
+            let three = || Error::Internal(anyhow::anyhow!("three"));
+            if numbers.contains(&3) { Err(three()) } else { Ok(numbers.to_vec()) }
+        };
+        let answers = all_or_each(&[1, 3, 5], act).await.unwrap();
+        assert!(
+            matches!(answers.as_slice(), [Ok(1), Err(Error::Internal(_)), Ok(5)]),
+            "{answers:?}"
+        );
+        let away = async |_: &[u32]| Err::<Vec<()>, _>(Error::Unavailable(anyhow::anyhow!("away")));
+        assert!(all_or_each(&[1, 2], away).await.is_err());
     }
 }

@@ -10,6 +10,7 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use serde_json::Value;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use types::go_json;
@@ -22,7 +23,7 @@ const AROUND: usize = 9;
 
 /// Is a result, with the room that it takes until it is kept.
 pub(super) struct Received {
-    pub(super) outcome: Outcome,
+    pub(super) outcome: Arc<Outcome>,
     _room: [Option<OwnedSemaphorePermit>; 2],
 }
 
@@ -47,7 +48,7 @@ impl Sent {
         let limit = app.config.max_result;
         let told = held::told(&self.request);
         if told.is_some_and(|told| told > held::LIMIT) {
-            return Ok(Received { outcome: self.drain(0).await?, _room: [None, None] });
+            return Ok(Received { outcome: self.drain(0).await?.into(), _room: [None, None] });
         }
         let room = held::wait_for_room(app, told, held::LONGEST_WAIT).await?;
         let mut bytes = Vec::new();
@@ -65,16 +66,16 @@ impl Sent {
         if let Some(so_far) = overflow? {
             drop(bytes);
             drop(room);
-            return Ok(Received { outcome: self.drain(so_far).await?, _room: [None, None] });
+            return Ok(Received { outcome: self.drain(so_far).await?.into(), _room: [None, None] });
         }
         let bytes = Bytes::from(bytes);
         let size = compact_size(&bytes);
         if size > limit.saturating_add(AROUND) && is_result(&bytes) {
-            return Ok(Received { outcome: cut(size - AROUND), _room: [Some(room), None] });
+            return Ok(Received { outcome: cut(size - AROUND).into(), _room: [Some(room), None] });
         }
         let (outcome, desk) =
             held::take_apart(app, bytes.len(), move || read(&bytes, limit)).await?;
-        Ok(Received { outcome: outcome?, _room: [Some(room), desk] })
+        Ok(Received { outcome: outcome?.into(), _room: [Some(room), desk] })
     }
 
     /// Throws the rest of the body away, counting it.

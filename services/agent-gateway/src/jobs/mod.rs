@@ -31,6 +31,9 @@ pub(crate) fn jobs() -> Vec<Job<AgentGateway>> {
         Job::every("measure", Duration::from_secs(10), |gateway| {
             Box::pin(async { Ok(gateway.app.measure().await?) })
         }),
+        Job::every("forget-agents", Duration::from_hours(1), |gateway| {
+            Box::pin(async { Ok(gateway.app.forget_agents().await?) })
+        }),
         Job::every("purge", Duration::from_mins(1), |gateway| {
             Box::pin(async { Ok(gateway.app.purge().await?) })
         }),

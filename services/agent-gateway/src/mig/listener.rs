@@ -1,6 +1,7 @@
 //! Heartbeats and results on their way in: taken in batches, stored in one transaction, acknowledged after it.
 
-use super::desk::{AT_ONCE, warn};
+use super::ahead::Ahead;
+use super::desk::warn;
 use super::topology::{self, HEARTBEATS, RESULTS};
 use crate::app::App;
 use crate::domain::heartbeat::{HEARTBEAT_BYTES, Heartbeat, HeartbeatFault};
@@ -18,7 +19,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How many bytes of bodies a batch has, but for a last one that is larger.
-const BYTES: usize = 16 << 20;
+const BYTES: usize = 4 << 20;
 /// How long a fuller batch is waited for when many came last time.
 const LINGER: Duration = Duration::from_millis(5);
 /// So many mean that many come.
@@ -43,39 +44,33 @@ impl Stream {
             Self::Results => RESULTS,
         }
     }
-
-    /// Says how many messages the broker sends ahead: all of them lie in memory, and an answer may be as large as the
-    /// broker lets it.
-    fn prefetch(self) -> u16 {
-        match self {
-            Self::Heartbeats => 1_000,
-            Self::Results => 100,
-        }
-    }
 }
 
 /// Listens until `shutdown`; at any error it starts over.
 pub(super) async fn listen(app: Arc<App>, link: Arc<Link>, stream: Stream, shutdown: Shutdown) {
     let mut pause = Pause::new();
+    let mut ahead = Ahead::of(stream);
     while !shutdown.is_triggered() {
-        let ended = session(&app, &link, stream, &shutdown, &mut pause).await;
-        let Err(error) = ended else { break };
+        let ended = session(&app, &link, stream, &mut ahead, &shutdown, &mut pause).await;
+        let Err(error) = ended else { continue };
         tracing::warn!(%error, queue = stream.queue(), "lost the queue; connecting again");
         let _either = tokio::time::timeout(pause.take(), shutdown.wait()).await;
     }
 }
 
+/// Works until `shutdown`, or until another number of messages is to be read ahead.
 async fn session(
     app: &App,
     link: &Link,
     stream: Stream,
+    ahead: &mut Ahead,
     shutdown: &Shutdown,
     pause: &mut Pause,
 ) -> Result<(), LinkError> {
     let channel = link.channel().await?;
     topology::declare(&channel, app.config.mig_exchange).await?;
     app.mig.declared.notify_one();
-    rpc(channel.basic_qos(stream.prefetch(), BasicQosOptions::default())).await?;
+    rpc(channel.basic_qos(ahead.count(), BasicQosOptions::default())).await?;
     let (queue, options) = (stream.queue().into(), BasicConsumeOptions::default());
     let consume = channel.basic_consume(queue, "".into(), options, FieldTable::default());
     let mut consumer = rpc(consume).await?;
@@ -85,9 +80,10 @@ async fn session(
         let batch = tokio::select! {
             biased;
             () = shutdown.wait() => break,
-            batch = next(&mut consumer, last) => batch?,
+            batch = next(&mut consumer, ahead.at_once(), last) => batch?,
         };
         last = batch.len();
+        let largest = batch.iter().map(|delivery| delivery.data.len()).max().unwrap_or(0);
         let Some(tag) = batch.last().map(|delivery| delivery.delivery_tag) else { continue };
         let bodies = batch.into_iter().map(|delivery| delivery.data).collect();
         if !settle(app, stream, bodies, &channel, shutdown).await {
@@ -96,6 +92,9 @@ async fn session(
         let all = BasicAckOptions { multiple: true };
         rpc(channel.basic_ack(tag, all)).await?;
         pause.reset();
+        if ahead.changes(last, largest) {
+            break;
+        }
     }
     let cancel = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
     let _cancelled = rpc(cancel).await;
@@ -104,11 +103,15 @@ async fn session(
 }
 
 /// Waits for a message and takes the others that are there.
-async fn next(consumer: &mut Consumer, last: usize) -> Result<Vec<Delivery>, LinkError> {
+async fn next(
+    consumer: &mut Consumer,
+    most: usize,
+    last: usize,
+) -> Result<Vec<Delivery>, LinkError> {
     let mut batch = vec![read(consumer.next().await)?];
     let mut bytes = batch.first().map_or(0, |first| first.data.len());
     let until = Instant::now() + if last >= MANY { LINGER } else { Duration::ZERO };
-    while batch.len() < AT_ONCE && bytes < BYTES {
+    while batch.len() < most && bytes < BYTES {
         let another = match consumer.next().now_or_never() {
             Some(another) => another,
             None => match tokio::time::timeout_at(until, consumer.next()).await {
@@ -139,23 +142,20 @@ async fn settle(
     channel: &Channel,
     shutdown: &Shutdown,
 ) -> bool {
-    let batch = match stream {
-        Stream::Heartbeats => Batch::Heartbeats(heartbeats(app, &bodies)),
-        Stream::Results => Batch::Results(results(app, bodies).await),
-    };
     let mut pause = Pause::new();
     loop {
-        let error = match store(app, &batch).await {
-            Ok(()) => return true,
-            Err(error) => error,
-        };
+        // what was read takes much more room than the bodies: it is given away, and read again when it must be
+        let Err(error) = store(app, stream, &bodies).await else { return true };
         warn(&error);
         if !matches!(error, Error::Unavailable(_)) {
             // one of them is poison: each by itself
-            for one in batch.split() {
-                if let Err(error) = store(app, &one).await {
+            for one in &bodies {
+                if let Err(error) = store(app, stream, std::slice::from_ref(one)).await {
                     warn(&error);
-                    one.count_broken(app);
+                    match stream {
+                        Stream::Heartbeats => app.mig.meters.heartbeats("amqp", "failed", 1),
+                        Stream::Results => app.mig.meters.results("failed", 1),
+                    }
                 }
             }
             return true;
@@ -168,43 +168,25 @@ async fn settle(
     }
 }
 
-/// Is what was read of a batch.
-enum Batch {
-    Heartbeats(Vec<Heartbeat>),
-    Results(Vec<MigResult>),
-}
-
-impl Batch {
-    fn split(self) -> Vec<Self> {
-        match self {
-            Self::Heartbeats(all) => {
-                all.into_iter().map(|one| Self::Heartbeats(vec![one])).collect()
+async fn store(app: &App, stream: Stream, bodies: &[Vec<u8>]) -> Result<(), Error> {
+    match stream {
+        Stream::Heartbeats => {
+            let heard = heartbeats(app, bodies);
+            let count = heard.len();
+            if count > 0 {
+                app.hear_agents(heard).await?;
+                app.mig.meters.heartbeats("amqp", "heard", count);
             }
-            Self::Results(all) => all.into_iter().map(|one| Self::Results(vec![one])).collect(),
         }
-    }
-
-    fn count_broken(&self, app: &App) {
-        match self {
-            Self::Heartbeats(all) => app.mig.meters.heartbeats("amqp", "failed", all.len()),
-            Self::Results(all) => app.mig.meters.results("failed", all.len()),
+        Stream::Results => {
+            let answers = results(app, bodies).await;
+            if !answers.is_empty() {
+                let judged = app.record_mig_results(answers).await?;
+                app.mig.meters.results("accepted", judged.accepted);
+                app.mig.meters.results("duplicate", judged.duplicate);
+                app.mig.meters.results("refused", judged.refused);
+            }
         }
-    }
-}
-
-async fn store(app: &App, batch: &Batch) -> Result<(), Error> {
-    match batch {
-        Batch::Heartbeats(heard) if !heard.is_empty() => {
-            app.hear_agents(heard.clone()).await?;
-            app.mig.meters.heartbeats("amqp", "heard", heard.len());
-        }
-        Batch::Results(answers) if !answers.is_empty() => {
-            let judged = app.record_mig_results(answers.clone()).await?;
-            app.mig.meters.results("accepted", judged.accepted);
-            app.mig.meters.results("duplicate", judged.duplicate);
-            app.mig.meters.results("refused", judged.refused);
-        }
-        Batch::Heartbeats(_) | Batch::Results(_) => {}
     }
     Ok(())
 }
@@ -232,17 +214,18 @@ fn heartbeats(app: &App, bodies: &[Vec<u8>]) -> Vec<Heartbeat> {
 }
 
 /// Reads answers; those that cannot be read are dropped and counted.
-async fn results(app: &App, bodies: Vec<Vec<u8>>) -> Vec<MigResult> {
+async fn results(app: &App, bodies: &[Vec<u8>]) -> Vec<MigResult> {
     let mut read = Vec::with_capacity(bodies.len());
     for body in bodies {
         let parsed = if body.len() > QUICK_BYTES {
             // the task only ends early when it panics, which is a fault that is seen elsewhere
+            let body = body.clone();
             match tokio::task::spawn_blocking(move || MigResult::parse(&body)).await {
                 Ok(parsed) => parsed,
                 Err(_panicked) => continue,
             }
         } else {
-            MigResult::parse(&body)
+            MigResult::parse(body)
         };
         match parsed {
             Ok(answer) => read.push(answer),

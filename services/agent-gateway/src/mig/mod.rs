@@ -6,10 +6,12 @@
 //! | `desk` | heartbeats of HTTP callers, taken in together; who is heard at all |
 //! | `topology` | the exchanges and queues |
 //! | `listener` | heartbeats and results on their way in |
+//! | `ahead` | how many of them are in memory |
 //! | `sender` | commands on their way out |
 //! | `sweeper` | the queues of agents that are gone |
 //! | `meters` | what is counted |
 
+mod ahead;
 mod desk;
 mod listener;
 mod meters;
@@ -73,8 +75,7 @@ pub(crate) async fn run(
     shutdown: &Shutdown,
 ) -> anyhow::Result<()> {
     tasks.spawn("mig-desk", desk::serve(Arc::clone(app), asked, shutdown.clone()));
-    let Some(url) = app.config.mig_amqp_url.clone() else { return Ok(()) };
-    let settings = messaging::Settings::new(url);
+    let Some(settings) = app.config.mig_broker()? else { return Ok(()) };
     // two connections: a broker that holds up publishers must not hold up acknowledgements
     let link = |name: &str| Link::new(name.into(), &settings).map(Arc::new);
     let (listening, sending) = (link("mig listening")?, link("mig sending")?);

@@ -148,7 +148,7 @@ pub(crate) async fn mailbox_ring(
     Ok(rows.into_iter().map(|row| AgentId(row.number)).collect())
 }
 
-/// Is a command that the house ends for its agent.
+/// Is a command that the house takes for its agent, or ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lost {
     /// The command.

@@ -61,17 +61,26 @@ pub(crate) async fn document_keep_trace(
     .await
 }
 
-/// Tells whose work the commands of an action are, when that is collected.
-pub(crate) async fn document_trace(conn: &mut Conn, action: ActionId) -> QueryResult<TraceContext> {
-    let rows: Vec<Traced> = store::sql("select traceparent from action_document where action = $1")
-        .bind::<BigInt, _>(action.0)
-        .get_results(conn)
-        .await?;
-    Ok(TraceContext::kept(rows.into_iter().next().and_then(|row| row.traceparent)))
+/// Tells whose work the commands of these actions are, where that is collected.
+pub(crate) async fn documents_trace(
+    conn: &mut Conn,
+    actions: &[ActionId],
+) -> QueryResult<BTreeMap<ActionId, TraceContext>> {
+    let actions: Vec<i64> = actions.iter().map(|action| action.0).collect();
+    let rows: Vec<Traced> = store::sql(
+        "select action, traceparent from action_document where action = any($1) and traceparent is not null",
+    )
+    .bind::<Array<BigInt>, _>(actions)
+    .get_results(conn)
+    .await?;
+    let traces = rows.into_iter();
+    Ok(traces.map(|row| (ActionId(row.action), TraceContext::kept(row.traceparent))).collect())
 }
 
 #[derive(QueryableByName)]
 struct Traced {
+    #[diesel(sql_type = BigInt)]
+    action: i64,
     #[diesel(sql_type = Nullable<Text>)]
     traceparent: Option<String>,
 }

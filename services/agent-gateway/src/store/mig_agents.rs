@@ -229,3 +229,36 @@ pub(crate) async fn mig_queues_gone(
     .await?;
     Ok(rows.into_iter().map(|row| row.queueloc).collect())
 }
+
+/// Gives those of these agents that are MIG's.
+pub(crate) async fn agents_mig(conn: &mut Conn, agents: &[AgentId]) -> QueryResult<Vec<AgentId>> {
+    let agents: Vec<i64> = agents.iter().map(|agent| agent.0).collect();
+    let rows: Vec<Number> =
+        store::sql("select number from agent where number = any($1) and transport = 'mig'")
+            .bind::<Array<BigInt>, _>(agents)
+            .get_results(conn)
+            .await?;
+    Ok(numbers(rows))
+}
+
+/// Removes at most `limit` rows of MIG agents that went offline and were not heard since `before`, and have no mail: each
+/// run in checkin mode, each restart leaves one.
+pub(crate) async fn mig_agents_forget(
+    conn: &mut Conn,
+    before: OffsetDateTime,
+    limit: i64,
+) -> QueryResult<usize> {
+    store::sql(
+        "delete from agent a using (
+             select o.number from agent o join presence p on p.agent = o.number
+             where o.transport = 'mig' and o.status = 'offline' and p.last_seen < $1
+                 and not exists (select from mailbox m where m.agent = o.number)
+             order by o.number limit $2 for update of o skip locked
+         ) as gone
+         where a.number = gone.number",
+    )
+    .bind::<Timestamptz, _>(before)
+    .bind::<BigInt, _>(limit)
+    .execute(conn)
+    .await
+}

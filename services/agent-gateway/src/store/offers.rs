@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use types::{ActionId, AgentId, CommandId, TaskId};
 use uuid::Uuid;
 
-use super::leases::Terms;
+use super::leases::{Lost, Terms};
 
 /// Tells what agents have to be given, in one go and without a lock: the tasks by the clock that they know, and whether
 /// there is anything else for them.
@@ -37,20 +37,23 @@ pub(crate) const TASKS_LOOK: &str = "
     ) c on true
     order by c.id";
 
-/// Gives an agent what waits for it, oldest first; what runs once is leased.
+/// Gives agents what waits for each, oldest first; what runs once is leased.
 pub(crate) const TASKS_OFFER: &str = "
     with due as (
-        select t.id, d.expire_after
-        from task t left join mailbox m on m.command = t.mail left join action_document d on d.action = m.action
-        where t.agent = $1 and t.state in ('waiting', 'offered')
-            and (t.state = 'waiting' or (t.cron is null and t.leased_until <= $2 and t.attempts < $3))
-            and (t.mail is null or d.expire_after > $2)
-        order by t.id limit $5 for update of t skip locked
+        select todo.id, todo.expire_after
+        from unnest($1) as asks(agent) cross join lateral (
+            select t.id, d.expire_after
+            from task t left join mailbox m on m.command = t.mail left join action_document d on d.action = m.action
+            where t.agent = asks.agent and t.state in ('waiting', 'offered')
+                and (t.state = 'waiting' or (t.cron is null and t.leased_until <= $2 and t.attempts < $3))
+                and (t.mail is null or d.expire_after > $2)
+            order by t.id limit $5 for update of t skip locked
+        ) as todo
     )
     update task t set state = 'offered', attempts = t.attempts + 1,
         leased_until = case when t.cron is null then least($4, due.expire_after) end
     from due where t.id = due.id
-    returning t.id, t.plugin || '.' || t.command as command, t.cron, t.arguments";
+    returning t.agent, t.id, t.plugin || '.' || t.command as command, t.cron, t.arguments";
 
 /// Finds tasks that were handed out as often as may be, or long ago, and never answered.
 pub(crate) const TASKS_SILENT: &str = "
@@ -124,6 +127,8 @@ pub(crate) async fn tasks_look(
 
 #[derive(QueryableByName)]
 struct OfferRow {
+    #[diesel(sql_type = BigInt)]
+    agent: i64,
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
     #[diesel(sql_type = Text)]
@@ -134,41 +139,29 @@ struct OfferRow {
     arguments: String,
 }
 
-/// Hands out at most `limit` tasks, oldest first.
+/// Hands out at most `limit` tasks to each of these agents, oldest first; each agent is named once.
 pub(crate) async fn tasks_offer(
     conn: &mut Conn,
-    agent: AgentId,
+    agents: &[AgentId],
     terms: Terms,
     limit: i64,
-) -> QueryResult<Vec<Offer>> {
+) -> QueryResult<HashMap<AgentId, Vec<Offer>>> {
+    let agents: Vec<i64> = agents.iter().map(|agent| agent.0).collect();
     let rows: Vec<OfferRow> = store::sql(TASKS_OFFER)
-        .bind::<BigInt, _>(agent.0)
+        .bind::<Array<BigInt>, _>(agents)
         .bind::<Timestamptz, _>(terms.now)
         .bind::<Integer, _>(terms.attempts)
         .bind::<Timestamptz, _>(terms.until)
         .bind::<BigInt, _>(limit)
         .get_results(conn)
         .await?;
-    let offers = rows.into_iter().map(|row| Offer {
-        id: TaskId(row.id),
-        command: row.command,
-        cron: row.cron,
-        arguments: row.arguments,
-    });
-    Ok(offers.collect())
-}
-
-/// Is a command that waits for a RunbookSolutions agent.
-#[derive(Debug, Clone)]
-pub(crate) struct WaitingMail {
-    /// The command.
-    pub command: CommandId,
-    /// Its action.
-    pub action: ActionId,
-    /// The action's document.
-    pub document: String,
-    /// How many operations it has.
-    pub operations: usize,
+    let mut offers = HashMap::<AgentId, Vec<Offer>>::new();
+    for row in rows {
+        let OfferRow { agent, id, command, cron, arguments } = row;
+        let offer = Offer { id: TaskId(id), command, cron, arguments };
+        offers.entry(AgentId(agent)).or_default().push(offer);
+    }
+    Ok(offers)
 }
 
 #[derive(QueryableByName)]
@@ -177,46 +170,50 @@ struct MailRow {
     command: i64,
     #[diesel(sql_type = BigInt)]
     action: i64,
-    #[diesel(sql_type = Text)]
-    document: String,
+    #[diesel(sql_type = BigInt)]
+    agent: i64,
     #[diesel(sql_type = Integer)]
     operations: i32,
 }
 
-/// Takes at most `limit` commands of an agent out of the mailbox until the action ends: its tasks have leases of their
-/// own. To be called in the transaction that makes the tasks.
+/// Takes at most `limit` commands of each of these agents out of the mailbox until the action ends: its tasks have leases
+/// of their own. To be called in the transaction that makes the tasks; each agent is named once.
 pub(crate) async fn mailbox_take(
     conn: &mut Conn,
-    agent: AgentId,
+    agents: &[AgentId],
     now: OffsetDateTime,
     limit: i64,
-) -> QueryResult<Vec<WaitingMail>> {
+) -> QueryResult<Vec<Lost>> {
+    let agents: Vec<i64> = agents.iter().map(|agent| agent.0).collect();
     let rows: Vec<MailRow> = store::sql(
         "with due as (
-             select m.command, d.document, d.operations, d.expire_after
-             from mailbox m join action_document d on d.action = m.action
-             where m.agent = $1 and m.state = 'waiting' and d.expire_after > $2
-             order by m.command limit $3 for update of m skip locked
+             select mail.command, mail.operations, mail.expire_after
+             from unnest($1) as asks(agent) cross join lateral (
+                 select m.command, d.operations, d.expire_after
+                 from mailbox m join action_document d on d.action = m.action
+                 where m.agent = asks.agent and m.state = 'waiting' and d.expire_after > $2
+                 order by m.command limit $3 for update of m skip locked
+             ) as mail
          )
          update mailbox m set state = 'leased', leased_until = due.expire_after, attempts = m.attempts + 1,
              delivered_at = coalesce(m.delivered_at, $2)
          from due where m.command = due.command
-         returning m.command, m.action, due.document, due.operations",
+         returning m.command, m.action, m.agent, due.operations",
     )
-    .bind::<BigInt, _>(agent.0)
+    .bind::<Array<BigInt>, _>(agents)
     .bind::<Timestamptz, _>(now)
     .bind::<BigInt, _>(limit)
     .get_results(conn)
     .await?;
     let mail = rows.into_iter().map(|row| {
-        Ok(WaitingMail {
+        Ok(Lost {
             command: CommandId(row.command),
             action: ActionId(row.action),
-            document: row.document,
+            agent: AgentId(row.agent),
             operations: row.operations.try_into().map_err(unreadable)?,
         })
     });
-    let mut mail = mail.collect::<QueryResult<Vec<WaitingMail>>>()?;
+    let mut mail = mail.collect::<QueryResult<Vec<Lost>>>()?;
     mail.sort_by_key(|mail| mail.command);
     Ok(mail)
 }

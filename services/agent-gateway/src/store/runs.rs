@@ -3,48 +3,78 @@
 use super::unreadable;
 use crate::domain::task::Outcome;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
 use diesel_async::RunQueryDsl;
+use std::collections::{BTreeMap, BTreeSet};
 use store::Conn;
 use time::OffsetDateTime;
 use types::api::task::TaskRunView;
 use types::{AgentId, CommandId, TaskId};
+use uuid::Uuid;
 
 /// How many bytes of results one answer shows at most, unless a single one is larger.
 const PAGE_BYTES: i64 = 16 << 20;
 
-/// Finds the task that an agent answers; gives the command that it is part of, too.
-pub(crate) const TASK_FIND: &str = "select mail from task where id = $1 and agent = $2";
+/// Finds the tasks that agents answer, each its own; gives the commands that they are part of, too.
+pub(crate) const TASKS_FIND: &str = "
+    select t.id, t.agent, t.mail
+    from unnest($1, $2) as asked(task, agent) join task t on t.id = asked.task and t.agent = asked.agent";
 
-/// Locks the task that an agent answers.
-pub(crate) const TASK_HOLD: &str = "
-    select t.cron is null as once, greatest(t.attempts, 1) as attempts,
+/// Locks the tasks that agents answer.
+pub(crate) const TASKS_HOLD: &str = "
+    select t.id, t.cron is null as once, greatest(t.attempts, 1) as attempts,
         (select count(*) from (select from task_run r where r.task = t.id limit 100) as few) as runs
-    from task t where t.id = $1 for update of t";
+    from task t where t.id = any($1) order by t.id for update of t";
 
 #[derive(QueryableByName)]
-struct Mail {
+struct FoundRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = BigInt)]
+    agent: i64,
     #[diesel(sql_type = Nullable<BigInt>)]
     mail: Option<i64>,
 }
 
-/// Tells whether a task is the agent's, and which command it is part of.
-pub(crate) async fn task_find(
+/// Gives those of these tasks that are the agent's that names them, with the command that each is part of.
+pub(crate) async fn tasks_find(
     conn: &mut Conn,
-    task: TaskId,
-    agent: AgentId,
-) -> QueryResult<Option<Option<CommandId>>> {
-    let found: Option<Mail> = store::sql(TASK_FIND)
-        .bind::<SqlUuid, _>(task.0)
-        .bind::<BigInt, _>(agent.0)
-        .get_result(conn)
-        .await
-        .optional()?;
-    Ok(found.map(|row| row.mail.map(CommandId)))
+    asked: &BTreeSet<(TaskId, AgentId)>,
+) -> QueryResult<BTreeMap<(TaskId, AgentId), Option<CommandId>>> {
+    let tasks: Vec<Uuid> = asked.iter().map(|(task, _)| task.0).collect();
+    let agents: Vec<i64> = asked.iter().map(|(_, agent)| agent.0).collect();
+    let rows: Vec<FoundRow> = store::sql(TASKS_FIND)
+        .bind::<Array<SqlUuid>, _>(tasks)
+        .bind::<Array<BigInt>, _>(agents)
+        .get_results(conn)
+        .await?;
+    let found = rows.into_iter();
+    Ok(found.map(|row| ((TaskId(row.id), AgentId(row.agent)), row.mail.map(CommandId))).collect())
+}
+
+/// Is how many runs of a task there are, and may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    /// None for a task by the clock.
+    most: Option<i64>,
+    runs: i64,
+}
+
+impl Held {
+    /// Takes another run if one is expected: a task that runs once has no more runs than it was handed out.
+    pub(crate) fn take(&mut self) -> bool {
+        let expected = self.most.is_none_or(|most| self.runs < most);
+        self.runs += i64::from(expected);
+        expected
+    }
 }
 
 #[derive(QueryableByName)]
-struct Held {
+struct HeldRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
     #[diesel(sql_type = Bool)]
     once: bool,
     #[diesel(sql_type = Integer)]
@@ -53,56 +83,72 @@ struct Held {
     runs: i64,
 }
 
-/// Locks a task until the transaction ends; tells whether another run of it is expected: one that runs once has no more
-/// runs than it was handed out.
-pub(crate) async fn task_hold(conn: &mut Conn, task: TaskId) -> QueryResult<bool> {
-    let held: Held = store::sql(TASK_HOLD).bind::<SqlUuid, _>(task.0).get_result(conn).await?;
-    Ok(!held.once || held.runs < held.attempts.into())
+/// Locks tasks until the transaction ends.
+pub(crate) async fn tasks_hold(
+    conn: &mut Conn,
+    tasks: &[TaskId],
+) -> QueryResult<BTreeMap<TaskId, Held>> {
+    let tasks: Vec<Uuid> = tasks.iter().map(|task| task.0).collect();
+    let rows: Vec<HeldRow> =
+        store::sql(TASKS_HOLD).bind::<Array<SqlUuid>, _>(tasks).get_results(conn).await?;
+    let held = rows.into_iter().map(|row| {
+        let most = row.once.then_some(row.attempts.into());
+        (TaskId(row.id), Held { most, runs: row.runs })
+    });
+    Ok(held.collect())
 }
 
-/// Stores a run and ends a task that runs once.
-pub(crate) async fn run_insert(
+/// Stores runs in their order and ends the tasks that run once.
+pub(crate) async fn runs_insert(
     conn: &mut Conn,
-    task: TaskId,
-    outcome: &Outcome,
+    runs: &[(TaskId, &Outcome)],
     now: OffsetDateTime,
 ) -> QueryResult<()> {
-    store::sql("insert into task_run (task, at, data, bytes, cut) values ($1, $2, $3, $4, $5)")
-        .bind::<SqlUuid, _>(task.0)
-        .bind::<Timestamptz, _>(now)
-        .bind::<Text, _>(outcome.data.to_string())
-        .bind::<BigInt, _>(i64::try_from(outcome.bytes).unwrap_or(i64::MAX))
-        .bind::<Bool, _>(outcome.cut)
-        .execute(conn)
-        .await?;
+    let tasks: Vec<Uuid> = runs.iter().map(|(task, _)| task.0).collect();
+    let bytes = runs.iter().map(|(_, outcome)| i64::try_from(outcome.bytes).unwrap_or(i64::MAX));
+    store::sql(
+        "insert into task_run (task, at, data, bytes, cut)
+         select new.task, $2, new.data, new.bytes, new.cut
+         from unnest($1, $3, $4, $5) with ordinality as new(task, data, bytes, cut, place) order by new.place",
+    )
+    .bind::<Array<SqlUuid>, _>(&tasks)
+    .bind::<Timestamptz, _>(now)
+    .bind::<Array<Text>, _>(
+        runs.iter().map(|(_, outcome)| outcome.data.to_string()).collect::<Vec<_>>(),
+    )
+    .bind::<Array<BigInt>, _>(bytes.collect::<Vec<_>>())
+    .bind::<Array<Bool>, _>(runs.iter().map(|(_, outcome)| outcome.cut).collect::<Vec<_>>())
+    .execute(conn)
+    .await?;
     store::sql(
         "update task set state = 'done', ended = $2
-         where id = $1 and cron is null and state in ('waiting', 'offered', 'overdue')",
+         where id = any($1) and cron is null and state in ('waiting', 'offered', 'overdue')",
     )
-    .bind::<SqlUuid, _>(task.0)
+    .bind::<Array<SqlUuid>, _>(tasks)
     .bind::<Timestamptz, _>(now)
     .execute(conn)
     .await
     .map(drop)
 }
 
-/// Removes the oldest runs of a task beyond `most`, or beyond `bytes` together; the latest always stays.
+/// Removes the oldest runs of each of these tasks beyond `most`, or beyond `bytes` together; the latest always stays.
 pub(crate) async fn runs_trim(
     conn: &mut Conn,
-    task: TaskId,
+    tasks: &[TaskId],
     most: i64,
     bytes: i64,
 ) -> QueryResult<usize> {
+    let tasks: Vec<Uuid> = tasks.iter().map(|task| task.0).collect();
     store::sql(
         "delete from task_run r using (
              select number, row_number() over latest as place,
                  sum(case when cut then 0 else bytes end) over latest as bytes
-             from task_run where task = $1
-             window latest as (order by number desc)
+             from task_run where task = any($1)
+             window latest as (partition by task order by number desc)
          ) as old
          where r.number = old.number and old.place > 1 and (old.place > $2 or old.bytes > $3)",
     )
-    .bind::<SqlUuid, _>(task.0)
+    .bind::<Array<SqlUuid>, _>(tasks)
     .bind::<BigInt, _>(most)
     .bind::<BigInt, _>(bytes)
     .execute(conn)
@@ -210,6 +256,8 @@ pub(crate) async fn runs_behind(conn: &mut Conn, task: TaskId, after: i64) -> Qu
 
 #[derive(QueryableByName)]
 struct Answer {
+    #[diesel(sql_type = BigInt)]
+    mail: i64,
     #[diesel(sql_type = Integer)]
     operation: i32,
     #[diesel(sql_type = Nullable<Text>)]
@@ -220,23 +268,26 @@ struct Answer {
     cut: Option<bool>,
 }
 
-/// Gives what came back for each operation of a command, in their order; nothing for those that were not answered.
+/// Gives for each of these commands what came back for each operation, in their order; nothing for those that were not
+/// answered.
 pub(crate) async fn answers_of(
     conn: &mut Conn,
-    command: CommandId,
-) -> QueryResult<Vec<Option<Outcome>>> {
+    commands: &[CommandId],
+) -> QueryResult<BTreeMap<CommandId, Vec<Option<Outcome>>>> {
+    let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
     let rows: Vec<Answer> = store::sql(
-        "select t.operation, r.data, r.bytes, r.cut
+        "select t.mail, t.operation, r.data, r.bytes, r.cut
          from task t left join lateral (
              select * from task_run where task = t.id order by number desc limit 1
          ) r on true
-         where t.mail = $1 order by t.operation",
+         where t.mail = any($1) order by t.mail, t.operation",
     )
-    .bind::<BigInt, _>(command.0)
+    .bind::<Array<BigInt>, _>(commands)
     .get_results(conn)
     .await?;
-    let mut answers = Vec::with_capacity(rows.len());
+    let mut found = BTreeMap::<CommandId, Vec<Option<Outcome>>>::new();
     for row in rows {
+        let answers = found.entry(CommandId(row.mail)).or_default();
         if usize::try_from(row.operation).ok() != Some(answers.len()) {
             return Err(unreadable("task.operation"));
         }
@@ -247,5 +298,5 @@ pub(crate) async fn answers_of(
         let data = serde_json::from_str(&data).map_err(unreadable)?;
         answers.push(Some(Outcome { data, bytes: bytes.try_into().map_err(unreadable)?, cut }));
     }
-    Ok(answers)
+    Ok(found)
 }

@@ -2,7 +2,7 @@
 
 use super::unreadable;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use store::{Conn, Value};
 use time::OffsetDateTime;
@@ -82,26 +82,32 @@ pub(crate) struct NewTaskRow {
     pub mail: Option<(CommandId, i32)>,
 }
 
-/// Stores a task.
-pub(crate) async fn task_insert(
+/// Stores tasks.
+pub(crate) async fn tasks_insert(
     conn: &mut Conn,
-    new: &NewTaskRow,
+    new: &[NewTaskRow],
     now: OffsetDateTime,
 ) -> QueryResult<()> {
+    fn each<T>(new: &[NewTaskRow], what: impl Fn(&NewTaskRow) -> T) -> Vec<T> {
+        new.iter().map(what).collect()
+    }
     store::sql(
         "insert into task (id, agent, plugin, command, cron, arguments, state, created, created_by, mail, operation)
-         values ($1, $2, $3, $4, $5, $6, 'waiting', $7, $8, $9, $10)",
+         select new.id, new.agent, new.plugin, new.command, new.cron, new.arguments, 'waiting', $7, new.created_by,
+             new.mail, new.operation
+         from unnest($1, $2, $3, $4, $5, $6, $8, $9, $10)
+             as new(id, agent, plugin, command, cron, arguments, created_by, mail, operation)",
     )
-    .bind::<SqlUuid, _>(new.id.0)
-    .bind::<BigInt, _>(new.agent.0)
-    .bind::<SqlUuid, _>(new.plugin.0)
-    .bind::<Text, _>(&new.command)
-    .bind::<Nullable<Text>, _>(new.cron.as_ref())
-    .bind::<Text, _>(&new.arguments)
+    .bind::<Array<SqlUuid>, _>(each(new, |new| new.id.0))
+    .bind::<Array<BigInt>, _>(each(new, |new| new.agent.0))
+    .bind::<Array<SqlUuid>, _>(each(new, |new| new.plugin.0))
+    .bind::<Array<Text>, _>(each(new, |new| new.command.clone()))
+    .bind::<Array<Nullable<Text>>, _>(each(new, |new| new.cron.clone()))
+    .bind::<Array<Text>, _>(each(new, |new| new.arguments.clone()))
     .bind::<Timestamptz, _>(now)
-    .bind::<Nullable<BigInt>, _>(new.created_by.map(|by| by.0))
-    .bind::<Nullable<BigInt>, _>(new.mail.map(|(command, _)| command.0))
-    .bind::<Nullable<Integer>, _>(new.mail.map(|(_, operation)| operation))
+    .bind::<Array<Nullable<BigInt>>, _>(each(new, |new| new.created_by.map(|by| by.0)))
+    .bind::<Array<Nullable<BigInt>>, _>(each(new, |new| new.mail.map(|(command, _)| command.0)))
+    .bind::<Array<Nullable<Integer>>, _>(each(new, |new| new.mail.map(|(_, number)| number)))
     .execute(conn)
     .await
     .map(drop)
@@ -215,7 +221,7 @@ pub(crate) async fn tasks_withdraw(
         "update task set state = 'withdrawn', ended = $2
          where mail = any($1) and state in ('waiting', 'offered')",
     )
-    .bind::<diesel::sql_types::Array<BigInt>, _>(commands)
+    .bind::<Array<BigInt>, _>(commands)
     .bind::<Timestamptz, _>(now)
     .execute(conn)
     .await

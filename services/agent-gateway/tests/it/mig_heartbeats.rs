@@ -190,3 +190,29 @@ async fn who_is_not_listed_is_not_heard() {
         .await;
     gateway.tap.next::<AgentChanged>().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rows_of_agents_that_are_long_gone_are_removed() {
+    let (gateway, mig) = mig_gateway(&[]).await;
+    let mut identity = Identity::new("linux.a", 1, gateway.now());
+    identity.mode = "checkin";
+    for pid in 1..=3 {
+        identity.pid = pid;
+        beat(&gateway, &identity).await.expect(200);
+    }
+    let app = &gateway.running.service.app;
+    for _ in 0..2 {
+        gateway.clock.advance(time::Duration::minutes(26));
+        app.fade_agents().await.unwrap();
+    }
+    assert_eq!(gateway.count("agent where status = 'offline'").await, 3);
+    gateway.clock.advance(time::Duration::days(29));
+    app.forget_agents().await.unwrap();
+    assert_eq!(gateway.count("agent").await, 3, "not yet");
+    identity.pid = 4;
+    beat(&gateway, &identity).await.expect(200);
+    gateway.clock.advance(time::Duration::days(2));
+    app.forget_agents().await.unwrap();
+    assert_eq!(gateway.count("agent").await, 1, "the one that was heard since stays");
+    drop(mig);
+}

@@ -218,3 +218,40 @@ async fn two_gateways_send_each_command_once() {
     assert_eq!(returned, given);
     second.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_broker_a_command_fails_at_once_and_says_why() {
+    let mut gateway = gateway_with(&[]).await;
+    beat(&gateway, &Identity::new("linux.a", 1, gateway.now())).await.expect(200);
+    let number = gateway.tap.next::<AgentChanged>().await.data.number;
+    issue(&gateway, 7, &[(70, number)]).await;
+    let returned = gateway.tap.next::<CommandReturned>().await.data.commands;
+    assert_eq!((returned[0].id, returned[0].status), (CommandId(70), CommandStatus::Failed));
+    let errors = returned[0].results[0].errors.as_ref().unwrap();
+    assert!(errors[0].contains("WRIT_AGENT_GATEWAY_MIG_AMQP_URL"), "{errors:?}");
+    assert_eq!(gateway.count("mailbox").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_answers_among_many_small_ones_all_arrive() {
+    const COUNT: i64 = 200;
+    let (mut gateway, mig) = mig_gateway(&[]).await;
+    let (mut agent, number) = joined(&mut gateway, &mig, "linux.a").await;
+    let commands: Vec<_> = (0..COUNT).map(|n| (1_000 + n, number)).collect();
+    issue(&gateway, 7, &commands).await;
+    let large = "x".repeat(1 << 20);
+    for place in 0..COUNT {
+        let (command, _) = agent.take().await;
+        let elements = if place % 25 == 24 { json!(large) } else { json!(place) };
+        agent.publish("mig.agt.results", agent.answer(&command, &elements).to_string()).await;
+    }
+    let (mut returned, mut whole) = (BTreeSet::new(), 0);
+    while returned.len() < commands.len() {
+        for command in gateway.tap.next::<CommandReturned>().await.data.commands {
+            whole += usize::from(command.results[0].elements == json!(large));
+            assert!(returned.insert(command.id.0), "told twice: {}", command.id);
+        }
+    }
+    assert_eq!(whole, 8);
+    until(PATIENCE, async || mig.queue_length("mig.agt.results").await == Some(0)).await;
+}

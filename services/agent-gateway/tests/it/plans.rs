@@ -18,7 +18,7 @@ fn values(name: &str) -> &'static [&'static str] {
         "presence_note" => &["'{7,8,9}'::bigint[]", "array[now(), now(), now()]"],
         "tasks_look" | "mailbox_ring" => &["'{7,8,9}'::bigint[]", "now()", "3"],
         "mailbox_lease" => &["'{7,8,9}'::bigint[]", "now()", "3", "now() + '10 minutes'", "16"],
-        "mailbox_find" => &[
+        "mailbox_find" | "tasks_find" => &[
             "array['00000000-0000-0000-0000-000000000007'::uuid, '00000000-0000-0000-0000-000000000008'::uuid]",
             "'{7,8}'::bigint[]",
         ],
@@ -31,10 +31,9 @@ fn values(name: &str) -> &'static [&'static str] {
         "agents_name" | "mig_mail_find" => &["'{7,8,9}'::bigint[]"],
         "address_find" => &["'192.0.2.7'"],
         "agent_self" => &["7"],
-        "tasks_offer" => &["7", "now()", "3", "now() + '10 minutes'", "64"],
+        "tasks_offer" => &["'{7,8,9}'::bigint[]", "now()", "3", "now() + '10 minutes'", "64"],
         "tasks_silent" => &["now()", "3", "now() - '10 minutes'::interval", "200"],
-        "task_find" => &["'00000000-0000-0000-0000-000000000007'::uuid", "7"],
-        "task_hold" => &["'00000000-0000-0000-0000-000000000007'::uuid"],
+        "tasks_hold" => &["array['00000000-0000-0000-0000-000000000007'::uuid]"],
         "mig_agents_find" => {
             &["array['m7','m8']", "'{1,1}'::bigint[]", "array['\\x00','\\x01']::bytea[]"]
         }

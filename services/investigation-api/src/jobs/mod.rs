@@ -4,6 +4,9 @@ use crate::InvestigationApi;
 use service::Job;
 use std::time::Duration;
 
+/// Holds of agents whose commands are still shown with their names.
+const HAS_COMMANDS: &str = "exists (select from command where command.agent_id = agent.id)";
+
 pub(crate) fn jobs() -> Vec<Job<InvestigationApi>> {
     vec![
         Job::every("tell_digest", Duration::from_mins(1), |service| {
@@ -23,6 +26,9 @@ pub(crate) fn jobs() -> Vec<Job<InvestigationApi>> {
         }),
         Job::every("ask_for_agents", Duration::from_secs(15), |service| {
             Box::pin(async move { Ok(fleet::ask_while_empty(service).await?) })
+        }),
+        Job::every("forget_agents", Duration::from_hours(1), |service| {
+            Box::pin(async move { Ok(fleet::forget(service, HAS_COMMANDS).await?) })
         }),
         Job::every("ask_for_loaders", Duration::from_mins(1), |service| {
             Box::pin(async move { Ok(service.app.ask_for_loaders().await?) })

@@ -68,6 +68,9 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
         Job::every("ask_for_agents", Duration::from_secs(15), |service| {
             Box::pin(async move { Ok(fleet::ask_while_empty(service).await?) })
         }),
+        Job::every("forget_agents", Duration::from_hours(1), |service| {
+            Box::pin(async move { Ok(fleet::forget(service, "false").await?) })
+        }),
     ]
 }
 

@@ -3,6 +3,7 @@
 
 use crate::house::House;
 use crate::investigator::Investigator;
+use crate::rights::accounts_of_migs_agents_are_confined;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ const PLUGIN: &str = "class Plugin:\n    def work(self):\n        return None\n"
 async fn whatever_dies_the_counters_are_what_the_agents_did() {
     let mut house = House::up();
     let investigator = Investigator::of(&house);
+    accounts_of_migs_agents_are_confined(&house).await;
     let plugin = json!({"name": "work", "version": "1", "script": PLUGIN, "commands": {"work": {"function": "work"}}});
     let plugin = investigator.ask(Method::POST, "/v1/plugins", Some(&plugin.to_string())).await;
     let plugin = plugin["id"].as_str().unwrap();

@@ -1,12 +1,13 @@
 //! A stolen account on the broker can do what its service can do, and nothing else.
 
-use crate::house::House;
+use crate::house::{House, root};
 use lapin::options::{
     BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions,
     QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
+use serde_json::json;
 
 /// Uses the account of loader-manifest for what it may and for what it may not do.
 pub(crate) async fn a_stolen_account_is_confined(house: &House) {
@@ -16,18 +17,8 @@ pub(crate) async fn a_stolen_account_is_confined(house: &House) {
         .lines()
         .find_map(|line| line.strip_prefix("export WRIT_LOADER_MANIFEST_BROKER_URL="));
     let url = url.unwrap().trim_matches('\'').to_owned();
-    let runtime = lapin::runtime::default_runtime().unwrap();
-    let connection =
-        Connection::connect_with_runtime(&url, ConnectionProperties::default(), runtime)
-            .await
-            .unwrap();
-    let publish = async |exchange: &str, key: &str| {
-        let channel = connection.create_channel().await.unwrap();
-        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-        let options = BasicPublishOptions::default();
-        let (exchange, key) = (exchange.into(), key.into());
-        channel.basic_publish(exchange, key, options, b"{", BasicProperties::default()).await?.await
-    };
+    let connection = connect(&url).await.unwrap();
+    let publish = async |exchange: &str, key: &str| publish(&connection, exchange, key).await;
     let sent = publish("writ", "loader.changed.v1").await.unwrap();
     assert!(matches!(sent, Confirmation::Ack(_)), "its own kind: {sent:?}");
     for (exchange, key) in [
@@ -84,6 +75,139 @@ async fn takes_nothing(connection: &Connection) {
         let bound = bind(key).await;
         assert!(refused(&bound), "{key} can be heard: {bound:?}");
     }
+}
+
+/// Uses the accounts of MIG's virtual host: that of all agents, that of one agent, that of the gateway.
+pub(crate) async fn accounts_of_migs_agents_are_confined(house: &House) {
+    let all = connect(house.var("WRIT_MIG_AMQP_URL")).await.unwrap();
+    let one = connect(&account_of_one(house, "linux.one").await).await.unwrap();
+    let gateway = std::fs::read_to_string(house.path("run/agent-gateway.env")).unwrap();
+    let gateway = gateway
+        .lines()
+        .find_map(|line| line.strip_prefix("export WRIT_AGENT_GATEWAY_MIG_AMQP_URL="));
+    let gateway = gateway.unwrap().trim_matches('\'').to_owned();
+    assert!(connect(&gateway.replace("/mig", "/writ")).await.is_err(), "it is not of the house");
+    let gateway = connect(&gateway).await.unwrap();
+
+    for (account, queue) in [(&all, "mig.agt.linux.other"), (&one, "mig.agt.linux.one")] {
+        an_agent_does_what_agents_do(account, queue).await;
+    }
+    others_are_out_of_reach(&one, "mig.agt.linux.other").await;
+    // the gateway gives orders, and neither takes them nor answers for agents
+    let sent = publish(&gateway, "toagents", "mig.agt.linux.other").await.unwrap();
+    assert!(matches!(sent, Confirmation::Ack(_)), "{sent:?}");
+    let read = reads(&gateway, "mig.agt.linux.other").await;
+    assert!(refused(&read), "the gateway reads an agent's queue");
+    let sent = publish(&gateway, "toschedulers", "mig.agt.results").await;
+    assert!(refused(&sent), "the gateway answers for agents: {sent:?}");
+    for connection in [all, one, gateway] {
+        connection.close(200, "OK".into()).await.unwrap();
+    }
+}
+
+/// Does all that an agent must, and no more.
+async fn an_agent_does_what_agents_do(account: &Connection, queue: &str) {
+    let channel = account.create_channel().await.unwrap();
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(queue.into(), durable, FieldTable::default()).await.unwrap();
+    bind(account, queue, "toagents", queue).await.unwrap();
+    reads(account, queue).await.unwrap();
+    let sent = publish(account, "toschedulers", "mig.agt.results").await.unwrap();
+    assert!(matches!(sent, Confirmation::Ack(_)), "{sent:?}");
+    for own in ["mig.agt.heartbeats", "mig.agt.results"] {
+        let read = reads(account, own).await;
+        assert!(refused(&read), "an agent reads {own}: {read:?}");
+    }
+    for exchange in ["toagents", ""] {
+        let sent = publish(account, exchange, "mig.agt.linux.other").await;
+        assert!(refused(&sent), "an agent gives orders by {exchange:?}: {sent:?}");
+    }
+}
+
+/// Tries to reach another agent's queue with an account of its own.
+async fn others_are_out_of_reach(one: &Connection, queue: &str) {
+    assert!(refused(&reads(one, queue).await), "it reads another's queue");
+    let channel = one.create_channel().await.unwrap();
+    let purged = channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await;
+    assert!(refused(&purged), "it empties another's queue");
+    let channel = one.create_channel().await.unwrap();
+    let gone = channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await;
+    assert!(refused(&gone), "it deletes another's queue");
+    assert!(refused(&bind(one, queue, "toagents", queue).await), "it binds another's queue");
+}
+
+/// Gives an agent an account of its own as `scripts/mig-account` says; gives its URL.
+async fn account_of_one(house: &House, queueloc: &str) -> String {
+    let said = std::process::Command::new(root().join("scripts/mig-account"))
+        .arg(queueloc)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let api = std::fs::read_to_string(house.path("private/env.sh")).unwrap();
+    let api = api.lines().find_map(|line| line.strip_prefix("export RABBITMQ_API=")).unwrap();
+    let client = reqwest::Client::builder().build().unwrap();
+    let put = async |path: String, body: serde_json::Value| {
+        let url = format!("{}/{path}", api.trim_matches('\''));
+        let answer = client.put(url).json(&body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+    };
+    let mut password = String::new();
+    for line in said.lines().filter(|line| line.starts_with("rabbitmqctl ")) {
+        let words: Vec<&str> = line.split(' ').map(|word| word.trim_matches('\'')).collect();
+        match words.as_slice() {
+            [_, "add_user", user, secret] => {
+                password = (*secret).to_owned();
+                put(format!("users/{user}"), json!({"password": secret, "tags": ""})).await;
+            }
+            [_, "set_permissions", "-p", vhost, user, configure, write, read] => {
+                let rights = json!({"configure": configure, "write": write, "read": read});
+                put(format!("permissions/{vhost}/{user}"), rights).await;
+            }
+            [_, "set_topic_permissions", "-p", vhost, user, exchange, write, read] => {
+                let rights = json!({"exchange": exchange, "write": write, "read": read});
+                put(format!("topic-permissions/{vhost}/{user}"), rights).await;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let shared = house.var("WRIT_MIG_AMQP_URL");
+    let place = shared.rsplit_once('@').unwrap().1;
+    format!("amqp://{queueloc}:{password}@{place}")
+}
+
+async fn connect(url: &str) -> lapin::Result<Connection> {
+    let runtime = lapin::runtime::default_runtime().unwrap();
+    Connection::connect_with_runtime(url, ConnectionProperties::default(), runtime).await
+}
+
+async fn publish(
+    connection: &Connection,
+    exchange: &str,
+    key: &str,
+) -> lapin::Result<Confirmation> {
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let options = BasicPublishOptions::default();
+    let (exchange, key) = (exchange.into(), key.into());
+    channel.basic_publish(exchange, key, options, b"{", BasicProperties::default()).await?.await
+}
+
+async fn reads(connection: &Connection, queue: &str) -> lapin::Result<()> {
+    let channel = connection.create_channel().await.unwrap();
+    let options = BasicConsumeOptions::default();
+    channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await?;
+    channel.close(200, "OK".into()).await
+}
+
+async fn bind(
+    connection: &Connection,
+    queue: &str,
+    exchange: &str,
+    key: &str,
+) -> lapin::Result<()> {
+    let channel = connection.create_channel().await.unwrap();
+    let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+    channel.queue_bind(queue.into(), exchange.into(), key.into(), options, none).await
 }
 
 fn refused<T>(outcome: &lapin::Result<T>) -> bool {
