@@ -33,8 +33,8 @@ impl Sshd {
         let at = folder.path().display();
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/host\nPidFile none\nAuthorizedKeysFile {at}/authorized\n\
-             StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-             PermitRootLogin prohibit-password\nLogLevel ERROR\n"
+             StrictModes no\nUsePAM no\nPasswordAuthentication yes\nKbdInteractiveAuthentication no\n\
+             PermitRootLogin yes\nLogLevel ERROR\n"
         );
         let file = folder.path().join("config");
         std::fs::write(&file, config).unwrap();
@@ -140,6 +140,19 @@ async fn a_session_brings_back_what_the_command_wrote() {
         let reason = ended["reason"].as_str().unwrap();
         assert!(reason.contains(word), "{command}: {reason}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_refused_and_never_told() {
+    let server = Sshd::start().await;
+    let house = server.house("host", &[]).await;
+    let mut whole = server.step("user", "true", 60_000);
+    let credentials = json!({"type": "user-auth", "username": "root", "password": "hunter22"});
+    whole["authentication_info_definitions"] = json!({"c": credentials});
+    let ended = ends(&house, &whole, "failed").await;
+    let reason = ended["reason"].as_str().unwrap();
+    assert!(reason.contains("Permission denied"), "{reason}");
+    assert!(!ended.to_string().contains("hunter22"), "{ended}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
