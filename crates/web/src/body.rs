@@ -12,8 +12,10 @@ use serde_json::error::Category;
 use std::ops::Deref;
 use std::time::Duration;
 
-/// Says how long a caller may take to send a body.
+/// Says how long a caller may take to send a body, beside what a large one takes.
 const DEADLINE: Duration = Duration::from_mins(1);
+/// Says how many bytes a second are expected of a line.
+const SLOWEST: u64 = 256 << 10;
 
 /// Is a body as it came, at most `LIMIT` bytes of it.
 #[derive(Debug, Clone)]
@@ -140,12 +142,14 @@ pub(crate) async fn read(
         }
         Ok(bytes.freeze())
     };
-    tokio::time::timeout(DEADLINE, reading).await.unwrap_or_else(|_| {
+    let most = if told == 0 { limit } else { told };
+    let patience = DEADLINE + Duration::from_secs(u64::try_from(most).unwrap_or(0) / SLOWEST);
+    tokio::time::timeout(patience, reading).await.unwrap_or_else(|_| {
         Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
             "body-late",
             "The body came too slowly",
-            format!("the whole body must come within {} seconds", DEADLINE.as_secs()),
+            format!("the whole body must come within {} seconds", patience.as_secs()),
         ))
     })
 }

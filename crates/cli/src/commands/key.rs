@@ -53,6 +53,9 @@ pub(super) fn make(
     context
         .screen
         .note(&format!("made an Ed25519 key for '{user_id}': {}", context.dir.key().display()));
+    context
+        .screen
+        .note("agents and loaders of MIG verify RSA only: for them sign with a key of gpg");
     Ok(key)
 }
 

@@ -30,7 +30,7 @@ const REQUEST: Duration = Duration::from_mins(1);
 /// Says how long a stream of events may last.
 const STREAM: Duration = Duration::from_hours(1);
 /// Says how much of an answer is read.
-const MAX_BODY: usize = 64 * 1024 * 1024;
+const MAX_BODY: usize = 100 * 1024 * 1024;
 /// Says how long a token made through gpg is used again: a card must not be asked for each request.
 const TOKEN_LIFE: time::Duration = time::Duration::seconds(60);
 

@@ -21,6 +21,14 @@ static PENDING: LazyLock<Gauge<i64>> = LazyLock::new(|| {
         .build()
 });
 
+static AGE: LazyLock<Gauge<f64>> = LazyLock::new(|| {
+    global::meter("manual-interaction")
+        .f64_gauge("writ.manual.steps.age")
+        .with_unit("s")
+        .with_description("How long the first manual step waits that nobody has answered")
+        .build()
+});
+
 static NOTIFICATIONS: LazyLock<Gauge<i64>> = LazyLock::new(|| {
     global::meter("manual-interaction")
         .i64_gauge("writ.manual.notifications")
@@ -89,7 +97,10 @@ impl App {
     /// Measures what waits.
     pub async fn measure(&self) -> Result<(), Error> {
         let mut conn = self.store.get().await?;
-        PENDING.record(steps_count(&mut conn).await?, &[]);
+        let (pending, first) = steps_count(&mut conn).await?;
+        PENDING.record(pending, &[]);
+        let age = first.map_or(0.0, |first| (self.clock.now() - first).as_seconds_f64());
+        AGE.record(age.max(0.0), &[]);
         for state in ["waiting", "dead"] {
             let count = notifications_count(&mut conn, state).await?;
             NOTIFICATIONS.record(count, &[KeyValue::new("state", state)]);

@@ -1,6 +1,5 @@
 //! The table `step`.
 
-use super::Number;
 use super::events::Actor;
 use diesel::sql_types::{BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid};
 use diesel::{QueryResult, QueryableByName};
@@ -358,13 +357,22 @@ pub(crate) async fn steps_due(
     steps(rows)
 }
 
-/// Counts the steps that wait.
-pub(crate) async fn steps_count(conn: &mut Conn) -> QueryResult<i64> {
-    let counted: Number =
-        store::sql("select count(*) as number from step where state = 'pending' and step_id <> ''")
-            .get_result(conn)
-            .await?;
-    Ok(counted.number)
+#[derive(QueryableByName)]
+struct Waiting {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    first: Option<OffsetDateTime>,
+}
+
+/// Counts the steps that wait, and tells since when the first of them does.
+pub(crate) async fn steps_count(conn: &mut Conn) -> QueryResult<(i64, Option<OffsetDateTime>)> {
+    let waiting: Waiting = store::sql(
+        "select count(*) as number, min(created) as first from step where state = 'pending' and step_id <> ''",
+    )
+    .get_result(conn)
+    .await?;
+    Ok((waiting.number, waiting.first))
 }
 
 /// Forgets up to `limit` steps that ended before `before`, with their history.
