@@ -145,7 +145,7 @@ fn a_page_that_is_too_large_is_asked_for_in_pieces() {
     let server = Server::start(|request| {
         let limit: usize = request.query["limit"].parse().unwrap();
         let page = json!({"items": [command(1, "success", true, json!("x"))], "next": null});
-        let padding = if limit > 4 { 65 << 20 } else { 0 };
+        let padding = if limit > 4 { 101 << 20 } else { 0 };
         Answer::text(200, page.to_string() + &" ".repeat(padding))
     });
     let ran = Writ::with_key(&server).run(&["results", "7", "-o", "jsonl"]).ends(0);
