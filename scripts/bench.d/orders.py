@@ -45,7 +45,7 @@ def dispatch(house, databases, count, name):
     began = time.perf_counter()
     action = house.ask("POST", "/v1/actions", document)["id"]
     posted = time.perf_counter()
-    made = f"select targeted from run where action_id = {action}"
+    made = f"select coalesce(max(targeted), 0) from run where action_id = {action}"
     committed = until("the commands are made", lambda: scheduler.number(made) == count)
     waiting = "select count(*) from messaging.outbox where kind = 'command.issued.v1'"
     handed = until("the broker has them", lambda: scheduler.number(waiting) == 0)
