@@ -4,6 +4,8 @@
 //! immutable, so an id that comes with another source later is refused, and so is a source whose file was changed.
 //! A list of allowed hashes, when there is one, takes the choice of what may run from the server altogether; so does the
 //! demand that a trusted key has signed a plugin's hash.
+//!
+//! Long because what decides whether a source may run stands in one place.
 
 use crate::backoff::{Backoff, Pace};
 use crate::client::{CallError, Client};

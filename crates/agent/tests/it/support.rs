@@ -1,4 +1,6 @@
 //! A server that speaks `/agent/v1` and the device flow, keys and orders, and the agent itself.
+//!
+//! Long because one server speaks every route that an agent calls.
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::header::AUTHORIZATION;

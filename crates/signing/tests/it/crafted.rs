@@ -1,4 +1,6 @@
 //! Signatures and keys made to be refused, or of kinds that GnuPG no longer makes.
+//!
+//! Long because each forgery is made byte by byte beside the test that refuses it.
 
 use crate::gnupg::Gpg;
 use crate::secret::now;

@@ -1,4 +1,6 @@
 //! The RunbookSolutions agents' side, by the checklist of specs/runbook/backend.md §5.
+//!
+//! Long because it follows that checklist point by point.
 
 use crate::scripted::{Poll, Scripted, exchange, pause, raw};
 use crate::support::{Gateway, READER, WRITER, count, gateway, gateway_with, start};

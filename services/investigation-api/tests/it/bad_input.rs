@@ -1,4 +1,6 @@
 //! Whatever is sent: a 4xx that says what was wrong, never the database's words, nothing stored and nothing told.
+//!
+//! Long because it is one list: every route with every kind of bad input, read from top to bottom.
 
 use crate::support::{API_KEY, Process};
 use reqwest::header::HeaderValue;

@@ -1,4 +1,6 @@
 //! The table `step`.
+//!
+//! Long because all statements over one table stand together.
 
 use super::events::Actor;
 use diesel::sql_types::{BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid};

@@ -1,5 +1,7 @@
 //! What is known of the recorded server beside the recordings that were kept, asked of investigation-api: in the words of
 //! the recorded ones where those told what was wrong, in better ones where they told of Go and SQL.
+//!
+//! Long because it is one list of claims.
 
 use crate::capture::{Answer, exchange};
 use crate::json::Json;

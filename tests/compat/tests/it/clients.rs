@@ -1,5 +1,7 @@
 //! MIG's own clients, request by request (specs/mig/clients.md §2–§5), against investigation-api and the scheduler; the
 //! test stands for the agents and their gateway.
+//!
+//! Long because each client is one conversation from its first request to its last.
 
 use crate::go::{Action, Agent, Collection, Command, Go, Investigator, Proof};
 use diesel_async::RunQueryDsl;
