@@ -40,6 +40,11 @@ pub struct IssuedCommand {
     pub failed: Option<String>,
 }
 
+/// Says that a command failed as its agent does not have this module.
+pub fn module_is_missing(module: &str) -> String {
+    format!("module '{module}' is not available on this agent")
+}
+
 impl Message for CommandIssued {
     const KIND: &'static str = "command.issued.v1";
 

@@ -6,7 +6,7 @@ use crate::domain::presence::{Change, change};
 use crate::error::Error;
 use crate::store::mig_agents::{self, Renewed};
 use crate::store::mig_mail;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::Conn;
 use time::OffsetDateTime;
 use types::{AgentId, AgentStatus};
@@ -31,8 +31,11 @@ impl News<'_> {
 
 impl App {
     /// Notes which MIG agents were heard, and stores and tells what is new of them. Over HTTP and AMQP alike; the
-    /// heartbeats are of agents that may be heard.
-    pub(crate) async fn hear_agents(&self, heartbeats: Vec<Heartbeat>) -> Result<(), Error> {
+    /// heartbeats are of agents that may be heard. Gives the queue locations that are not heard, as they were revoked.
+    pub(crate) async fn hear_agents(
+        &self,
+        heartbeats: Vec<Heartbeat>,
+    ) -> Result<BTreeSet<String>, Error> {
         let now = self.clock.now();
         let heartbeats = latest(heartbeats);
         let mut conn = self.store.get().await?;
@@ -40,15 +43,16 @@ impl App {
         drop(conn);
         if news.is_empty() {
             self.note_heard(&news.heard, now);
-            return Ok(());
+            return Ok(BTreeSet::new());
         }
-        let (heard, woken) = self
+        let (heard, woken, revoked) = self
             .store
             .tx(async |conn| {
                 // again, as another replica may have heard the same
-                let news = self.find_news(conn, &heartbeats, now).await?;
+                let mut news = self.find_news(conn, &heartbeats, now).await?;
+                let revoked = self.pass_over_revoked(conn, &mut news).await?;
                 let woken = self.write_news(conn, &news, now).await?;
-                Ok::<_, Error>((news.heard, woken))
+                Ok::<_, Error>((news.heard, woken, revoked))
             })
             .await?;
         self.note_heard(&heard, now);
@@ -56,7 +60,23 @@ impl App {
         if woken > 0 {
             self.mig.wake();
         }
-        Ok(())
+        Ok(revoked)
+    }
+
+    /// Takes new processes of machines whose agent was revoked out of the news; gives their queue locations.
+    async fn pass_over_revoked(
+        &self,
+        conn: &mut Conn,
+        news: &mut News<'_>,
+    ) -> Result<BTreeSet<String>, Error> {
+        let new: Vec<&str> = news.new.iter().map(|heard| heard.queueloc.as_str()).collect();
+        if new.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        mig_agents::mig_machines_lock(conn, &new).await?;
+        let revoked = mig_agents::mig_machines_revoked(conn, &new).await?;
+        news.new.retain(|heard| !revoked.contains(&heard.queueloc));
+        Ok(revoked)
     }
 
     async fn find_news<'a>(

@@ -126,17 +126,20 @@ impl App {
         }
     }
 
-    /// Gives the queue locations behind `after` of MIG agents that went away since the queues were last looked at.
+    /// Gives the queue locations behind `after` of MIG agents that went away and whose rows are still kept.
     pub(crate) async fn find_gone_queues(
         &self,
         after: &str,
         limit: i64,
     ) -> Result<Vec<String>, Error> {
-        const MARGIN: time::Duration = time::Duration::hours(2);
-        let Config { mig_timeout, mig_queue_cleanup, .. } = self.config;
-        let since = self.clock.now() - mig_timeout - mig_queue_cleanup - MARGIN;
         let mut conn = self.store.get().await?;
-        Ok(mig_agents::mig_queues_gone(&mut conn, since, after, limit).await?)
+        Ok(mig_agents::mig_queues_gone(&mut conn, after, limit).await?)
+    }
+
+    /// Tells whether nobody of a queue location is there.
+    pub(crate) async fn is_queue_gone(&self, queueloc: &str) -> Result<bool, Error> {
+        let mut conn = self.store.get().await?;
+        Ok(mig_agents::mig_queue_is_gone(&mut conn, queueloc).await?)
     }
 
     /// Tells the house of these agents as they are now; to be called in the transaction that changed them.

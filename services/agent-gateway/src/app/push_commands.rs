@@ -1,18 +1,20 @@
 //! Commands of MIG agents are handed to the broker.
 
 use super::App;
+use super::end_leases::failed;
 use crate::domain::agent::Agent;
 use crate::domain::mig_command::Order;
 use crate::error::Error;
 use crate::mig::sender::{Fate, Letter, Sender};
-use crate::store::agents;
+use crate::store::leases::Lost;
 use crate::store::mig_mail::{self, Due};
+use crate::store::{agents, mig_agents, offers};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use store::Conn;
 use time::OffsetDateTime;
 use types::messages::CommandDelivered;
-use types::messages::command::DeliveredCommand;
+use types::messages::command::{DeliveredCommand, module_is_missing};
 use types::{ActionId, AgentId, CommandId};
 
 /// How many commands go out in one transaction.
@@ -53,7 +55,9 @@ impl App {
         Ok(pushed)
     }
 
-    /// Writes the commands; what cannot be sent any more waits for its withdrawal.
+    /// Writes the commands; what cannot be sent any more waits for its withdrawal, and what the agent that reads it cannot
+    /// do comes back as failed: between the launch and now it may have become another, and MIG's agents never recover from
+    /// a module that they lack (specs/mig/scheduler-agent.md §3).
     async fn write_letters(
         &self,
         conn: &mut Conn,
@@ -83,13 +87,22 @@ impl App {
             .into_iter()
             .map(|agent| (agent.number, agent))
             .collect();
+        let queuelocs: Vec<&str> = agents.values().map(|agent| agent.queueloc.as_str()).collect();
+        let able = mig_agents::mig_modules(conn, &queuelocs).await?;
         let (mut letters, mut never, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let mut impossible = BTreeMap::<&str, Vec<Lost>>::new();
         for mail in due {
             let (Some(order), Some(agent)) = (orders.get(&mail.action), agents.get(&mail.agent))
             else {
                 never.push(mail.command);
                 continue;
             };
+            if let Some(missing) = able.get(&agent.queueloc).and_then(|has| order.lacking(has)) {
+                let (command, action, agent) = (mail.command, mail.action, mail.agent);
+                let lost = Lost { command, action, agent, operations: order.modules.len() };
+                impossible.entry(missing).or_default().push(lost);
+                continue;
+            }
             let body = order
                 .command(mail.command, agent, now)
                 .map_err(|error| Error::Internal(error.into()))?;
@@ -103,6 +116,12 @@ impl App {
         }
         if !never.is_empty() {
             mig_mail::mig_mail_postpone(conn, &never, None).await?;
+        }
+        for (module, lost) in impossible {
+            let commands: Vec<CommandId> = lost.iter().map(|lost| lost.command).collect();
+            offers::mailbox_drop(conn, &commands).await?;
+            let reason = module_is_missing(module);
+            self.bus.put_all(conn, now, &failed(&lost, &reason, now)).await?;
         }
         Ok(letters)
     }

@@ -2,6 +2,7 @@
 
 use super::agent::Agent;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use time::OffsetDateTime;
 use types::action::ActionError;
 use types::{Action, ActionId, CommandId, OperationResult, instant};
@@ -16,6 +17,8 @@ pub(crate) struct Order {
     action: String,
     /// One empty result per operation, as JSON.
     results: String,
+    /// The module of each operation.
+    pub modules: Vec<String>,
     /// How long a queue may keep a command, in milliseconds.
     pub expiration: String,
 }
@@ -41,9 +44,15 @@ impl Order {
         action.counters.sent = sent;
         let time = action.expireafter - action.validfrom;
         let expiration = time.whole_milliseconds().clamp(0, LONGEST).to_string();
-        let operations = action.operations.as_ref().map_or(0, Vec::len);
-        let results = serde_json::to_string(&vec![OperationResult::default(); operations])?;
-        Ok(Self { action: serde_json::to_string(&action)?, results, expiration })
+        let operations = action.operations.iter().flatten();
+        let modules: Vec<String> = operations.map(|operation| operation.module.clone()).collect();
+        let results = serde_json::to_string(&vec![OperationResult::default(); modules.len()])?;
+        Ok(Self { action: serde_json::to_string(&action)?, results, modules, expiration })
+    }
+
+    /// Gives a module that an operation needs and an agent with these does not have.
+    pub(crate) fn lacking(&self, has: &BTreeSet<String>) -> Option<&str> {
+        self.modules.iter().find(|module| !has.contains(*module)).map(String::as_str)
     }
 
     /// Writes the command for one agent, members in the original's order.

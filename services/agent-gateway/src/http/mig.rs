@@ -32,7 +32,7 @@ pub(super) async fn heartbeat(
     responses(
         (status = 200, description = "`{\"error\":null}`, or nothing for Go's client"),
         (status = 400, description = "`{\"error\":…}` with what is wrong"),
-        (status = 401, description = "The agent is not on the whitelist"),
+        (status = 401, description = "The agent is not on the whitelist, or was revoked"),
         (status = 503, description = "It cannot be stored now"),
     )
 )]
@@ -54,6 +54,7 @@ pub(super) async fn hear(
         Heard::Yes if is_go(&request) => HttpResponse::Ok().finish(),
         Heard::Yes => answer(StatusCode::OK, None),
         Heard::NotListed => refuse(StatusCode::UNAUTHORIZED, "the agent is not on the whitelist"),
+        Heard::Revoked => refuse(StatusCode::UNAUTHORIZED, "the agent was revoked"),
         Heard::NotNow => refuse(
             StatusCode::SERVICE_UNAVAILABLE,
             "Failed to save heartbeat: the database is not available now",

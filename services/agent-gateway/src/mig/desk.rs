@@ -23,7 +23,7 @@ const LAST: Duration = Duration::from_secs(2);
 /// Is a heartbeat whose caller waits.
 pub(crate) struct Ask {
     heartbeat: Heartbeat,
-    reply: oneshot::Sender<bool>,
+    reply: oneshot::Sender<Heard>,
 }
 
 /// Says what became of a heartbeat.
@@ -33,8 +33,22 @@ pub(crate) enum Heard {
     Yes,
     /// The agent is not one of those that are heard.
     NotListed,
+    /// The agent was revoked.
+    Revoked,
     /// It could not be taken in now.
     NotNow,
+}
+
+impl Heard {
+    /// Is the label of metrics.
+    fn outcome(self) -> &'static str {
+        match self {
+            Self::Yes => "heard",
+            Self::NotListed => "not_listed",
+            Self::Revoked => "revoked",
+            Self::NotNow => "failed",
+        }
+    }
 }
 
 /// Takes heartbeats in.
@@ -88,7 +102,7 @@ impl Mig {
     /// Takes in the heartbeat of an HTTP caller, together with others.
     pub(crate) async fn hear(&self, heartbeat: Heartbeat) -> Heard {
         if self.desk.whitelist().is_some_and(|list| !list.allows(&heartbeat.queueloc)) {
-            self.meters.heartbeats("http", "not_listed", 1);
+            self.meters.heartbeats("http", Heard::NotListed.outcome(), 1);
             return Heard::NotListed;
         }
         let (reply, answer) = oneshot::channel();
@@ -96,9 +110,10 @@ impl Mig {
             self.desk.asks.send(Ask { heartbeat, reply }).await.ok()?;
             answer.await.ok()
         };
-        let heard = matches!(tokio::time::timeout(PATIENCE, asking).await, Ok(Some(true)));
-        self.meters.heartbeats("http", if heard { "heard" } else { "failed" }, 1);
-        if heard { Heard::Yes } else { Heard::NotNow }
+        let answered = tokio::time::timeout(PATIENCE, asking).await;
+        let heard = answered.ok().flatten().unwrap_or(Heard::NotNow);
+        self.meters.heartbeats("http", heard.outcome(), 1);
+        heard
     }
 
     /// Keeps the heartbeats of agents that are heard.
@@ -123,15 +138,25 @@ pub(super) async fn serve(app: Arc<App>, mut asked: mpsc::Receiver<Ask>, shutdow
         if came == 0 {
             return;
         }
-        let (heartbeats, replies): (Vec<_>, Vec<_>) =
-            asks.drain(..).map(|ask| (ask.heartbeat, ask.reply)).unzip();
+        let (heartbeats, replies): (Vec<_>, Vec<_>) = asks
+            .drain(..)
+            .map(|ask| {
+                let queueloc = ask.heartbeat.queueloc.clone();
+                (ask.heartbeat, (queueloc, ask.reply))
+            })
+            .unzip();
         let heard = app.hear_agents(heartbeats).await;
         if let Err(error) = &heard {
             warn(error);
         }
-        for reply in replies {
+        for (queueloc, reply) in replies {
+            let answer = match &heard {
+                Ok(revoked) if revoked.contains(&queueloc) => Heard::Revoked,
+                Ok(_) => Heard::Yes,
+                Err(_) => Heard::NotNow,
+            };
             // a caller that went away does not mind
-            let _gone = reply.send(heard.is_ok());
+            let _gone = reply.send(answer);
         }
     }
 }

@@ -152,6 +152,9 @@ async fn settle(
             for one in &bodies {
                 if let Err(error) = store(app, stream, std::slice::from_ref(one)).await {
                     warn(&error);
+                    if matches!(error, Error::Unavailable(_)) {
+                        return false;
+                    }
                     match stream {
                         Stream::Heartbeats => app.mig.meters.heartbeats("amqp", "failed", 1),
                         Stream::Results => app.mig.meters.results("failed", 1),
@@ -174,8 +177,9 @@ async fn store(app: &App, stream: Stream, bodies: &[Vec<u8>]) -> Result<(), Erro
             let heard = heartbeats(app, bodies);
             let count = heard.len();
             if count > 0 {
-                app.hear_agents(heard).await?;
-                app.mig.meters.heartbeats("amqp", "heard", count);
+                let revoked = app.hear_agents(heard).await?.len();
+                app.mig.meters.heartbeats("amqp", "heard", count - revoked);
+                app.mig.meters.heartbeats("amqp", "revoked", revoked);
             }
         }
         Stream::Results => {

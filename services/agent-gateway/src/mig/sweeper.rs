@@ -12,13 +12,18 @@ use std::time::Duration;
 
 /// How many queue locations are read at a time.
 const AT_ONCE: i64 = 500;
+/// How long after the start queues are looked at first.
+const FIRST: Duration = Duration::from_mins(10);
 /// How long the broker is left alone between two queues.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Removes queues again and again until `shutdown`; the first time after one interval, so that a restart does not do it.
+/// Removes queues again and again until `shutdown`; the first time soon after the start, as a server that is restarted
+/// every day would never come to it otherwise.
 pub(super) async fn run(app: Arc<App>, link: Arc<Link>, shutdown: Shutdown) {
     let every = app.config.mig_queue_cleanup;
-    while tokio::time::timeout(every, shutdown.wait()).await.is_err() {
+    let mut wait = every.min(FIRST);
+    while tokio::time::timeout(wait, shutdown.wait()).await.is_err() {
+        wait = every;
         tokio::select! {
             () = shutdown.wait() => return,
             () = sweep(&app, &link) => {}
@@ -35,6 +40,11 @@ async fn sweep(app: &App, link: &Link) {
         };
         let Some(last) = gone.last().cloned() else { break };
         for queueloc in gone {
+            match app.is_queue_gone(&queueloc).await {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => return warn(&error),
+            }
             match remove(link, &queue_of(&queueloc)).await {
                 Ok(true) => removed += 1,
                 Ok(false) => {}
@@ -60,8 +70,13 @@ async fn remove(link: &Link, queue: &str) -> Result<bool, LinkError> {
     let found = rpc(channel.queue_declare(queue.into(), passive, FieldTable::default())).await;
     let removed = match found {
         Ok(found) if found.consumer_count() == 0 => {
-            rpc(channel.queue_delete(queue.into(), QueueDeleteOptions::default())).await?;
-            true
+            // an agent may have attached since
+            let unused = QueueDeleteOptions { if_unused: true, ..QueueDeleteOptions::default() };
+            match rpc(channel.queue_delete(queue.into(), unused)).await {
+                Ok(_) => true,
+                Err(LinkError::Broker(_)) => return Ok(false),
+                Err(error) => return Err(error),
+            }
         }
         Ok(_) => false,
         Err(LinkError::Broker(_)) => return Ok(false),

@@ -353,7 +353,8 @@ pub(crate) async fn agents_fade(
     limit: i64,
 ) -> QueryResult<Vec<AgentId>> {
     let rows = store::sql(
-        "update agent a set status = $2, revision = a.revision + 1
+        "update agent a set status = $2, revision = a.revision + 1,
+             conflict_since = case when $2 <> 'offline' then a.conflict_since end
          from (
              select a.number from agent a join presence p on p.agent = a.number
              where a.status = $1

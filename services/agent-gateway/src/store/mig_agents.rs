@@ -1,6 +1,7 @@
 //! MIG agents: a row per process, known by queue location and process id as long as it is not offline
 //! (specs/mig/scheduler-agent.md §4.5, §5).
 
+use super::schema::agent;
 use super::unreadable;
 use crate::domain::heartbeat::Heartbeat;
 use crate::domain::presence::Known;
@@ -8,6 +9,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Bytea, Jsonb, Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use store::Conn;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -203,10 +205,9 @@ pub(crate) async fn mig_agents_end(
     Ok(numbers(rows))
 }
 
-/// Gives the queue locations behind `after` of MIG agents that are gone since `since` or later, in order, at most `limit`.
+/// Gives the queue locations behind `after` of MIG agents that are gone, in order, at most `limit`.
 pub(crate) async fn mig_queues_gone(
     conn: &mut Conn,
-    since: OffsetDateTime,
     after: &str,
     limit: i64,
 ) -> QueryResult<Vec<String>> {
@@ -216,18 +217,82 @@ pub(crate) async fn mig_queues_gone(
         queueloc: String,
     }
     let rows: Vec<Row> = store::sql(
-        "select distinct a.queueloc from agent a join presence p on p.agent = a.number
-         where a.transport = 'mig' and a.status = 'offline' and p.last_seen > $1 and a.queueloc > $2
+        "select distinct a.queueloc from agent a
+         where a.transport = 'mig' and a.status = 'offline' and a.queueloc > $1
              and not exists (select from agent o where o.transport = 'mig' and o.queueloc = a.queueloc
                  and o.status in ('online', 'idle'))
-         order by a.queueloc limit $3",
+         order by a.queueloc limit $2",
     )
-    .bind::<Timestamptz, _>(since)
     .bind::<Text, _>(after)
     .bind::<BigInt, _>(limit)
     .get_results(conn)
     .await?;
     Ok(rows.into_iter().map(|row| row.queueloc).collect())
+}
+
+/// Tells whether no process of a queue location is online or idle.
+pub(crate) async fn mig_queue_is_gone(conn: &mut Conn, queueloc: &str) -> QueryResult<bool> {
+    let there = agent::table
+        .filter(agent::transport.eq("mig"))
+        .filter(agent::queueloc.eq(queueloc))
+        .filter(agent::status.eq_any(["online", "idle"]));
+    diesel::select(diesel::dsl::not(diesel::dsl::exists(there))).get_result(conn).await
+}
+
+/// Keeps the machines of these queue locations from being given mail, and waits for who gives them some, until the
+/// transaction ends: a new process of a machine is there either before its mail is put away, or after.
+pub(crate) async fn mig_machines_lock(conn: &mut Conn, queuelocs: &[&str]) -> QueryResult<()> {
+    store::sql(
+        "select from agent a where a.transport = 'mig' and a.queueloc = any($1)
+             and (a.status <> 'offline' or a.number = (select max(o.number) from agent o
+                 where o.transport = 'mig' and o.queueloc = a.queueloc))
+         order by a.number for update",
+    )
+    .bind::<Array<Text>, _>(queuelocs)
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Gives those of these queue locations whose agent was revoked: it is heard no more, whatever process speaks for it.
+pub(crate) async fn mig_machines_revoked(
+    conn: &mut Conn,
+    queuelocs: &[&str],
+) -> QueryResult<BTreeSet<String>> {
+    let revoked = agent::table
+        .filter(agent::transport.eq("mig"))
+        .filter(agent::queueloc.eq_any(queuelocs))
+        .filter(agent::revoked_at.is_not_null())
+        .select(agent::queueloc);
+    Ok(revoked.get_results::<String>(conn).await?.into_iter().collect())
+}
+
+#[derive(QueryableByName)]
+struct AbleRow {
+    #[diesel(sql_type = Text)]
+    queueloc: String,
+    #[diesel(sql_type = Array<Text>)]
+    modules: Vec<String>,
+}
+
+/// Gives the modules of the newest online process of each of these queue locations; one that lists none is left out.
+pub(crate) async fn mig_modules(
+    conn: &mut Conn,
+    queuelocs: &[&str],
+) -> QueryResult<BTreeMap<String, BTreeSet<String>>> {
+    let rows: Vec<AbleRow> = store::sql(
+        "select queueloc, array(select jsonb_array_elements_text(modules)) as modules
+         from (
+             select distinct on (queueloc) queueloc, environment->'modules' as modules from agent
+             where transport = 'mig' and status = 'online' and queueloc = any($1)
+             order by queueloc, number desc
+         ) as newest
+         where jsonb_typeof(modules) = 'array'",
+    )
+    .bind::<Array<Text>, _>(queuelocs)
+    .get_results(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.queueloc, row.modules.into_iter().collect())).collect())
 }
 
 /// Gives those of these agents that are MIG's.
@@ -242,7 +307,7 @@ pub(crate) async fn agents_mig(conn: &mut Conn, agents: &[AgentId]) -> QueryResu
 }
 
 /// Removes at most `limit` rows of MIG agents that went offline and were not heard since `before`, and have no mail: each
-/// run in checkin mode, each restart leaves one.
+/// run in checkin mode, each restart leaves one. What was revoked stays, so that it stays revoked.
 pub(crate) async fn mig_agents_forget(
     conn: &mut Conn,
     before: OffsetDateTime,
@@ -251,7 +316,7 @@ pub(crate) async fn mig_agents_forget(
     store::sql(
         "delete from agent a using (
              select o.number from agent o join presence p on p.agent = o.number
-             where o.transport = 'mig' and o.status = 'offline' and p.last_seen < $1
+             where o.transport = 'mig' and o.status = 'offline' and o.revoked_at is null and p.last_seen < $1
                  and not exists (select from mailbox m where m.agent = o.number)
              order by o.number limit $2 for update of o skip locked
          ) as gone

@@ -2,7 +2,7 @@
 
 use super::App;
 use crate::error::Error;
-use crate::store::actions::{actions_change, actions_lock};
+use crate::store::actions::{actions_change, actions_here, actions_lock};
 use crate::store::commands::{
     commands_deliver, commands_insert, commands_known, commands_plan, commands_return,
     commands_withdraw,
@@ -41,7 +41,8 @@ impl Told {
 
 impl App {
     /// Takes a batch in one transaction: commands first, then what happened to them. Something told of a command that
-    /// is not here yet waits for it.
+    /// is not here yet waits for it; answers to an action that is here no more are passed over, as what is kept of an
+    /// action goes as a whole, and every action is here before its commands.
     pub(crate) async fn keep_commands(&self, told: Told) -> Result<(), Error> {
         let now = self.clock.now();
         let ids = told.ids();
@@ -57,6 +58,12 @@ impl App {
                     .flat_map(|message: &CommandReturned| &message.commands)
                     .filter(|answer| answer.status.is_an_answer())
                     .collect();
+                let here = actions_here(conn, &answers).await?;
+                let (answers, late): (Vec<_>, Vec<_>) =
+                    answers.into_iter().partition(|answer| here.contains(&answer.action.0));
+                if !late.is_empty() {
+                    tracing::warn!(answers = late.len(), "passed over answers to actions that are not kept");
+                }
                 let changed: Vec<_> = told.changed.iter().map(|event| &event.data).collect();
                 let named = named(&delivered, &withdrawn, &answers);
                 let actions = issued.iter().map(|message| message.action.0);

@@ -5,11 +5,12 @@ use diesel::sql_types::{Array, BigInt, Bytea, Jsonb, Nullable, Text, Timestamptz
 use diesel::{OptionalExtension, QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use serde_json::{Value as JsonValue, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use store::{Conn, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use types::messages::ActionChanged;
+use types::messages::command::ReturnedCommand;
 use types::{ActionId, Dispatch, InvestigatorId};
 
 const COLUMNS: &str = "id, document, name, target, valid_from, expire_after, created, status, reason, started, \
@@ -181,6 +182,27 @@ pub(crate) async fn actions_lock(
     .bind::<Array<BigInt>, _>(commands)
     .execute(conn)
     .await
+}
+
+/// Gives those of the actions of these answers that are here.
+pub(crate) async fn actions_here(
+    conn: &mut Conn,
+    answers: &[&ReturnedCommand],
+) -> QueryResult<HashSet<i64>> {
+    let named: BTreeSet<i64> = answers.iter().map(|answer| answer.action.0).collect();
+    if named.is_empty() {
+        return Ok(HashSet::new());
+    }
+    #[derive(QueryableByName)]
+    struct Here {
+        #[diesel(sql_type = BigInt)]
+        id: i64,
+    }
+    let here: Vec<Here> = store::sql("select id from action where id = any($1)")
+        .bind::<Array<BigInt>, _>(named.into_iter().collect::<Vec<_>>())
+        .get_results(conn)
+        .await?;
+    Ok(here.into_iter().map(|row| row.id).collect())
 }
 
 /// Takes how runs stand; an older version changes nothing.

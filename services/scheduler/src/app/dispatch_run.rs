@@ -26,9 +26,13 @@ pub(super) enum Looked {
 
 impl App {
     /// Looks at the run that waits for that the longest; tells whether there was one. Any number of schedulers may do
-    /// this at once: each run is looked at by one of them, in one transaction.
+    /// this at once: each run is looked at by one of them, in one transaction. As with a launch, a stale copy of the keys
+    /// gives nothing out.
     pub(crate) async fn dispatch_run(&self) -> Result<bool, Error> {
         let now = self.clock.now();
+        if !self.replica.is_fresh(now) {
+            return Ok(false);
+        }
         let found = self
             .store
             .tx(async |conn| -> Result<bool, Error> {

@@ -9,15 +9,21 @@ use store::{Conn, Failure};
 use time::OffsetDateTime;
 use tracing::Instrument;
 use types::messages::CommandPlanned;
-use types::messages::command::{ISSUED_PER_MESSAGE, IssuedCommand, PlannedCommand};
+use types::messages::command::{
+    ISSUED_PER_MESSAGE, IssuedCommand, PlannedCommand, module_is_missing,
+};
 use types::{Action, ActionId, AgentId, CommandId};
 
 impl App {
     /// Launches the run that is due for the longest time; tells whether there was one.
     ///
-    /// Commands, messages and the run's state are one transaction. Any number of schedulers may do this at once.
+    /// Commands, messages and the run's state are one transaction. Any number of schedulers may do this at once. Nothing
+    /// is launched on the word of a stale copy of the keys: whoever signed may have been disabled since.
     pub(crate) async fn launch_run(&self) -> Result<bool, Error> {
         let now = self.clock.now();
+        if !self.replica.is_fresh(now) {
+            return Ok(false);
+        }
         let mut claimed = None;
         let launched = self
             .store
@@ -197,6 +203,6 @@ fn command(made: &MadeRow) -> IssuedCommand {
     IssuedCommand {
         id: CommandId(made.id),
         agent: AgentId(made.agent_id),
-        failed: failed.map(|module| format!("module '{module}' is not available on this agent")),
+        failed: failed.map(|module| module_is_missing(module)),
     }
 }

@@ -27,14 +27,13 @@ async fn take(service: &Scheduler, batch: &[Delivery]) -> Result<(), Outcome> {
             _ => cancelled.push(delivery.decode::<ActionCancelled>()?),
         }
     }
-    if !accepted.is_empty() {
-        service.app.take_actions(&accepted).await?;
-    }
+    let taken = if accepted.is_empty() { Ok(()) } else { service.app.take_actions(&accepted).await };
+    // an action that waits for its signer's key holds up nobody else's pause or end
     for event in &steered {
         service.app.steer_run(event).await?;
     }
     for event in &cancelled {
         service.app.cancel_run(event).await?;
     }
-    Ok(())
+    Ok(taken?)
 }

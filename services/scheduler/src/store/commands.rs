@@ -88,7 +88,8 @@ pub(crate) async fn commands_issue(
     .await
 }
 
-/// Tells whether no agent that is still there owes an answer to what was given out.
+/// Tells whether no agent that is still there owes an answer to what was given out. A MIG agent that describes its machine
+/// anew goes on as another row with the same process id.
 pub(crate) async fn commands_silent(conn: &mut Conn, action: i64) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Silent {
@@ -96,7 +97,8 @@ pub(crate) async fn commands_silent(conn: &mut Conn, action: i64) -> QueryResult
         silent: bool,
     }
     let found: Silent = store::sql(
-        "select not exists (select from command join agent on agent.id = command.agent_id
+        "select not exists (select from command join agent as given on given.id = command.agent_id
+                 join agent on agent.queueloc = given.queueloc and agent.pid = given.pid
              where command.action_id = $1 and command.status = 'sent' and agent.status in ('online', 'idle')) as silent",
     )
     .bind::<BigInt, _>(action)
