@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
-use types::PluginId;
 use types::api::device::{AccessToken, Approval, DeviceCode, GRANT_TYPE};
 use types::api::plugin::{PluginDocument, PluginView};
 use types::api::work::{AgentReport, Receipts, Returns, Work};
+use types::{PluginId, RunId};
 
 /// Says where the server is and how to get there.
 #[derive(Debug, Clone)]
@@ -148,9 +148,14 @@ impl Client {
         accept(request.send().await).await.map(|_| ())
     }
 
-    /// Waits for work, for at most `wait`.
-    pub(crate) async fn work(&self, wait: Duration) -> Result<Work, CallError> {
-        let path = format!("agent/v1/work?wait={}", wait.as_secs());
+    /// Waits for work, for at most `wait`; tells which runs this agent is at.
+    pub(crate) async fn work(&self, wait: Duration, holds: &[RunId]) -> Result<Work, CallError> {
+        let mut path = format!("agent/v1/work?wait={}", wait.as_secs());
+        if !holds.is_empty() {
+            let holds: Vec<String> = holds.iter().map(ToString::to_string).collect();
+            path.push_str("&holds=");
+            path.push_str(&holds.join(","));
+        }
         let request = self.request(Method::GET, &path).timeout(wait + Duration::from_secs(15));
         read(accept(request.send().await).await?, LARGE).await
     }

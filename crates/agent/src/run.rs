@@ -226,6 +226,11 @@ impl Desk {
         .await
     }
 
+    /// Gives the runs that wait for a slot or run.
+    pub(crate) fn holds(&self) -> Vec<RunId> {
+        self.in_hand().iter().copied().collect()
+    }
+
     fn in_hand(&self) -> MutexGuard<'_, HashSet<RunId>> {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -90,6 +90,7 @@ async fn run<D: Dialect>(dialect: D, cli: &Cli) -> anyhow::Result<(Value, bool)>
     let mut line = record.report(seconds);
     if let Value::Object(members) = &mut line {
         members.insert("kind".into(), D::KIND.into());
+        members.insert("label".into(), cli.label.clone().into());
         members.insert("agents".into(), cli.agents.into());
         members.insert("seed".into(), cli.seed.into());
         members.insert("enrolled_seconds".into(), rounded(enrolled.as_seconds_f64()));

@@ -233,9 +233,10 @@ impl Shared {
                 self.note(ran).await;
             }
             let asked = Instant::now();
+            let holds = self.desk.holds();
             let answer = tokio::select! {
                 () = self.ended() => break,
-                answer = self.client.work(self.wait) => answer,
+                answer = self.client.work(self.wait, &holds) => answer,
             };
             go_on = match answer {
                 Ok(work) => {

@@ -47,6 +47,7 @@ struct Worker<D> {
     wait: Duration,
     bytes: usize,
     parts: Parts,
+    once: bool,
 }
 
 /// Says what an agent does at its turn.
@@ -111,6 +112,7 @@ impl<D: Dialect> Fleet<D> {
             wait: Duration::from_secs(cli.wait),
             bytes: usize::try_from(cli.result_bytes)?,
             parts: cli.parts,
+            once: !cli.kills,
         };
         Ok(Self { worker: Arc::new(worker), agents, slots: usize::try_from(slots)? })
     }
@@ -175,7 +177,7 @@ impl<D: Dialect> Worker<D> {
             };
             let (at, planned) = if let Some((at, given)) = work {
                 let Some(agent) = agents.get(at) else { continue };
-                self.record.given(agent.number, &given);
+                self.record.given(agent.number, &given, self.once);
                 (at, self.take(agent, vec![given], Instant::now()).unwrap_or_default())
             } else {
                 let Some(Reverse((_, _, at, Planned(turn)))) = turns.pop() else { continue };

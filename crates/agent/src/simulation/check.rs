@@ -11,12 +11,14 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::time::Instant;
-use types::RunId;
 use types::api::Page;
 use types::api::action::{ActionView, CommandView};
+use types::{Clock, RunId};
 
 /// How long the server may take until it shows the last answers.
 const SETTLING: Duration = Duration::from_mins(1);
+/// How long after its action's end a command may be open, whatever died (specs/mig/scheduler-agent.md §6).
+const GRACE: Duration = Duration::from_secs(30);
 /// An answer that was given so shortly before its action's end may have come too late.
 const MARGIN: Duration = Duration::from_secs(10);
 
@@ -64,8 +66,19 @@ impl Server {
     }
 
     async fn actions(&self, since: OffsetDateTime) -> Result<Vec<ActionView>, CallError> {
-        let page: Page<ActionView> = self.client.get("v1/actions?limit=200").await?;
-        Ok(page.items.into_iter().filter(|action| action.created >= since).collect())
+        let mut actions = Vec::new();
+        let mut cursor = String::new();
+        // newest first
+        loop {
+            let path = format!("v1/actions?limit=200{cursor}");
+            let page: Page<ActionView> = self.client.get(&path).await?;
+            let before = page.items.iter().any(|action| action.created < since);
+            actions.extend(page.items.into_iter().filter(|action| action.created >= since));
+            match page.next.filter(|_| !before) {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return Ok(actions),
+            }
+        }
     }
 
     async fn commands(&self, action: &ActionView) -> Result<Vec<CommandView>, CallError> {
@@ -106,6 +119,7 @@ impl Ledger {
     /// Notes what of an action may not be so.
     fn judge(&mut self, action: &ActionView, commands: &[CommandView]) {
         self.count(action, commands);
+        self.end(action, commands);
         let mut seen = HashSet::new();
         for command in commands {
             let Some(number) = self.numbers.get(&command.agent_name).copied() else { continue };
@@ -143,6 +157,29 @@ impl Ledger {
         if usize::try_from(counters.targeted) != Ok(commands.len()) {
             let (targeted, listed) = (counters.targeted, commands.len());
             self.faults.push(format!("action {}: targeted {targeted}, listed {listed}", action.id));
+        }
+    }
+
+    /// Notes what is open still, and what was so for too long.
+    fn end(&mut self, action: &ActionView, commands: &[CommandView]) {
+        let latest = action.expire_after + GRACE;
+        if !action.is_over() {
+            if Clock::system().now() > latest {
+                self.faults
+                    .push(format!("action {}: is {} after its end", action.id, action.status));
+            }
+            return;
+        }
+        let open =
+            |command: &&CommandView| matches!(command.status.as_str(), "waiting" | "delivered");
+        let open = commands.iter().filter(open).count();
+        if open > 0 {
+            let (id, status) = (action.id, &action.status);
+            self.faults
+                .push(format!("action {id}: is {status}, and {open} of its commands are open"));
+        }
+        if action.finished.is_some_and(|at| at > latest) {
+            self.faults.push(format!("action {}: ended later than it may", action.id));
         }
     }
 

@@ -54,6 +54,9 @@ pub(super) struct Cli {
     /// Ends when so many actions that were posted since its start are over.
     #[arg(long)]
     pub(super) actions: Option<usize>,
+    /// The server's processes are killed meanwhile: the broker may bring a command of MIG's agents again.
+    #[arg(long)]
+    pub(super) kills: bool,
     /// What the agents are.
     #[command(flatten)]
     pub(super) parts: Parts,

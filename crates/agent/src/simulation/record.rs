@@ -86,13 +86,14 @@ impl Record {
         inner.counts.polls += 1;
         inner.wait("poll", began.elapsed());
         for work in given {
-            inner.give(agent, work);
+            // what was leased and not answered comes again
+            inner.give(agent, work, false);
         }
     }
 
-    /// Notes work that came by itself.
-    pub(super) fn given(&self, agent: u32, work: &Given) {
-        self.lock().give(agent, work);
+    /// Notes work that came by itself; `once` says that it may not come again, as nothing was killed meanwhile.
+    pub(super) fn given(&self, agent: u32, work: &Given, once: bool) {
+        self.lock().give(agent, work, once);
     }
 
     /// Notes what the server made of an answer.
@@ -222,7 +223,7 @@ impl Record {
 }
 
 impl Inner {
-    fn give(&mut self, agent: u32, work: &Given) {
+    fn give(&mut self, agent: u32, work: &Given, once: bool) {
         self.counts.given += 1;
         let before = self.runs.len();
         let run = Run { agent, action: work.action, accepted: false };
@@ -234,7 +235,11 @@ impl Inner {
         if accepted {
             self.violate(format!("agent {agent}: {} was given after its answer", work.run));
         }
-        self.counts.given_again += u64::from(self.runs.len() == before);
+        let again = self.runs.len() == before;
+        self.counts.given_again += u64::from(again);
+        if again && once {
+            self.violate(format!("agent {agent}: {} was given twice", work.run));
+        }
         self.latest = Some((work.run, agent));
     }
 

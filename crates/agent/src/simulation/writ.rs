@@ -84,7 +84,7 @@ impl Dialect for Writ {
     }
 
     async fn poll(&self, client: &Client, wait: Duration) -> anyhow::Result<Vec<Given>> {
-        let work = client.work(wait).await?;
+        let work = client.work(wait, &[]).await?;
         work.items
             .iter()
             .map(|item| {

@@ -9,10 +9,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
-use types::AgentId;
 use types::api::work::{Work, WorkItem};
 use types::messages::CommandDelivered;
 use types::messages::command::DeliveredCommand;
+use types::{AgentId, RunId};
 
 /// How much one answer carries; documents are below 1 MiB each.
 const AT_ONCE: i64 = 16;
@@ -21,9 +21,21 @@ const AT_ONCE: i64 = 16;
 pub(super) type Lease = (Leased, Arc<str>);
 
 impl App {
-    /// Leases the agent's work, waiting up to `wait` for the first of it.
-    pub(crate) async fn answer_poll(&self, agent: AgentId, wait: Duration) -> Result<Work, Error> {
+    /// Leases the agent's work, waiting up to `wait` for the first of it. The leases of what it `holds` go on: work that
+    /// takes long is not given up while its agent says that it is at it.
+    pub(crate) async fn answer_poll(
+        &self,
+        agent: AgentId,
+        wait: Duration,
+        holds: &[RunId],
+    ) -> Result<Work, Error> {
         let deadline = Instant::now() + wait;
+        if !holds.is_empty() {
+            let terms = self.terms();
+            // half of a lease is enough for many polls, and few write
+            let late = terms.now + self.config.lease / 2;
+            leases::mailbox_hold(&mut *self.store.get().await?, agent, holds, terms, late).await?;
+        }
         let guest = self.doors.wait(agent);
         loop {
             let mut rung = pin!(guest.bell().notified());

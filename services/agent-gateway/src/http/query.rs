@@ -4,13 +4,15 @@ use serde::Deserialize;
 use types::AgentUid;
 use utoipa::IntoParams;
 
-/// Is how long an agent is ready to wait.
+/// Is how long an agent is ready to wait, and what it is at.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Wait {
     /// Seconds to wait for work when there is none, 0 to 60; 0 when absent.
     #[param(minimum = 0, maximum = 60)]
     pub(super) wait: Option<u64>,
+    /// The runs that the agent is at, with commas between them, at most 64: their leases go on.
+    pub(super) holds: Option<String>,
 }
 
 /// Is the code that a device shows, filled in by the link it gave.

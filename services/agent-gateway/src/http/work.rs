@@ -10,13 +10,14 @@ use actix_web::{HttpResponse, get, post};
 use std::time::Duration;
 use types::api::problem;
 use types::api::work::{Receipts, Returns, Work};
-use types::go_json;
+use types::{RunId, go_json};
 use web::{Problem, Query};
 
 const LONGEST_WAIT: u64 = 60;
 const MOST_RETURNS: usize = 50;
+const MOST_HOLDS: usize = 64;
 
-/// Hands out work under a lease, waiting for it if asked to.
+/// Hands out work under a lease, waiting for it if asked to. What the agent says that it is at stays with it.
 #[utoipa::path(
     tag = "agent",
     security(("bearer" = [])),
@@ -35,8 +36,22 @@ pub(super) async fn take_work(
             Problem::invalid("wait-invalid", format!("wait: {detail}")).fault("?wait", detail)
         );
     }
-    let work = gateway.app.answer_poll(agent, Duration::from_secs(seconds)).await?;
+    let holds = read_holds(query.holds.as_deref().unwrap_or_default())?;
+    let work = gateway.app.answer_poll(agent, Duration::from_secs(seconds), &holds).await?;
     Ok(HttpResponse::Ok().json(work))
+}
+
+fn read_holds(text: &str) -> Result<Vec<RunId>, Problem> {
+    let wrong = |detail: String| {
+        Problem::invalid("holds-invalid", format!("holds: {detail}")).fault("?holds", detail)
+    };
+    let runs = text.split(',').filter(|run| !run.is_empty());
+    let runs: Result<Vec<RunId>, _> = runs.map(str::parse).collect();
+    let runs = runs.map_err(|_| wrong("holds something that is no run".into()))?;
+    if runs.len() > MOST_HOLDS {
+        return Err(wrong(format!("holds {} runs; at most {MOST_HOLDS} are taken", runs.len())));
+    }
+    Ok(runs)
 }
 
 /// Takes answers, each once; what is larger than 8 MiB is cut and says so.

@@ -39,6 +39,18 @@ pub(crate) const MAILBOX_RING: &str = "
     union
     select number from agent where number = any($1) and revoked_at is not null";
 
+/// Lets leases go on.
+pub(crate) const MAILBOX_HOLD: &str = "
+    update mailbox m set leased_until = least($4, held.expire_after)
+    from (
+        select m.command, d.expire_after
+        from mailbox m join action_document d on d.action = m.action
+        where m.run = any($2) and m.agent = $1 and m.state = 'leased' and m.leased_until < $3
+            and m.leased_until < d.expire_after and d.expire_after > $5
+        order by m.command for update of m
+    ) as held
+    where m.command = held.command";
+
 /// Gives up leases that ran out too often, oldest first.
 pub(crate) const MAILBOX_GIVE_UP: &str = "
     update mailbox m set state = 'withdrawn'
@@ -130,6 +142,25 @@ pub(crate) async fn mailbox_lease(
         .collect();
     leased.sort_by_key(|work| work.command);
     Ok(leased)
+}
+
+/// Lets the leases of these runs of an agent go on that run out before `late`; gives how many did.
+pub(crate) async fn mailbox_hold(
+    conn: &mut Conn,
+    agent: AgentId,
+    runs: &[RunId],
+    terms: Terms,
+    late: OffsetDateTime,
+) -> QueryResult<usize> {
+    let runs: Vec<Uuid> = runs.iter().map(|run| run.0).collect();
+    store::sql(MAILBOX_HOLD)
+        .bind::<BigInt, _>(agent.0)
+        .bind::<Array<SqlUuid>, _>(runs)
+        .bind::<Timestamptz, _>(late)
+        .bind::<Timestamptz, _>(terms.until)
+        .bind::<Timestamptz, _>(terms.now)
+        .execute(conn)
+        .await
 }
 
 /// Tells which of these agents have work or were revoked.

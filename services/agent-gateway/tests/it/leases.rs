@@ -1,8 +1,9 @@
 //! Work goes out under a lease, again when it runs out, and not for ever.
 
-use crate::support::{document, gateway, gateway_with, success};
+use crate::support::{Enrolled, Gateway, document, gateway, gateway_with, success};
 use diesel_async::RunQueryDsl;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration as Wait;
 use testkit::{PATIENCE, until};
 use time::Duration;
@@ -100,6 +101,40 @@ async fn work_that_is_not_answered_goes_out_again_and_then_fails() {
         gateway.tap.next::<CommandReturned>().await.data.commands[0].status,
         CommandStatus::Success
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_its_agent_is_at_stays_with_it() {
+    let mut gateway = gateway().await;
+    let (agent, other) = (gateway.online("one").await, gateway.online("two").await);
+    gateway.issue(7, &[(70, agent.number), (71, other.number)]).await;
+    let run = gateway.work(&agent).await[0]["run"].clone();
+    let lost = gateway.work(&other).await[0]["run"].clone();
+    let holds = async |gateway: &Gateway, who: &Enrolled, runs: &str| {
+        let path = format!("/agent/v1/work?holds={runs}");
+        gateway.get(&path, &who.token).await.expect(200).json()["items"].clone()
+    };
+    let app = Arc::clone(&gateway.running.service.app);
+    // much longer than all of its leases together
+    for _ in 0..7 {
+        gateway.clock.advance(Duration::seconds(400));
+        app.end_leases().await.unwrap();
+        assert_eq!(holds(&gateway, &agent, run.as_str().unwrap()).await, json!([]));
+    }
+    let withdrawn = "mailbox where state = 'withdrawn'";
+    assert_eq!(gateway.count(withdrawn).await, 0, "the other one was never told to be over");
+    assert_eq!(gateway.results(&agent, &[success(&run)]).await, ["accepted"]);
+    let told = gateway.tap.next::<CommandReturned>().await.data.commands;
+    assert_eq!((told[0].id, told[0].status), (CommandId(70), CommandStatus::Success));
+
+    // nobody keeps the work of another, and what is no run is told
+    assert_eq!(holds(&gateway, &agent, lost.as_str().unwrap()).await, json!([]));
+    assert_eq!(gateway.work_now(&other).await[0]["run"], lost);
+    for wrong in ["x".to_owned(), vec![run.as_str().unwrap(); 65].join(",")] {
+        let path = format!("/agent/v1/work?holds={wrong}");
+        let answer = gateway.get(&path, &agent.token).await.expect(422).json();
+        assert_eq!(answer["errors"][0]["pointer"], "?holds", "{answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,6 +26,7 @@ pub(crate) struct Identity {
     pub(crate) refreshed: OffsetDateTime,
     pub(crate) ident: String,
     pub(crate) operator: String,
+    pub(crate) modules: Vec<&'static str>,
 }
 
 impl Identity {
@@ -38,6 +39,7 @@ impl Identity {
             refreshed: now,
             ident: "Debian 12 bookworm".into(),
             operator: "opsec".into(),
+            modules: vec!["file", "ping"],
         }
     }
 
@@ -47,7 +49,7 @@ impl Identity {
             "name": format!("{}.example.net", self.queueloc), "mode": self.mode, "version": self.version, "pid": self.pid,
             "queueLoc": self.queueloc, "startTime": text(now), "refreshTime": text(self.refreshed),
             "environment": {"init": "systemd", "ident": self.ident, "os": "linux", "arch": "amd64", "isProxied": false,
-                "proxy": "", "addresses": ["192.0.2.2/24"], "publicIP": "192.0.2.2", "modules": ["file", "ping"]},
+                "proxy": "", "addresses": ["192.0.2.2/24"], "publicIP": "192.0.2.2", "modules": self.modules},
             "tags": [{"name": "operator", "value": self.operator}],
         })
     }
@@ -59,7 +61,7 @@ impl Identity {
             "version": self.version, "pid": self.pid, "starttime": text(now), "destructiontime": "0001-01-01T00:00:00Z",
             "heartbeatts": text(now), "refreshts": text(self.refreshed),
             "environment": {"init": "systemd", "ident": self.ident, "os": "linux", "arch": "amd64", "isproxied": false,
-                "addresses": ["192.0.2.2/24"], "publicip": "192.0.2.2", "aws": {}, "modules": ["file", "ping"]},
+                "addresses": ["192.0.2.2/24"], "publicip": "192.0.2.2", "aws": {}, "modules": self.modules},
             "tags": {"operator": self.operator},
         })
     }

@@ -3,7 +3,8 @@
 
 use crate::mig_agent::{Identity, MigAgent, beat};
 use crate::mig_work::mig_gateway;
-use crate::support::{Answer, Gateway, READER, gateway};
+use crate::support::{Answer, Gateway, READER, WRITER, gateway};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 use testkit::{PATIENCE, until};
@@ -127,6 +128,34 @@ async fn a_silent_agent_is_idle_and_then_offline_and_its_queue_goes() {
     // offline is final: the process that is heard again is a new row
     beat(&gateway, &identity).await.expect(200);
     assert_ne!(gateway.tap.next::<AgentChanged>().await.data.number, first.number);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_agent_is_heard_no_more() {
+    let (mut gateway, mig) = mig_gateway(&[]).await;
+    let mut identity = Identity::new("linux.a", 1, gateway.now());
+    let agent = MigAgent::join(&gateway, mig.url(), identity.clone()).await;
+    let told = gateway.tap.next::<AgentChanged>().await.data;
+    let path = format!("/v1/agents/{}", told.id);
+    gateway.call(Method::DELETE, &path, WRITER, None).await.expect(204);
+    assert_eq!(gateway.tap.next::<AgentChanged>().await.data.status, AgentStatus::Offline);
+    for pid in [1, 2] {
+        identity.pid = pid;
+        let refused = beat(&gateway, &identity).await.expect(401);
+        assert!(refused.text.contains("the agent was revoked"), "{}", refused.text);
+    }
+    agent.beat_over_amqp(gateway.now()).await;
+    // what comes after it is heard, so it was read; what is too large is dropped
+    let other = MigAgent::start(mig.url(), Identity::new("linux.b", 1, gateway.now())).await;
+    let mut large = other.identity.over_amqp(gateway.now());
+    (large["tags"], large["queueloc"]) = (json!({"a": "x".repeat(102_400)}), json!("linux.large"));
+    other.publish("mig.agt.heartbeats", large.to_string()).await;
+    other.beat_over_amqp(gateway.now()).await;
+    assert_eq!(gateway.tap.next::<AgentChanged>().await.data.queueloc, "linux.b");
+    assert_eq!(gateway.count("agent where queueloc = 'linux.a'").await, 1);
+    gateway.clock.advance(time::Duration::days(90));
+    gateway.running.service.app.forget_agents().await.unwrap();
+    assert_eq!(gateway.count("agent where queueloc = 'linux.a'").await, 1, "it stays revoked");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -192,6 +192,28 @@ async fn a_command_without_a_queue_waits_and_a_withdrawn_one_is_never_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_lost_a_module_is_not_sent_what_needs_it() {
+    let (mut gateway, mig) = mig_gateway(&[]).await;
+    let mut identity = Identity::new("linux.a", 1, gateway.now());
+    drop(MigAgent::join(&gateway, mig.url(), identity.clone()).await);
+    let number = gateway.tap.next::<AgentChanged>().await.data.number;
+    gateway.clock.advance(time::Duration::minutes(26));
+    gateway.running.service.app.fade_agents().await.unwrap();
+    assert_eq!(gateway.tap.next::<AgentChanged>().await.data.status, AgentStatus::Idle);
+    issue(&gateway, 7, &[(70, number)]).await;
+    until(PATIENCE, async || gateway.count("mailbox where state = 'waiting'").await == 1).await;
+    (identity.pid, identity.modules) = (2, vec!["ping"]);
+    let mut agent = MigAgent::join(&gateway, mig.url(), identity).await;
+    let returned = gateway.tap.next::<CommandReturned>().await.data.commands;
+    assert_eq!((returned[0].id, returned[0].status), (CommandId(70), CommandStatus::Failed));
+    assert_eq!(returned[0].agent, number);
+    let told: Vec<_> = returned[0].results.iter().map(|result| result.errors.clone()).collect();
+    let reason = Some(vec!["module 'file' is not available on this agent".to_owned()]);
+    assert_eq!(told, [reason.clone(), reason]);
+    assert!(!agent.is_given(Duration::from_millis(500)).await, "it would never recover");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_gateways_send_each_command_once() {
     const COUNT: i64 = 300;
     let (mut gateway, mig) = mig_gateway(&[]).await;

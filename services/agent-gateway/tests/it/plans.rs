@@ -23,6 +23,13 @@ fn values(name: &str) -> &'static [&'static str] {
             "'{7,8}'::bigint[]",
         ],
         "mailbox_close" => &["'{7,8,9}'::bigint[]", "now()"],
+        "mailbox_hold" => &[
+            "7",
+            "array['00000000-0000-0000-0000-000000000007'::uuid]",
+            "now()",
+            "now() + '10 minutes'",
+            "now()",
+        ],
         "mailbox_give_up" => &["now()", "3", "500"],
         "loaders_apply" => &[
             "'[{\"id\":7,\"name\":\"n\",\"queueloc\":\"q7\",\"last_seen\":\"2026-01-01T00:00:00Z\",\"version\":9}]'::jsonb",

@@ -62,7 +62,10 @@ impl App {
                 let (answers, late): (Vec<_>, Vec<_>) =
                     answers.into_iter().partition(|answer| here.contains(&answer.action.0));
                 if !late.is_empty() {
-                    tracing::warn!(answers = late.len(), "passed over answers to actions that are not kept");
+                    tracing::warn!(
+                        answers = late.len(),
+                        "passed over answers to actions that are not kept"
+                    );
                 }
                 let changed: Vec<_> = told.changed.iter().map(|event| &event.data).collect();
                 let named = named(&delivered, &withdrawn, &answers);

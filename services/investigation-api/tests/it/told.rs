@@ -48,6 +48,19 @@ fn returned(action: ActionId, id: i64, now: OffsetDateTime) -> CommandReturned {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_an_action_that_is_not_kept_takes_no_other_along() {
+    let process = Process::new().await;
+    let document = process.sign(process.action(), &["alice"]);
+    let id = process.post("/v1/actions", document.clone()).await.1["id"].as_i64().unwrap();
+    let (action, now) = (ActionId(id), process.now);
+    process.publish(issued(action, &document, now)).await;
+    let mut both = returned(ActionId(id + 1_000), 99, now);
+    both.commands.extend(returned(action, 1, now).commands);
+    process.publish(both).await;
+    process.until(&format!("/v1/actions/{id}"), |view| view["counters"]["success"] == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn counters_follow_the_commands_and_always_sum() {
     let process = Process::new().await;
     let document = process.sign(process.action(), &["alice"]);

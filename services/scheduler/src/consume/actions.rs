@@ -27,7 +27,8 @@ async fn take(service: &Scheduler, batch: &[Delivery]) -> Result<(), Outcome> {
             _ => cancelled.push(delivery.decode::<ActionCancelled>()?),
         }
     }
-    let taken = if accepted.is_empty() { Ok(()) } else { service.app.take_actions(&accepted).await };
+    let taken =
+        if accepted.is_empty() { Ok(()) } else { service.app.take_actions(&accepted).await };
     // an action that waits for its signer's key holds up nobody else's pause or end
     for event in &steered {
         service.app.steer_run(event).await?;

@@ -1,6 +1,6 @@
 //! An investigator withdraws an action.
 
-use crate::support::{NOW, Process, action, agents, answer, delivery};
+use crate::support::{NOW, Process, accepted, action, agents, answer, delivery, signed};
 use messaging::Outcome;
 use std::collections::BTreeSet;
 use time::Duration;
@@ -27,6 +27,19 @@ async fn a_pending_action_never_starts() {
     assert_eq!(process.run(1).await.version, changed.version);
     assert_eq!(process.commands(1).await, []);
     process.silent_of(&[CommandIssued::KIND, CommandWithdrawn::KIND, ActionChanged::KIND]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_action_that_waits_for_a_key_holds_no_withdrawal_up() {
+    let process = Process::new().await;
+    process.agents(&agents(1)).await;
+    let validfrom = NOW + Duration::minutes(1);
+    process.accept(1, Action { validfrom, ..action("a") }).await;
+    let unknown = delivery(accepted(2, &signed(action("b"), &["bob"])));
+    let cancel = delivery(ActionCancelled { id: ActionId(1), by: InvestigatorId(1) });
+    let outcome = process.hand("actions", &[unknown, cancel]).await;
+    assert_ne!(outcome, Outcome::Done, "the first one waits");
+    assert_eq!(process.run(1).await.status, "cancelled");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use crate::support::{NOW, Process, accepted, action, agents, delivery, investiga
 use messaging::{Delivery, Outcome};
 use time::Duration;
 use types::messages::{ActionAccepted, ActionChanged, CommandIssued, InvestigatorChanged};
-use types::{Action, InvestigatorStatus, Message};
+use types::{Action, Dispatch, InvestigatorStatus, Message};
 
 /// Gives the message as it comes back from the wait queue.
 fn later(delivery: &Delivery) -> Delivery {
@@ -47,6 +47,34 @@ async fn a_document_that_was_changed_never_runs() {
         assert_eq!(reason, want);
     }
     process.silent_of(&[CommandIssued::KIND]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_starts_on_the_word_of_a_stale_copy() {
+    let mut process = Process::new().await;
+    process.agents(&agents(2)).await;
+    let validfrom = NOW + Duration::minutes(1);
+    process.accept(1, Action { validfrom, ..action("a") }).await;
+    let paced = Dispatch { rate_per_second: Some(1.0), ..Dispatch::default() };
+    let order =
+        ActionAccepted { dispatch: Some(paced), ..accepted(2, &signed(action("b"), &["alice"])) };
+    process.take("actions", order).await;
+    process.until(2, "inflight").await;
+    process.tap.next::<CommandIssued>().await;
+    // whoever signed may have been disabled since
+    process.wait(Duration::minutes(6));
+    process.job("launch").await;
+    process.job("dispatch").await;
+    process.silent_of(&[CommandIssued::KIND]).await;
+    assert_eq!(process.run(1).await.status, "pending");
+    process.confirm().await;
+    process.job("launch").await;
+    process.until(1, "inflight").await;
+    process.job("dispatch").await;
+    let mut issued = 0;
+    while issued < 3 {
+        issued += process.tap.next::<CommandIssued>().await.data.commands.len();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -116,6 +116,26 @@ async fn an_agent_that_went_away_holds_no_wave_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_is_described_anew_is_waited_for() {
+    let process = Process::new().await;
+    process.agents(&agents(2)).await;
+    accept(&process, 1, action("a"), waves(&[Wave::Of(1), Wave::All])).await;
+    process.until(1, "inflight").await;
+    let first = out(&process, 1).await[0];
+    // the same process goes on as another row
+    let gone = AgentChanged { status: AgentStatus::Offline, revision: 2, ..agent(first) };
+    let anew = AgentChanged { queueloc: agent(first).queueloc, pid: agent(first).pid, ..agent(9) };
+    process.agents(&[gone, anew]).await;
+    process.wait(Duration::seconds(6));
+    process.job("dispatch").await;
+    process.wait(Duration::seconds(6));
+    process.job("dispatch").await;
+    assert_eq!(out(&process, 1).await, [first]);
+    process.answer(1, &[1], CommandStatus::Success).await;
+    until(PATIENCE, async || out(&process, 1).await.len() == 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_gate_pauses_and_a_word_lets_it_go_on() {
     let mut process = Process::new().await;
     process.agents(&agents(30)).await;

@@ -7,11 +7,17 @@ use crate::rights::accounts_of_migs_agents_are_confined;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::task::JoinSet;
 
 const AGENTS: i64 = 60;
 /// How many actions are posted, on whichever fleet.
-const ACTIONS: i64 = 6;
+const ACTIONS: i64 = 9;
+/// How long the action takes at most of which many agents never answer.
+const SHORT: Duration = Duration::from_secs(40);
+/// How long after its end each of its commands must have ended, whatever died.
+const GRACE: time::Duration = time::Duration::seconds(30);
 const PLUGIN: &str = "class Plugin:\n    def work(self):\n        return None\n";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,12 +29,17 @@ async fn whatever_dies_the_counters_are_what_the_agents_did() {
     let plugin = investigator.ask(Method::POST, "/v1/plugins", Some(&plugin.to_string())).await;
     let plugin = plugin["id"].as_str().unwrap();
     let mut fleets = JoinSet::new();
-    fleets.spawn(fleet(&house, "writ", &[]));
-    fleets.spawn(fleet(&house, "mig", &["--amqp-url", house.var("WRIT_MIG_AMQP_URL")]));
-    fleets.spawn(fleet(&house, "runbook", &["--plugin", plugin]));
+    let broker = ["--amqp-url", house.var("WRIT_MIG_AMQP_URL")];
+    let patient = ["--offline", "0", "--crashing", "0"];
+    let shaky = ["--offline", "0.2", "--crashing", "0.2"];
+    fleets.spawn(fleet(&house, "writ", "writ", &[&patient]));
+    fleets.spawn(fleet(&house, "mig", "mig", &[&patient, &broker]));
+    fleets.spawn(fleet(&house, "runbook", "runbook", &[&patient, &["--plugin", plugin]]));
+    fleets.spawn(fleet(&house, "writ", "shaky-writ", &[&shaky]));
+    fleets.spawn(fleet(&house, "mig", "shaky-mig", &[&shaky, &broker]));
     let kinds = ["writ", "mig", "runbook"];
-    for kind in kinds {
-        online(&investigator, kind).await;
+    for label in kinds.iter().chain(&["shaky-writ", "shaky-mig"]) {
+        online(&investigator, label).await;
     }
 
     let parameters = json!({"searches": {"s1": {"paths": ["/etc"], "names": ["^hosts$"]}}});
@@ -46,6 +57,14 @@ async fn whatever_dies_the_counters_are_what_the_agents_did() {
             investigator.ask(Method::POST, "/v1/actions", Some(&action.to_string())).await;
         accepted["id"].as_i64().unwrap()
     };
+    // of the shaky ones some never answer; while their commands are out, everything is killed once
+    let mut short = Vec::new();
+    for label in ["shaky-writ", "shaky-mig"] {
+        let target = format!("tags->>'fleet'='{label}'");
+        let action = investigator.sign_for(SHORT, label, &target, "file", &parameters);
+        let accepted = investigator.ask(Method::POST, "/v1/actions", Some(&action)).await;
+        short.push(accepted["id"].as_i64().unwrap());
+    }
     let mut actions = Vec::new();
     for kind in ["writ", "mig"] {
         actions.push(post(kind, "at once", Value::Null).await);
@@ -71,9 +90,24 @@ async fn whatever_dies_the_counters_are_what_the_agents_did() {
         assert_eq!(of("targeted"), AGENTS, "{view}");
         assert_eq!(of("success") + of("failed") + of("timeout"), AGENTS, "{view}");
     }
+    for id in &short {
+        let over = |view: &Value| view["status"] == "completed" || view["status"] == "expired";
+        let view = investigator.ask_until(&format!("/v1/actions/{id}"), over).await;
+        let of = |name: &str| view["counters"][name].as_i64().unwrap();
+        assert_eq!((of("targeted"), of("waiting"), of("delivered")), (AGENTS, 0, 0), "{view}");
+        assert!(of("expired") > 0 && of("success") > 0, "{view}");
+        let at =
+            |name: &str| OffsetDateTime::parse(view[name].as_str().unwrap(), &Rfc3339).unwrap();
+        assert!(at("finished") <= at("expire_after") + GRACE, "{view}");
+    }
+    cancelled(&investigator, &parameters).await;
     while let Some(ended) = fleets.join_next().await {
         let (line, sound) = ended.unwrap().unwrap();
         assert!(sound, "{line:#}");
+        if line["label"].as_str().unwrap().starts_with("shaky") {
+            assert!(line["crashed"].as_i64().unwrap() > 0, "{line:#}");
+            continue;
+        }
         let of = |name: &str| line[name].as_i64().unwrap();
         let answered = if line["kind"] == "writ" { 3 } else { 2 } * AGENTS;
         let answered = if line["kind"] == "runbook" { AGENTS } else { answered };
@@ -82,21 +116,41 @@ async fn whatever_dies_the_counters_are_what_the_agents_did() {
     }
 }
 
+/// Withdraws an action in the middle: what was not given out never is, and the counters say so.
+async fn cancelled(investigator: &Investigator, parameters: &Value) {
+    let action = investigator.sign("withdrawn", "tags->>'fleet'='mig'", "file", parameters);
+    let mut action: Value = serde_json::from_str(&action).unwrap();
+    action["dispatch"] = json!({"rate_per_second": 2});
+    let accepted = investigator.ask(Method::POST, "/v1/actions", Some(&action.to_string())).await;
+    let path = format!("/v1/actions/{}", accepted["id"]);
+    investigator.ask_until(&path, |view| view["counters"]["success"].as_i64() > Some(2)).await;
+    investigator.ask(Method::POST, &format!("{path}/cancel"), None).await;
+    let over = |view: &Value| {
+        let of = |name: &str| view["counters"][name].as_i64().unwrap();
+        view["status"] == "cancelled" && of("waiting") + of("delivered") == 0
+    };
+    let view = investigator.ask_until(&path, over).await;
+    let of = |name: &str| view["counters"][name].as_i64().unwrap();
+    assert!(of("cancelled") > 0 && of("success") > 2, "{view}");
+    assert_eq!(of("targeted"), AGENTS, "{view}");
+}
+
 /// Lets a fleet work until all actions are over.
 fn fleet(
     house: &House,
     kind: &str,
-    more: &[&str],
+    label: &str,
+    more: &[&[&str]],
 ) -> impl Future<Output = anyhow::Result<(Value, bool)>> + use<> {
-    let key = house.path(&format!("{kind}.apikey"));
+    let key = house.path(&format!("{label}.apikey"));
     std::fs::write(&key, house.var("WRIT_ADMIN_APIKEY")).unwrap();
     let (agents, actions) = (AGENTS.to_string(), ACTIONS.to_string());
-    let words = ["--kind", kind, "--label", kind, "--server", house.var("WRIT_URL")];
+    let words = ["--kind", kind, "--label", label, "--server", house.var("WRIT_URL")];
     let key = ["--apikey-file", key.to_str().unwrap()];
     let natures = ["--slow", "0.1", "--duplicate", "0.1", "--lying", "0.1", "--failing", "0.05"];
-    let patient = ["--offline", "0", "--crashing", "0", "--every", "1"];
-    let end = ["--agents", &agents, "--actions", &actions];
-    let words = words.iter().chain(&key).chain(more).chain(&natures).chain(&patient).chain(&end);
+    let end = ["--every", "1", "--kills", "--agents", &agents, "--actions", &actions];
+    let more = more.iter().copied().flatten();
+    let words = words.iter().chain(&key).chain(more).chain(&natures).chain(&end);
     let words: Vec<String> = words.map(|word| (*word).to_owned()).collect();
     async move {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
