@@ -139,6 +139,8 @@ async fn a_few_orders_at_a_time_while_polling_goes_on() {
     crate::support::until("two started", || (count() == 2).then_some(())).await;
     server.polls(3).await;
     assert_eq!(count(), 2, "no more than two at a time");
+    let all = runs.iter().copied().collect();
+    server.until("all are held", |state| (state.holds == all).then_some(())).await;
     fs::write(&release, "").unwrap();
     for run in runs {
         assert_eq!(server.answer(run).await.status, CommandStatus::Success);

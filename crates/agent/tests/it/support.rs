@@ -10,7 +10,7 @@ use agent::{Agent, Ending, Pace, Rules, Settings};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha512};
 use signing::SecretKey;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) reports: Vec<AgentReport>,
     pub(crate) plugins: BTreeMap<PluginId, PluginDocument>,
     pub(crate) revoked: bool,
+    /// The runs that the last poll said that the agent is at.
+    pub(crate) holds: BTreeSet<RunId>,
     pub(crate) polls: u64,
     /// What `POST /agent/v1/results` answers instead of taking them.
     pub(crate) results_status: Option<u16>,
@@ -181,13 +183,18 @@ async fn describe(shared: Shared, request: HttpRequest, report: Json<AgentReport
 async fn work(
     shared: Shared,
     request: HttpRequest,
-    query: Query<BTreeMap<String, u64>>,
+    query: Query<BTreeMap<String, String>>,
 ) -> HttpResponse {
     if !is_known(&shared, &request) {
         return unknown();
     }
-    let end = Instant::now() + Duration::from_secs(query["wait"]);
-    shared.0.lock().unwrap().polls += 1;
+    let end = Instant::now() + Duration::from_secs(query["wait"].parse().unwrap());
+    {
+        let mut state = shared.0.lock().unwrap();
+        state.polls += 1;
+        let holds = query.get("holds").map(String::as_str).unwrap_or_default().split(',');
+        state.holds = holds.filter_map(|run| run.parse().ok()).collect();
+    }
     loop {
         let rung = shared.1.notified();
         {

@@ -187,6 +187,7 @@ async fn a_run_that_waits_for_its_time_does_not_start_when_a_signer_is_disabled_
     let carol = InvestigatorChanged { status: disabled, version: 2, ..investigator(3, "carol") };
     process.know(carol).await;
     process.wait(Duration::minutes(6));
+    process.confirm().await;
     process.job("launch").await;
     let run = process.until(1, "invalid").await;
     let reason = run.reason();

@@ -109,9 +109,14 @@ async fn whatever_dies_the_counters_are_what_the_agents_did() {
             continue;
         }
         let of = |name: &str| line[name].as_i64().unwrap();
-        let answered = if line["kind"] == "writ" { 3 } else { 2 } * AGENTS;
-        let answered = if line["kind"] == "runbook" { AGENTS } else { answered };
-        assert_eq!(of("answered"), answered, "{line:#}");
+        let [least, more] = match line["kind"].as_str().unwrap() {
+            "writ" => [3 * AGENTS, 0],
+            // and some of what was withdrawn
+            "mig" => [2 * AGENTS, AGENTS - 1],
+            _ => [AGENTS, 0],
+        };
+        let answered = of("answered");
+        assert!((least..=least + more).contains(&answered), "{line:#}");
         assert!(of("lies") > 0 && of("answers") > answered + of("lies"), "{line:#}");
     }
 }
