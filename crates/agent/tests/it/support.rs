@@ -10,7 +10,7 @@ use agent::{Agent, Ending, Pace, Rules, Settings};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha512};
 use signing::SecretKey;
-use std::collections::{BTreeMap, BTreeSet, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
