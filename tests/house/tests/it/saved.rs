@@ -105,12 +105,10 @@ pub(crate) struct Saved {
 
 /// Gives a playbook of one call.
 fn a_call(address: &str) -> Value {
-    let (host, port) = address.split_once(':').unwrap();
     let mut playbook = field("http-playbook");
-    let target =
-        &mut playbook["target_definitions"]["http-api--1c3900b4-f86b-430d-b415-12312b9e31f4"];
-    *target =
-        json!({"type": "http-api", "name": "receiver", "address": {"ipv4": [host]}, "port": port});
+    let targets = &mut playbook["target_definitions"];
+    targets["http-api--1c3900b4-f86b-430d-b415-12312b9e31f4"]["address"] =
+        json!({"url": [format!("http://{address}")]});
     let step = &mut playbook["workflow"]["action--eb9372d4-d524-49fc-bf24-be26ea084779"];
     step["commands"] = json!([{"type": "http-api", "command": "POST /call HTTP/1.1"}]);
     step["timeout"] = json!(300_000);
@@ -125,9 +123,11 @@ pub(crate) async fn open(
 ) -> Saved {
     let (receiver, address) = Receiver::start();
     let settings = house.path("run/manual-interaction.env");
-    let mut text = std::fs::read_to_string(&settings).unwrap();
-    text += &format!("export WRIT_MANUAL_INTERACTION_WEBHOOK_URL='http://{address}/told'\n");
-    text += "export WRIT_MANUAL_INTERACTION_WEBHOOK_SECRET='0123456789abcdef0123456789abcdef'\n";
+    let before = std::fs::read_to_string(&settings).unwrap();
+    let text = format!(
+        "{before}export WRIT_MANUAL_INTERACTION_WEBHOOK_URL='http://{address}/told'
+export WRIT_MANUAL_INTERACTION_WEBHOOK_SECRET='0123456789abcdef0123456789abcdef'\n"
+    );
     std::fs::write(&settings, text).unwrap();
     house.kill_and_restart("manual-interaction");
 

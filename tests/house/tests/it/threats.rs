@@ -30,8 +30,8 @@ fn each_cannot_names_its_tests() {
 /// Tells whether a function is a test, or is called by the tests beside it.
 fn runs(file: &Path, source: &str, test: &str) -> bool {
     let (before, _) = source.split_once(&format!("fn {test}(")).unwrap();
-    let attributes = before.lines().rev().skip(1).take_while(|line| line.starts_with(['#', '/']));
-    if attributes.into_iter().any(|line| line.contains("test]") || line.contains("test(")) {
+    let near = before.lines().rev().take_while(|line| !line.is_empty() && !line.starts_with('}'));
+    if near.into_iter().any(|line| line.starts_with("#[") && line.contains("test")) {
         return true;
     }
     let calls = format!("{test}(");
