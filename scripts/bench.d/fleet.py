@@ -43,7 +43,7 @@ def fleet(program, kind, count, words):
 def main():
     count, kind, program = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     house, scheduler = House(), Database("SCHEDULER")
-    words, operations = ["--every", "3", "--actions", "1"], FILE
+    words, operations = ["--every", "60" if kind == "mig" else "3", "--actions", "1"], FILE
     if kind == "runbook":
         new = {"name": "bench", "version": "1", "script": SCRIPT, "commands": {"work": {"function": "work"}}}
         plugin = house.ask("POST", "/v1/plugins", json.dumps(new))["id"]

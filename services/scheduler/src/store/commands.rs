@@ -27,7 +27,8 @@ pub(crate) struct MadeRow {
 }
 
 /// Makes one command per agent that `aim` reaches; one whose agent lacks a module is failed from the start.
-/// An agent that lists no modules at all is taken at its word when it answers.
+/// An agent that lists no modules at all is taken at its word when it answers. The numbers are drawn before the rows are
+/// made: what was made is never looked up again, whose number PostgreSQL cannot guess.
 pub(crate) async fn commands_make(
     conn: &mut Conn,
     run: &RunRow,
@@ -42,15 +43,15 @@ pub(crate) async fn commands_make(
     let reached = aim.reached("agent.id, agent.environment->'modules' as modules");
     let text = format!(
         "with reached as ({reached}),
-         chosen as (select id, (select needed from unnest({modules}::text[]) as needed
+         able as (select id, (select needed from unnest({modules}::text[]) as needed
                  where jsonb_typeof(modules) = 'array' and not jsonb_exists(modules, needed) limit 1) as missing
-             from reached),
-         made as (insert into command (action_id, agent_id, status, started, finished)
-             select {action}, id, case when missing is null then {first} else 'failed' end, {at},
+             from reached order by id),
+         chosen as (select nextval('command_id_seq') as command, id, missing from able),
+         made as (insert into command (id, action_id, agent_id, status, started, finished)
+             select command, {action}, id, case when missing is null then {first} else 'failed' end, {at},
                  case when missing is not null then {at} end
-             from chosen order by id returning id, agent_id)
-         select made.id, made.agent_id, chosen.missing from made join chosen on chosen.id = made.agent_id
-         order by made.id"
+             from chosen)
+         select command as id, id as agent_id, missing from chosen order by command"
     );
     store::bind(text, aim.binds).get_results(conn).await
 }
