@@ -14,19 +14,20 @@ PATIENCE = 120
 FILE = [{"module": "file", "parameters": {"searches": {"s1": {"names": ["^hosts$"], "paths": ["/etc/hosts"]}}}}]
 
 
-def signed(name, target, minutes=15, operations=FILE, **more):
+def signed(name, target, minutes=15, operations=FILE, begins=-60, **more):
     now = int(time.time())
+    start = now + begins
     action = {
         "name": name,
         "target": target,
-        "validfrom": stamp(now - 60),
+        "validfrom": stamp(start),
         "expireafter": stamp(now + 60 * minutes),
         "operations": operations,
         "syntaxversion": 2,
     }
     # the string that MIG signs, its slip of formatting included
     operations = json.dumps(action["operations"], separators=(",", ":"))
-    text = f"name={name};target={target};validfrom={now - 60};expireafter=%!s(int64={now + 60 * minutes});operations={operations};"
+    text = f"name={name};target={target};validfrom={start};expireafter=%!s(int64={now + 60 * minutes});operations={operations};"
     action["pgpsignatures"] = [sign(text)]
     return json.dumps(action | more)
 

@@ -1,9 +1,12 @@
-"""Measures from the POST of an action to its visible result. latency.py COUNT, with a house's env.sh in the environment."""
+"""Measures from the POST of an action to its visible result, and from the word to withdraw one until it shows that it is.
+
+latency.py COUNT, with a house's env.sh in the environment.
+"""
 
 import sys
 import time
 
-from common import House, quantile, show, signed
+from common import House, quantile, show, signed, until
 
 TARGET = "tags->>'role'='bench' AND status='online'"
 POLL = 0.002
@@ -30,6 +33,14 @@ def measure(house, document):
     return (seen - began) * 1000, (posted - began) * 1000
 
 
+def withdraw(house, document):
+    action = house.ask("POST", "/v1/actions", document)["id"]
+    began = time.perf_counter()
+    house.ask("POST", f"/v1/actions/{action}/cancel")
+    status = lambda: house.ask("GET", f"/v1/actions/{action}")["status"]
+    return (until("it is withdrawn", lambda: status() == "cancelled", PATIENCE) - began) * 1000
+
+
 def main():
     count = int(sys.argv[1])
     documents = [signed(f"latency {number}", TARGET) for number in range(count + WARM_UP)]
@@ -38,6 +49,9 @@ def main():
     whole, post = (sorted(column) for column in zip(*times))
     result = {"count": count, "median_ms": quantile(whole, 0.5), "p95_ms": quantile(whole, 0.95)}
     result |= {"min_ms": quantile(whole, 0), "max_ms": quantile(whole, 1), "post_median_ms": quantile(post, 0.5)}
+    waiting = [signed(f"withdrawn {number}", TARGET, begins=600) for number in range(count)]
+    ends = sorted(withdraw(house, document) for document in waiting)
+    result |= {"cancel_median_ms": quantile(ends, 0.5), "cancel_max_ms": quantile(ends, 1)}
     show(result)
 
 

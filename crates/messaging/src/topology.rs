@@ -123,13 +123,21 @@ pub(crate) fn wait_queue(queue: &str) -> String {
 /// Tells whether a message of this kind must reach a queue.
 ///
 /// Kinds that only queues of single processes listen to need not: a process that does not run misses nothing, as it
-/// asks for everything when it starts, and without any process running there is no queue at all. Every other kind goes
-/// to durable queues, which exist from the first start of their service on; as long as there is none, its messages stay
+/// asks for everything when it starts, and without any process running there is no queue at all. Nor need a count that comes
+/// again each minute. Every other kind goes to durable queues, which exist from the first start of their service on; as long as there is none, its messages stay
 /// in the outbox.
 pub(crate) fn needs_queue(kind: &str) -> bool {
     use types::Message;
-    use types::messages::{InvestigatorChanged, InvestigatorDigest, ReplicaRequested};
-    ![InvestigatorChanged::KIND, InvestigatorDigest::KIND, ReplicaRequested::KIND].contains(&kind)
+    use types::messages::{
+        InvestigatorChanged, InvestigatorDigest, LoaderDigest, ReplicaRequested,
+    };
+    let lost = [
+        InvestigatorChanged::KIND,
+        InvestigatorDigest::KIND,
+        LoaderDigest::KIND,
+        ReplicaRequested::KIND,
+    ];
+    !lost.contains(&kind)
 }
 
 async fn declare_quorum(
@@ -175,7 +183,12 @@ mod tests {
             .collect();
         assert_eq!(
             free,
-            ["investigator.changed.v1", "investigator.digest.v1", "replica.requested.v1"]
+            [
+                "investigator.changed.v1",
+                "investigator.digest.v1",
+                "replica.requested.v1",
+                "loader.digest.v1"
+            ]
         );
     }
 }

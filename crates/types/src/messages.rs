@@ -21,7 +21,7 @@ pub use command::{
     CommandDelivered, CommandIssued, CommandPlanned, CommandReturned, CommandWithdrawn,
 };
 pub use investigator::{InvestigatorChanged, InvestigatorDigest};
-pub use loader::{LoaderChanged, ManifestChanged};
+pub use loader::{LoaderChanged, LoaderDigest, ManifestChanged};
 pub use manual::{ManualAnswered, ManualExpired, ManualRequested, ManualWithdrawn};
 pub use replica::ReplicaRequested;
 
@@ -109,7 +109,8 @@ kinds! {
     AgentChanged: "An agent was enrolled or changed; the whole of it.", [GATEWAY] => [SCHEDULER, API];
     AgentSeen: "Agents were heard.", [GATEWAY] => [SCHEDULER, API];
     LoaderChanged: "A loader was created, changed or heard; the whole of it without its key.", [LOADER] => [API, GATEWAY];
-    ManifestChanged: "A manifest was created, signed or changed; the whole of it without its content.", [LOADER] => [API, GATEWAY];
+    LoaderDigest: "How many loaders and manifests there are, so that copies notice that they lack some.", [LOADER] => [API, GATEWAY];
+    ManifestChanged: "A manifest was created, signed or changed; the whole of it without its content.", [LOADER] => [API];
     ManualRequested: "A playbook reached a step that people are to do.", [SCHEDULER] => [MANUAL];
     ManualWithdrawn: "A manual step is needed no longer.", [SCHEDULER] => [MANUAL];
     ManualAnswered: "Somebody answered a manual step.", [MANUAL] => [SCHEDULER];

@@ -46,6 +46,23 @@ impl Message for LoaderChanged {
     }
 }
 
+/// How many loaders and manifests there are; sent every minute. None is ever removed, so a copy that holds fewer asks for everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LoaderDigest {
+    /// How many loaders there are.
+    pub loaders: i64,
+    /// How many manifests there are.
+    pub manifests: i64,
+}
+
+impl Message for LoaderDigest {
+    const KIND: &'static str = "loader.digest.v1";
+
+    fn subject(&self) -> String {
+        String::new()
+    }
+}
+
 /// A manifest was created, signed or changed; a copy keeps the highest `version`. Its content does not travel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ManifestChanged {

@@ -12,6 +12,7 @@ struct Meters {
     agents: Gauge<i64>,
     mailbox: Gauge<i64>,
     answers: Counter<u64>,
+    refused: Counter<u64>,
 }
 
 static METERS: LazyLock<Meters> = LazyLock::new(|| {
@@ -26,6 +27,11 @@ static METERS: LazyLock<Meters> = LazyLock::new(|| {
             .u64_counter("writ.answers")
             .with_description("Answers of agents, by what became of them")
             .build(),
+        // the scheduler counts its own under the same name: an alert asks for both
+        refused: meter
+            .u64_counter("writ.results.refused")
+            .with_description("Answers that were given by another than the asked agent")
+            .build(),
     }
 });
 
@@ -33,14 +39,23 @@ fn service() -> KeyValue {
     KeyValue::new("service.name", "agent-gateway")
 }
 
+/// Counts answers that do not belong to their command and agent.
+pub(super) fn refused(count: usize) {
+    METERS.refused.add(u64::try_from(count).unwrap_or(u64::MAX), &[service()]);
+}
+
 /// Counts an answer.
 pub(super) fn answered(outcome: ReceiptOutcome) {
+    if outcome == ReceiptOutcome::Refused {
+        refused(1);
+    }
     METERS.answers.add(1, &[service(), KeyValue::new("outcome", name(outcome))]);
 }
 
 impl App {
     /// Counts agents and what waits for them.
     pub(crate) async fn measure(&self) -> Result<(), Error> {
+        refused(0);
         let mut conn = self.store.get().await?;
         let agents = counted(&mut conn, AGENTS_COUNT).await?;
         for transport in ["writ", "runbook", "mig"] {

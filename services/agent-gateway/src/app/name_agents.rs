@@ -3,38 +3,34 @@
 use super::App;
 use crate::error::Error;
 use crate::store::loaders;
-use types::messages::{LoaderChanged, ReplicaRequested};
+use types::messages::{LoaderChanged, LoaderDigest, ReplicaRequested};
 
 impl App {
-    /// Takes what loader-manifest tells of loaders and renames the agents beside them. No inbox: what is not newer than
-    /// the copy changes nothing.
-    pub(crate) async fn keep_loaders(&self, changed: &[LoaderChanged]) -> Result<(), Error> {
+    /// Takes what loader-manifest tells of loaders, renames the agents beside them, and asks for all loaders where the copy then
+    /// has fewer than there are. No inbox: what is not newer than the copy changes nothing.
+    pub(crate) async fn keep_loaders(
+        &self,
+        changed: &[LoaderChanged],
+        digest: Option<&LoaderDigest>,
+    ) -> Result<(), Error> {
         let now = self.clock.now();
         self.store
             .tx(async |conn| {
-                let queuelocs = loaders::loaders_apply(conn, changed).await?;
-                let named = loaders::agents_rename(conn, &queuelocs).await?;
-                self.publish_agents(conn, &named, now).await
+                if !changed.is_empty() {
+                    let queuelocs = loaders::loaders_apply(conn, changed).await?;
+                    let named = loaders::agents_rename(conn, &queuelocs).await?;
+                    self.publish_agents(conn, &named, now).await?;
+                }
+                if let Some(told) = digest
+                    && loaders::loaders_count(conn).await? < told.loaders
+                {
+                    let by = self.bus.service().into();
+                    self.bus.put(conn, now, &ReplicaRequested { of: "loader".into(), by }).await?;
+                }
+                Ok::<_, Error>(())
             })
             .await?;
         self.bus.wake();
-        Ok(())
-    }
-
-    /// Asks loader-manifest for all loaders while none is known.
-    pub async fn ask_for_loaders(&self) -> Result<(), Error> {
-        let now = self.clock.now();
-        let asked = self.store.tx(async |conn| {
-            let missing = loaders::loaders_are_missing(conn).await?;
-            if missing {
-                let by = self.bus.service().into();
-                self.bus.put(conn, now, &ReplicaRequested { of: "loader".into(), by }).await?;
-            }
-            Ok::<_, Error>(missing)
-        });
-        if asked.await? {
-            self.bus.wake();
-        }
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! MIG agents answer.
 
 use super::App;
+use super::meters;
 use super::record_returns::Prepared;
 use crate::domain::answer::in_messages;
 use crate::domain::mig_result::MigResult;
@@ -68,6 +69,9 @@ impl App {
             })
             .await?;
         self.bus.wake();
+        if judged.refused > 0 {
+            meters::refused(judged.refused);
+        }
         Ok(judged)
     }
 }

@@ -3,13 +3,13 @@
 use crate::AgentGateway;
 use messaging::{Delivery, Outcome, Queue, Subscription};
 use types::Message;
-use types::messages::LoaderChanged;
+use types::messages::{LoaderChanged, LoaderDigest};
 
-/// Takes loaders that were made, changed or heard.
+/// Takes loaders that were made, changed or heard, and how many there are.
 pub(super) fn subscription() -> Subscription<AgentGateway> {
     Subscription {
         queue: Queue::Stream("loaders"),
-        kinds: &[LoaderChanged::KIND],
+        kinds: &[LoaderChanged::KIND, LoaderDigest::KIND],
         handle: |gateway, batch| {
             Box::pin(async { take(gateway, batch).await.err().unwrap_or(Outcome::Done) })
         },
@@ -18,7 +18,12 @@ pub(super) fn subscription() -> Subscription<AgentGateway> {
 }
 
 async fn take(gateway: &AgentGateway, batch: &[Delivery]) -> Result<(), Outcome> {
-    let changed: Result<Vec<_>, Outcome> =
-        batch.iter().map(|delivery| Ok(delivery.decode::<LoaderChanged>()?.data)).collect();
-    Ok(gateway.app.keep_loaders(&changed?).await?)
+    let (mut changed, mut digest) = (Vec::new(), None);
+    for delivery in batch {
+        match delivery.kind.as_str() {
+            LoaderDigest::KIND => digest = Some(delivery.decode::<LoaderDigest>()?.data),
+            _ => changed.push(delivery.decode::<LoaderChanged>()?.data),
+        }
+    }
+    Ok(gateway.app.keep_loaders(&changed, digest.as_ref()).await?)
 }

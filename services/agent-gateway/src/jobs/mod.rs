@@ -25,9 +25,6 @@ pub(crate) fn jobs() -> Vec<Job<AgentGateway>> {
         Job::every("end-tasks", Duration::from_secs(5), |gateway| {
             Box::pin(async { Ok(gateway.app.end_tasks().await?) })
         }),
-        Job::every("ask-for-loaders", Duration::from_mins(1), |gateway| {
-            Box::pin(async { Ok(gateway.app.ask_for_loaders().await?) })
-        }),
         Job::every("measure", Duration::from_secs(10), |gateway| {
             Box::pin(async { Ok(gateway.app.measure().await?) })
         }),

@@ -1,6 +1,6 @@
 //! A copy of what loader-manifest tells of loaders, and the names that agents have from it.
 
-use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Text};
+use diesel::sql_types::{Array, BigInt, Jsonb, Text};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use serde_json::json;
@@ -106,14 +106,14 @@ pub(crate) async fn agents_name(conn: &mut Conn, numbers: &[AgentId]) -> QueryRe
     store::sql(AGENTS_NAME).bind::<Array<BigInt>, _>(numbers).execute(conn).await
 }
 
-/// Tells whether the copy holds nothing.
-pub(crate) async fn loaders_are_missing(conn: &mut Conn) -> QueryResult<bool> {
+/// Counts the loaders of the copy.
+pub(crate) async fn loaders_count(conn: &mut Conn) -> QueryResult<i64> {
     #[derive(QueryableByName)]
-    struct Empty {
-        #[diesel(sql_type = Bool)]
-        empty: bool,
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
     }
-    let query = "select not exists (select from loader) as empty";
-    let row: Empty = store::sql(query).get_result(conn).await?;
-    Ok(row.empty)
+    let counted: Count =
+        store::sql("select count(*) as count from loader").get_result(conn).await?;
+    Ok(counted.count)
 }

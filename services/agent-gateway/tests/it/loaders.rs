@@ -6,7 +6,7 @@ use diesel_async::RunQueryDsl;
 use std::collections::BTreeMap;
 use std::time::Duration as Wait;
 use testkit::{PATIENCE, until};
-use types::messages::{AgentChanged, LoaderChanged, ReplicaRequested};
+use types::messages::{AgentChanged, LoaderChanged, LoaderDigest, ReplicaRequested};
 use types::{Environment, LoaderId};
 
 fn loader(id: i64, name: &str, queueloc: Option<&str>, version: i64) -> LoaderChanged {
@@ -85,15 +85,24 @@ async fn an_agent_is_named_after_its_loader_whoever_comes_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_loaders_are_asked_for_while_none_is_known() {
+async fn all_loaders_are_asked_for_until_all_are_known() {
     let mut gateway = gateway().await;
-    let app = &gateway.running.service.app;
-    app.ask_for_loaders().await.unwrap();
-    let asked = gateway.tap.next::<ReplicaRequested>().await.data;
-    assert_eq!((asked.of.as_str(), asked.by.as_str()), ("loader", "agent-gateway"));
-    gateway.vhost.publish("loader-manifest", gateway.now(), loader(7, "web", None, 1)).await;
-    until(PATIENCE, async || gateway.count("loader").await == 1).await;
-    while gateway.tap.next_of("replica.requested.v1", Wait::from_millis(300)).await.is_some() {}
-    gateway.running.service.app.ask_for_loaders().await.unwrap();
+    let now = gateway.now();
+    // one was told of before this copy was begun
+    gateway.vhost.publish("loader-manifest", now, loader(7, "web", None, 1)).await;
+    let digest = LoaderDigest { loaders: 2, manifests: 9 };
+    for _ in 0..2 {
+        gateway.vhost.publish("loader-manifest", now, digest.clone()).await;
+        let mut asked = gateway.tap.next::<ReplicaRequested>().await.data;
+        if asked.of == "investigator" {
+            // what every new copy asks first
+            asked = gateway.tap.next::<ReplicaRequested>().await.data;
+        }
+        assert_eq!((asked.of.as_str(), asked.by.as_str()), ("loader", "agent-gateway"));
+    }
+    gateway.vhost.publish("loader-manifest", now, loader(6, "db", Some("linux.q"), 1)).await;
+    gateway.vhost.publish("loader-manifest", now, digest).await;
+    gateway.vhost.publish("loader-manifest", now, loader(7, "web", None, 2)).await;
+    until(PATIENCE, async || gateway.count("loader where version = 2").await == 1).await;
     gateway.tap.none_of("replica.requested.v1", Wait::from_millis(700)).await;
 }

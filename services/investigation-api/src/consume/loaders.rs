@@ -3,25 +3,34 @@
 use crate::InvestigationApi;
 use messaging::{Delivery, Outcome};
 use types::Message;
-use types::messages::{LoaderChanged, ManifestChanged};
+use types::messages::{LoaderChanged, LoaderDigest, ManifestChanged};
 
-pub(super) async fn handle(service: &InvestigationApi, batch: &[Delivery]) -> Outcome {
-    match sort(batch) {
-        Err(outcome) => outcome,
-        Ok((loaders, manifests)) => match service.app.keep_loaders(&loaders, &manifests).await {
-            Ok(()) => Outcome::Done,
-            Err(error) => error.into(),
-        },
-    }
+/// Is what one batch tells.
+#[derive(Default)]
+struct Told {
+    loaders: Vec<LoaderChanged>,
+    manifests: Vec<ManifestChanged>,
+    /// How many there are, as last told.
+    digest: Option<LoaderDigest>,
 }
 
-fn sort(batch: &[Delivery]) -> Result<(Vec<LoaderChanged>, Vec<ManifestChanged>), Outcome> {
-    let (mut loaders, mut manifests) = (Vec::new(), Vec::new());
+pub(super) async fn handle(service: &InvestigationApi, batch: &[Delivery]) -> Outcome {
+    let Told { loaders, manifests, digest } = match sort(batch) {
+        Ok(told) => told,
+        Err(outcome) => return outcome,
+    };
+    let kept = service.app.keep_loaders(&loaders, &manifests, digest.as_ref()).await;
+    kept.map_or_else(Into::into, |()| Outcome::Done)
+}
+
+fn sort(batch: &[Delivery]) -> Result<Told, Outcome> {
+    let mut told = Told::default();
     for delivery in batch {
         match delivery.kind.as_str() {
-            LoaderChanged::KIND => loaders.push(delivery.decode::<LoaderChanged>()?.data),
-            _ => manifests.push(delivery.decode::<ManifestChanged>()?.data),
+            LoaderChanged::KIND => told.loaders.push(delivery.decode::<LoaderChanged>()?.data),
+            LoaderDigest::KIND => told.digest = Some(delivery.decode::<LoaderDigest>()?.data),
+            _ => told.manifests.push(delivery.decode::<ManifestChanged>()?.data),
         }
     }
-    Ok((loaders, manifests))
+    Ok(told)
 }

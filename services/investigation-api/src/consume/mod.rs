@@ -13,8 +13,8 @@ use messaging::{Queue, Subscription};
 use types::Message;
 use types::messages::{
     ActionChanged, ActionProposed, AuditNoted, CommandDelivered, CommandIssued, CommandPlanned,
-    CommandReturned, CommandWithdrawn, InvestigatorChanged, LoaderChanged, ManifestChanged,
-    ReplicaRequested,
+    CommandReturned, CommandWithdrawn, InvestigatorChanged, LoaderChanged, LoaderDigest,
+    ManifestChanged, ReplicaRequested,
 };
 
 pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
@@ -42,7 +42,7 @@ pub(crate) fn subscriptions() -> Vec<Subscription<InvestigationApi>> {
         fleet::subscription(),
         Subscription {
             queue: Queue::Stream("loaders"),
-            kinds: &[LoaderChanged::KIND, ManifestChanged::KIND],
+            kinds: &[LoaderChanged::KIND, ManifestChanged::KIND, LoaderDigest::KIND],
             handle: |service, batch| Box::pin(loaders::handle(service, batch)),
             connected: None,
         },

@@ -30,8 +30,5 @@ pub(crate) fn jobs() -> Vec<Job<InvestigationApi>> {
         Job::every("forget_agents", Duration::from_hours(1), |service| {
             Box::pin(async move { Ok(fleet::forget(service, HAS_COMMANDS).await?) })
         }),
-        Job::every("ask_for_loaders", Duration::from_mins(1), |service| {
-            Box::pin(async move { Ok(service.app.ask_for_loaders().await?) })
-        }),
     ]
 }

@@ -164,20 +164,16 @@ pub(crate) async fn manifests_find(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Tells which of the two copies hold nothing, so that their owner should be asked for everything.
-pub(crate) async fn copies_empty(conn: &mut Conn) -> QueryResult<Vec<&'static str>> {
+/// Counts the loaders and the manifests of the copies.
+pub(crate) async fn copies_count(conn: &mut Conn) -> QueryResult<(i64, i64)> {
     #[derive(QueryableByName)]
-    struct Empty {
-        #[diesel(sql_type = Bool)]
-        loader: bool,
-        #[diesel(sql_type = Bool)]
-        manifest: bool,
+    struct Counts {
+        #[diesel(sql_type = BigInt)]
+        loaders: i64,
+        #[diesel(sql_type = BigInt)]
+        manifests: i64,
     }
-    let empty: Empty = store::sql(
-        "select not exists (select from loader) as loader, not exists (select from manifest) as manifest",
-    )
-    .get_result(conn)
-    .await?;
-    let copies = [("loader", empty.loader), ("manifest", empty.manifest)];
-    Ok(copies.into_iter().filter(|(_, empty)| *empty).map(|(name, _)| name).collect())
+    let query = "select (select count(*) from loader) as loaders, (select count(*) from manifest) as manifests";
+    let counts: Counts = store::sql(query).get_result(conn).await?;
+    Ok((counts.loaders, counts.manifests))
 }

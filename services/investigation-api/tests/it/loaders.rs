@@ -1,9 +1,9 @@
-//! What loader-manifest tells of loaders and manifests is kept, and asked for while there is nothing.
+//! What loader-manifest tells of loaders and manifests is kept, and asked for while some of it is missing.
 
 use crate::support::Process;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use types::messages::{LoaderChanged, ManifestChanged, ReplicaRequested};
+use types::messages::{LoaderChanged, LoaderDigest, ManifestChanged, ReplicaRequested};
 use types::{Environment, InvestigatorId, LoaderId, ManifestId, ManifestStatus};
 
 fn loader(process: &Process, name: &str, version: i64) -> LoaderChanged {
@@ -61,16 +61,31 @@ async fn the_highest_version_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_copy_asks_its_owner() {
+async fn a_copy_that_lacks_something_asks_until_it_has_it() {
     let mut process = Process::new().await;
-    let mut asked = Vec::new();
-    while asked.len() < 3 {
+    // agents are asked for while there are none
+    let asked = async |process: &mut Process| loop {
         let request = process.tap.next::<ReplicaRequested>().await.data;
         assert_eq!(request.by, "investigation-api");
-        if !asked.contains(&request.of) {
-            asked.push(request.of);
+        if request.of != "agent" {
+            return request.of;
         }
-    }
-    asked.sort_unstable();
-    assert_eq!(asked, ["agent", "loader", "manifest"]);
+    };
+    // the copies were begun when two loaders and one manifest had been told of, and have some already
+    process.publish(loader(&process, "khan", 2)).await;
+    let digest = LoaderDigest { loaders: 3, manifests: 1 };
+    process.publish(digest.clone()).await;
+    assert_eq!(asked(&mut process).await, "loader");
+    assert_eq!(asked(&mut process).await, "manifest");
+    let second = LoaderChanged { id: LoaderId(1), ..loader(&process, "kirk", 1) };
+    process.publish(second).await;
+    process.publish(manifest(&process, ManifestStatus::Staged, 1)).await;
+    process.publish(digest.clone()).await;
+    assert_eq!(asked(&mut process).await, "loader", "one is still missing");
+    let third = LoaderChanged { id: LoaderId(2), ..loader(&process, "spock", 1) };
+    process.publish(third).await;
+    process.publish(digest).await;
+    // what comes next is about what comes next: nothing was asked for between
+    process.publish(LoaderDigest { loaders: 3, manifests: 2 }).await;
+    assert_eq!(asked(&mut process).await, "manifest");
 }

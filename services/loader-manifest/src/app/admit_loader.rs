@@ -1,6 +1,6 @@
 //! Lets a loader in by its key.
 
-use super::App;
+use super::{App, beside};
 use crate::domain::key::LoaderKey;
 use crate::error::Error;
 use crate::store::loaders::{KnockRow, loader_knock};
@@ -22,7 +22,7 @@ impl App {
             return Err(Error::Busy);
         }
         let (shown, hashed) = (key.clone(), kept.clone());
-        let right = web::cpu(move || hashed.verify(&shown)).await.map_err(|_busy| Error::Busy)?;
+        let right = beside(move || hashed.verify(&shown)).await?;
         if !right {
             tracing::info!(loader.id = knock.loader.id, "a wrong key was shown");
             return Err(Error::Loader);

@@ -1,6 +1,6 @@
 //! Creates and changes loaders.
 
-use super::App;
+use super::{App, beside};
 use crate::domain::key::{KeyHash, new_prefix, new_secret};
 use crate::domain::text::{check_name, parse_target};
 use crate::error::Error;
@@ -115,7 +115,7 @@ impl App {
 async fn new_key(prefix: String) -> Result<(String, String, KeyHash), Error> {
     let secret = new_secret();
     let hashed = secret.clone();
-    let key = web::cpu(move || KeyHash::new(&hashed)).await.map_err(|_busy| Error::Busy)?;
+    let key = beside(move || KeyHash::new(&hashed)).await?;
     Ok((prefix, secret, key.map_err(Error::internal)?))
 }
 

@@ -1,7 +1,7 @@
 //! Keeps in memory which manifests may be given out. What is kept counts only while nothing has changed: the tables, which every
 //! loader's row tells; the investigators; and the time, by which keys expire.
 
-use super::App;
+use super::{App, beside};
 use crate::domain::shelf::{File, Shelf, Shelved, Signature, counting};
 use crate::domain::text::parse_target;
 use crate::error::Error;
@@ -88,9 +88,8 @@ impl App {
             (revision, active, files, signatures)
         };
         let (ring, required) = (Arc::clone(&keyring), self.required());
-        let manifests = web::cpu(move || verified(&ring, active, files, signatures, required, now))
-            .await
-            .map_err(|_busy| Error::Busy)?;
+        let manifests =
+            beside(move || verified(&ring, active, files, signatures, required, now)).await?;
         let manifests = manifests.into_iter().map(Arc::new).collect();
         Ok(Made { shelf: Arc::new(Shelf { manifests }), revision, keyring, at: now })
     }

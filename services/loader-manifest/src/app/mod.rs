@@ -20,6 +20,7 @@ pub(crate) use sign_manifest::NewStatus;
 
 use crate::config::Config;
 use crate::domain::shelf::Signature;
+use crate::error::Error;
 use crate::store::manifests::Manifest;
 use auth::Replica;
 use messaging::Bus;
@@ -62,6 +63,11 @@ impl App {
     pub(crate) fn required(&self) -> usize {
         self.config.required_signatures.into()
     }
+}
+
+/// Does what keeps a processor busy beside the event loops; says that there is too much to do where it does not come to it.
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    web::cpu(work).await.map_err(|_busy| Error::Busy)
 }
 
 /// Tells of a manifest as it is now.

@@ -1,14 +1,15 @@
 //! Counts signers anew when people change or keys expire, so that what the table says of a manifest is what loaders are given.
 
-use super::App;
 use super::keep_shelf::group;
 use super::sign_manifest::files;
+use super::{App, beside};
 use crate::app::keep_shelf::without_archive;
 use crate::domain::shelf::counting;
 use crate::error::Error;
 use crate::store::manifests::{files_of, manifest_lock, manifests_page};
 use crate::store::signatures::{manifests_signed, signatures_of};
 use auth::Keyring;
+use std::sync::Arc;
 use time::OffsetDateTime;
 use types::messages::InvestigatorChanged;
 use types::{InvestigatorId, ManifestId, ManifestStatus};
@@ -49,29 +50,32 @@ impl App {
     async fn misjudged(
         &self,
         page: &[ManifestId],
-        keyring: &Keyring,
+        keyring: &Arc<Keyring>,
         now: OffsetDateTime,
     ) -> Result<Vec<ManifestId>, Error> {
         let ids: Vec<i64> = page.iter().map(|id| id.0).collect();
-        let mut conn = self.store.get().await?;
-        let mut files = group(files_of(&mut conn, &ids).await?);
-        let mut signatures = group(signatures_of(&mut conn, &ids).await?);
-        let top = ids.first().map_or(0, |top| top.saturating_add(1));
-        let active = manifests_page(&mut conn, &[ManifestStatus::Active], top, AT_ONCE).await?;
-        let is_active = |id: &ManifestId| active.iter().any(|manifest| manifest.id == *id);
-        let wrong = page.iter().filter(|id| {
+        let (mut files, mut signatures, active) = {
+            let mut conn = self.store.get().await?;
+            let files = group(files_of(&mut conn, &ids).await?);
+            let signatures = group(signatures_of(&mut conn, &ids).await?);
+            let top = ids.first().map_or(0, |top| top.saturating_add(1));
+            let active = manifests_page(&mut conn, &[ManifestStatus::Active], top, AT_ONCE).await?;
+            (files, signatures, active)
+        };
+        let (keyring, page, required) = (Arc::clone(keyring), page.to_vec(), self.required());
+        let is_wrong = move |id: &ManifestId| {
             let files = without_archive(files.remove(id).unwrap_or_default());
             let signatures = signatures.remove(id).unwrap_or_default();
-            let enough = counting(keyring, &files, &signatures, now).len() >= self.required();
-            enough != is_active(id)
-        });
-        Ok(wrong.copied().collect())
+            let enough = counting(&keyring, &files, &signatures, now).len() >= required;
+            enough != active.iter().any(|manifest| manifest.id == *id)
+        };
+        beside(move || page.into_iter().filter(is_wrong).collect()).await
     }
 
     async fn recount_one(
         &self,
         id: ManifestId,
-        keyring: &Keyring,
+        keyring: &Arc<Keyring>,
         now: OffsetDateTime,
     ) -> Result<(), Error> {
         self.store
@@ -81,7 +85,7 @@ impl App {
                     return Ok(());
                 }
                 let files = files(conn, id).await?;
-                let settled = self.settle(conn, &manifest, &files, keyring, now).await?;
+                let (settled, _) = self.settle(conn, id, files, keyring, now).await?;
                 tracing::info!(manifest.id = %id, status = settled.status.name(), "manifest's signers counted anew");
                 Ok(())
             })

@@ -1,8 +1,8 @@
 //! Shows manifests.
 
-use super::App;
 use super::keep_shelf::group;
 use super::sign_manifest::signatures;
+use super::{App, beside};
 use crate::domain::shelf::{File, Signature, counting};
 use crate::error::Error;
 use crate::store::chunks::chunk_read;
@@ -31,7 +31,9 @@ impl App {
             manifest.ok_or_else(|| Error::NotFound(format!("Manifest ID '{id}' not found")))?;
         let files = files_of(&mut conn, &[id.0]).await?.into_iter().map(|(_, file)| file).collect();
         let signatures = signatures(&mut conn, id).await?;
-        Ok(self.whole(manifest, files, signatures))
+        drop(conn);
+        let mut whole = self.whole(vec![(manifest, files, signatures)]).await?;
+        whole.pop().ok_or_else(|| Error::internal(anyhow::anyhow!("manifest {id} got lost")))
     }
 
     /// Gives up to `limit` manifests, the newest first.
@@ -46,20 +48,28 @@ impl App {
         let ids: Vec<i64> = page.iter().map(|manifest| manifest.id.0).collect();
         let mut files = group(files_of(&mut conn, &ids).await?);
         let mut signatures = group(signatures_of(&mut conn, &ids).await?);
-        let whole = page.into_iter().map(|manifest| {
+        drop(conn);
+        let parts = page.into_iter().map(|manifest| {
             let files = files.remove(&manifest.id).unwrap_or_default();
             let signatures = signatures.remove(&manifest.id).unwrap_or_default();
-            self.whole(manifest, files, signatures)
+            (manifest, files, signatures)
         });
-        Ok(whole.collect())
+        self.whole(parts.collect()).await
     }
 
-    fn whole(&self, manifest: Manifest, files: Vec<File>, signatures: Vec<Signature>) -> Whole {
-        let (mut archives, files): (Vec<_>, Vec<_>) =
-            files.into_iter().partition(|file| file.position == 0);
-        let keyring = self.replica.current();
-        let signers = counting(&keyring, &files, &signatures, self.clock.now()).len();
-        Whole { manifest, archive: archives.pop(), files, signatures, signers }
+    /// Counts the signers of each.
+    async fn whole(
+        &self,
+        parts: Vec<(Manifest, Vec<File>, Vec<Signature>)>,
+    ) -> Result<Vec<Whole>, Error> {
+        let (keyring, now) = (self.replica.current(), self.clock.now());
+        let count = move |(manifest, files, signatures): (Manifest, Vec<File>, Vec<Signature>)| {
+            let (mut archives, files): (Vec<_>, Vec<_>) =
+                files.into_iter().partition(|file| file.position == 0);
+            let signers = counting(&keyring, &files, &signatures, now).len();
+            Whole { manifest, archive: archives.pop(), files, signatures, signers }
+        };
+        beside(move || parts.into_iter().map(count).collect()).await
     }
 
     /// Reads one piece of a file's gzip'd content; nothing behind its end.

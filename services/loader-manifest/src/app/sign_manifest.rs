@@ -1,13 +1,14 @@
 //! Signs manifests, and takes signatures or manifests back.
 
 use super::keep_shelf::without_archive;
-use super::{App, changed};
+use super::{App, beside, changed};
 use crate::domain::shelf::{File, Signature, counting, cut_string, signed_string};
 use crate::error::Error;
 use crate::store::manifests::{Manifest, files_of, manifest_lock, manifest_set, revision_raise};
 use crate::store::signatures::{signature_insert, signatures_delete, signatures_of};
 use auth::{Caller, Keyring};
 use signing::VerifyError;
+use std::sync::Arc;
 use store::Conn;
 use time::OffsetDateTime;
 use types::{InvestigatorId, ManifestId, ManifestStatus};
@@ -41,13 +42,18 @@ impl App {
             .tx(async |conn| -> Result<Manifest, Error> {
                 let manifest = usable(conn, id).await?;
                 let files = files(conn, id).await?;
-                verify(&keyring, caller, (&manifest, &files), line, now)?;
+                let (ring, signer, text) = (Arc::clone(&keyring), caller.clone(), line.to_owned());
+                let files = beside(move || -> Result<Vec<File>, Error> {
+                    verify(&ring, &signer, (manifest.created, &files), &text, now)?;
+                    Ok(files)
+                })
+                .await??;
                 let signature = Signature { signer: caller.id, line: line.into(), signed: now };
                 if !signature_insert(conn, id, &signature).await? {
                     let detail = format!("investigator {:?} has signed manifest {id} already; each signer counts once", caller.name);
                     return Err(Error::Conflict(detail));
                 }
-                self.settle(conn, &manifest, &files, &keyring, now).await
+                Ok(self.settle(conn, id, files, &keyring, now).await?.0)
             })
             .await?;
         self.bus.wake();
@@ -66,7 +72,7 @@ impl App {
         let set = self
             .store
             .tx(async |conn| -> Result<Manifest, Error> {
-                let manifest = usable(conn, id).await?;
+                usable(conn, id).await?;
                 match status {
                     NewStatus::Disabled => {
                         let signatures = signatures(conn, id).await?;
@@ -78,12 +84,11 @@ impl App {
                     }
                     NewStatus::Active => {
                         let files = files(conn, id).await?;
-                        let settled = self.settle(conn, &manifest, &files, &keyring, now).await?;
+                        let (settled, count) =
+                            self.settle(conn, id, files, &keyring, now).await?;
                         if settled.status == ManifestStatus::Active {
                             return Ok(settled);
                         }
-                        let signatures = signatures(conn, id).await?;
-                        let count = counting(&keyring, &files, &signatures, now).len();
                         let detail = format!(
                             "manifest {id} has {count} of {} signers that are required; let others sign it",
                             self.required()
@@ -98,19 +103,21 @@ impl App {
         Ok(set)
     }
 
-    /// Counts the signers of a locked manifest and writes what follows.
+    /// Counts the signers of a locked manifest and writes what follows; gives the count as well.
     pub(super) async fn settle(
         &self,
         conn: &mut Conn,
-        manifest: &Manifest,
-        files: &[File],
-        keyring: &Keyring,
+        id: ManifestId,
+        files: Vec<File>,
+        keyring: &Arc<Keyring>,
         now: OffsetDateTime,
-    ) -> Result<Manifest, Error> {
-        let signatures = signatures(conn, manifest.id).await?;
-        let enough = counting(keyring, files, &signatures, now).len() >= self.required();
+    ) -> Result<(Manifest, usize), Error> {
+        let signatures = signatures(conn, id).await?;
+        let (ring, signed) = (Arc::clone(keyring), signatures.clone());
+        let count = beside(move || counting(&ring, &files, &signed, now).len()).await?;
+        let enough = count >= self.required();
         let status = if enough { ManifestStatus::Active } else { ManifestStatus::Staged };
-        self.put_status(conn, manifest.id, status, &signatures, now).await
+        Ok((self.put_status(conn, id, status, &signatures, now).await?, count))
     }
 
     async fn put_status(
@@ -155,14 +162,14 @@ pub(super) async fn signatures(conn: &mut Conn, id: ManifestId) -> Result<Vec<Si
 fn verify(
     keyring: &Keyring,
     caller: &Caller,
-    (manifest, files): (&Manifest, &[File]),
+    (created, files): (OffsetDateTime, &[File]),
     line: &str,
     now: OffsetDateTime,
 ) -> Result<(), Error> {
     let policy = &keyring.settings().policy;
     let check = |text: String| keyring.keys().verify(line, text.as_bytes(), now, policy);
     match check(signed_string(files)) {
-        Ok(verified) if verified.signed_at + policy.clock_skew < manifest.created => {
+        Ok(verified) if verified.signed_at + policy.clock_skew < created => {
             Err(invalid("the signature is older than the manifest; sign what was uploaded, anew"))
         }
         Ok(verified) if Some(&verified.fingerprint) == caller.fingerprint.as_ref() => Ok(()),

@@ -1,18 +1,32 @@
-//! Tells everything, for a copy that asked.
+//! Tells everything, for a copy that asked; and how much there is, so that a copy which lacks some asks.
 
 use super::keep_shelf::group;
 use super::{App, changed};
 use crate::error::Error;
+use crate::store::digest;
 use crate::store::loaders::loaders_page;
 use crate::store::manifests::manifests_page;
 use crate::store::signatures::signatures_of;
 use types::ManifestStatus;
-use types::messages::{LoaderChanged, ManifestChanged};
+use types::messages::{LoaderChanged, LoaderDigest, ManifestChanged};
 
 /// Says how many rows one transaction tells.
 const AT_ONCE: i64 = 200;
 
 impl App {
+    /// Tells how many loaders and manifests there are.
+    pub(crate) async fn tell_digest(&self) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.store
+            .tx(async |conn| -> Result<(), Error> {
+                let (loaders, manifests) = digest(conn).await?;
+                Ok(self.bus.put(conn, now, &LoaderDigest { loaders, manifests }).await?)
+            })
+            .await?;
+        self.bus.wake();
+        Ok(())
+    }
+
     /// Tells all loaders as they are.
     pub(crate) async fn tell_loaders(&self) -> Result<(), Error> {
         let mut after = 0;

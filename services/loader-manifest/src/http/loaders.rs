@@ -80,7 +80,7 @@ pub(super) async fn change(
     patch: Json<LoaderPatch>,
 ) -> Result<HttpResponse, Problem> {
     let id = LoaderId(*id);
-    if patch.enabled.is_some() {
+    if patch.enabled.is_some() || patch.expect_env.is_none() {
         caller.require(Permission::LoaderStatus)?;
     }
     if patch.expect_env.is_some() {

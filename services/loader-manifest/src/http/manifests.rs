@@ -3,6 +3,7 @@
 use super::content::Content;
 use super::mig_manifests::new_status;
 use super::paging;
+use super::who::Maker;
 use crate::LoaderManifest;
 use crate::app::{Candidate, Whole};
 use actix_web::http::header;
@@ -76,15 +77,14 @@ pub(super) struct New {
 #[post("/v1/manifests")]
 pub(super) async fn create(
     service: Data<LoaderManifest>,
-    caller: Investigator,
+    maker: Maker,
     new: Query<New>,
     body: Body<LARGEST>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::ManifestNew)?;
     let archive = Vec::from(body.0);
     let candidate =
         Candidate { name: &new.name, target: &new.target, expires: new.expires, archive };
-    let made = service.app.create_manifest(caller.id, candidate).await?;
+    let made = service.app.create_manifest(maker.0.id, candidate).await?;
     Ok(HttpResponse::Created().json(shown(&service, made.id).await?))
 }
 
@@ -167,9 +167,11 @@ pub(super) struct WantedLoaders {
     cursor: Option<String>,
 }
 
-/// Shows which loaders have taken a manifest, which are behind, which failed.
+/// Shows which loaders have taken a manifest, which are behind, which failed, and for which it is over.
+///
+/// Of an order to go back it shows how far loaders are with the manifest that it leads to.
 #[utoipa::path(tag = "manifests", params(("id" = i64, Path, description = "the manifest's number"),
-    ("state" = Option<String>, Query, description = "behind, offered, fetching, taken or failed"),
+    ("state" = Option<String>, Query, description = "behind, offered, fetching, taken, failed or passed"),
     ("limit" = Option<i64>, Query, description = "1–500; 100 when absent"),
     ("cursor" = Option<String>, Query, description = "the `next` of the page before")), responses(
     (status = 200, body = Rollout), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody),

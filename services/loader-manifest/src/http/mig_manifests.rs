@@ -3,6 +3,7 @@
 use super::content::{Content, mark};
 use super::mig_agent::ok;
 use super::mig_loaders;
+use super::who::Maker;
 use crate::LoaderManifest;
 use crate::app::{Candidate, NewStatus, Whole};
 use actix_web::http::StatusCode;
@@ -91,11 +92,10 @@ struct Posted {
 pub(super) async fn create(
     service: Data<LoaderManifest>,
     origin: Data<Origin>,
-    caller: Investigator,
+    maker: Maker,
     form: Form<LARGEST>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::ManifestNew)?;
     let invalid = |detail: &str| Problem::malformed("manifest-invalid", detail);
     let document = form.first("manifest").unwrap_or_default();
     if document.is_empty() {
@@ -118,7 +118,7 @@ pub(super) async fn create(
     drop(content);
     let (name, target) = (posted.name.unwrap_or_default(), posted.target.unwrap_or_default());
     let candidate = Candidate { name: &name, target: &target, expires: None, archive };
-    service.app.create_manifest(caller.id, candidate).await?;
+    service.app.create_manifest(maker.0.id, candidate).await?;
     Collection::new(origin.href(&request)).respond(StatusCode::CREATED)
 }
 

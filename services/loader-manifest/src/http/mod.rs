@@ -9,6 +9,7 @@ mod mig_loaders;
 mod mig_manifests;
 mod paging;
 mod problem;
+mod who;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

@@ -64,7 +64,7 @@ pub(crate) async fn delivery_write(
     .map(drop)
 }
 
-/// Is how far one loader is; `behind` where it was not given the manifest yet.
+/// Is how far one loader is; `behind` where it was not given the manifest yet, `passed` where it will not be.
 #[derive(Debug, Clone, QueryableByName)]
 pub(crate) struct RolloutRow {
     #[diesel(sql_type = BigInt)]
@@ -85,29 +85,73 @@ pub(crate) struct RolloutRow {
     pub(crate) changed: Option<OffsetDateTime>,
 }
 
-/// Gives the statement that finds who a manifest ($1) is for or was given to; the target's first placeholder is `$2`.
-fn reached(target: &str) -> String {
-    format!(
-        "select loader.id, loader.loader_name, loader.name, loader.last_seen, coalesce(d.state, 'behind') as state,
-             coalesce(loader.manifest_id = $1, false) as current, d.offered, d.changed
-         from loader left join delivery d on d.manifest_id = $1 and d.loader_id = loader.id
-         where d.loader_id is not null or (loader.enabled and {target})"
-    )
+/// Says by what a rollout is told.
+pub(crate) struct Course {
+    /// What loaders are given for it: itself, or what it leads to; nothing where an order leads nowhere.
+    pub(crate) given: Option<ManifestId>,
+    /// Whether it orders to go back.
+    pub(crate) is_order: bool,
+    /// What is newer than it: than itself, or than the order to go back to it.
+    pub(crate) newest: ManifestId,
+    pub(crate) name: String,
+    /// Whether nobody is given it any more.
+    pub(crate) is_over: bool,
+    pub(crate) now: OffsetDateTime,
+    /// For whom it is; its first placeholder is [`Course::FIRST_BIND`].
+    pub(crate) target: Sql,
 }
 
-fn binds(manifest: ManifestId, target: &Sql) -> Vec<Value> {
-    std::iter::once(Value::Int(manifest.0)).chain(target.binds.iter().cloned().map(value)).collect()
+impl Course {
+    pub(crate) const FIRST_BIND: usize = 6;
+
+    /// Gives the statement that finds for whom it is or to whom it was given. Once a loader has taken or failed it, that is what
+    /// became of it. Else it is over when nobody is given it any more, or when the loader was given something newer: by its
+    /// number, or because a newer order leads to something older. What a loader took before an order says nothing of the order.
+    fn reached(&self) -> String {
+        let (for_order, or_given) = if self.is_order {
+            ("and loader.manifest_id = $1", "")
+        } else {
+            ("", "d.loader_id is not null or")
+        };
+        format!(
+            "select loader.id, loader.loader_name, loader.name, loader.last_seen,
+                 case when d.state in ('taken', 'failed') then d.state
+                     when $4 or loader.manifest_id > $2 or (loader.floors ->> $3)::bigint > $2
+                         or loader.manifest_id in (
+                             select back.id from manifest o
+                             join manifest back on back.name = o.name and back.digest = o.rollback_to
+                                 and back.rollback_to is null and back.id < o.id and back.id <> $1
+                             where o.name = $3 and o.id > $2 and o.status = 'active'
+                                 and (o.expires is null or o.expires > $5)) then 'passed'
+                     else coalesce(d.state, 'behind') end as state,
+                 coalesce(loader.manifest_id = $1, false) as current, d.offered, d.changed
+             from loader left join delivery d on d.manifest_id = $1 and d.loader_id = loader.id {for_order}
+             where {or_given} (loader.enabled and {})",
+            self.target.text
+        )
+    }
+
+    fn binds(&self) -> Vec<Value> {
+        let own = [
+            // no manifest has the number 0
+            Value::Int(self.given.map_or(0, |given| given.0)),
+            Value::Int(self.newest.0),
+            Value::Text(self.name.clone()),
+            Value::Bool(self.is_over),
+            Value::Time(self.now),
+        ];
+        own.into_iter().chain(self.target.binds.iter().cloned().map(value)).collect()
+    }
 }
 
 /// Gives up to `limit` loaders by id, from above `after` on, with how far each is; of one state only when that is given.
 pub(crate) async fn rollout_page(
     conn: &mut Conn,
-    manifest: ManifestId,
-    target: &Sql,
+    course: &Course,
     state: Option<&str>,
     (after, limit): (i64, i64),
 ) -> QueryResult<Vec<RolloutRow>> {
-    let mut binds = binds(manifest, target);
+    let mut binds = course.binds();
     let mut next = |value| {
         binds.push(value);
         format!("${}", binds.len())
@@ -116,7 +160,7 @@ pub(crate) async fn rollout_page(
     let wanted = state.map(|state| format!(" and state = {}", next(Value::Text(state.into()))));
     let text = format!(
         "select * from ({}) as reached where id > {after}{} order by id limit {limit}",
-        reached(&target.text),
+        course.reached(),
         wanted.unwrap_or_default()
     );
     store::bind(text, binds).load(conn).await
@@ -125,8 +169,7 @@ pub(crate) async fn rollout_page(
 /// Counts loaders by how far they are.
 pub(crate) async fn rollout_counts(
     conn: &mut Conn,
-    manifest: ManifestId,
-    target: &Sql,
+    course: &Course,
 ) -> QueryResult<Vec<(String, i64)>> {
     #[derive(QueryableByName)]
     struct Row {
@@ -137,13 +180,13 @@ pub(crate) async fn rollout_counts(
     }
     let text = format!(
         "select state, count(*) as count from ({}) as reached group by state",
-        reached(&target.text)
+        course.reached()
     );
-    let rows: Vec<Row> = store::bind(text, binds(manifest, target)).load(conn).await?;
+    let rows: Vec<Row> = store::bind(text, course.binds()).load(conn).await?;
     Ok(rows.into_iter().map(|row| (row.state, row.count)).collect())
 }
 
 /// Lists the words that a rollout tells loaders apart by.
 pub(crate) fn states() -> impl Iterator<Item = &'static str> {
-    State::ALL.into_iter().map(State::name).chain(std::iter::once("behind"))
+    State::ALL.into_iter().map(State::name).chain(["behind", "passed"])
 }

@@ -151,6 +151,42 @@ pub(crate) async fn manifest_by_digest(
     first(rows)
 }
 
+/// Finds the active manifest that loaders are given by an order to go back.
+pub(crate) async fn manifest_led_to(
+    conn: &mut Conn,
+    order: &Manifest,
+) -> QueryResult<Option<Manifest>> {
+    let rows = store::sql(format!(
+        "select {COLUMNS} from manifest where name = $1 and digest = $2 and status = 'active' and rollback_to is null
+             and id < $3 order by id desc limit 1"
+    ))
+    .bind::<Text, _>(&order.name)
+    .bind::<Nullable<Text>, _>(order.rollback_to.as_deref())
+    .bind::<BigInt, _>(order.id.0)
+    .load(conn)
+    .await?;
+    first(rows)
+}
+
+/// Finds the newest order in force that leads back to a manifest.
+pub(crate) async fn order_to(
+    conn: &mut Conn,
+    manifest: &Manifest,
+    now: OffsetDateTime,
+) -> QueryResult<Option<ManifestId>> {
+    let rows: Vec<Number> = store::sql(
+        "select id as number from manifest where name = $1 and rollback_to = $2 and id > $3 and status = 'active'
+             and (expires is null or expires > $4) order by id desc limit 1",
+    )
+    .bind::<Text, _>(&manifest.name)
+    .bind::<Text, _>(&manifest.digest)
+    .bind::<BigInt, _>(manifest.id.0)
+    .bind::<Timestamptz, _>(now)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().next().map(|row| ManifestId(row.number)))
+}
+
 /// Gives up to `limit` manifests with these states, the newest first, from below `before` on.
 pub(crate) async fn manifests_page(
     conn: &mut Conn,

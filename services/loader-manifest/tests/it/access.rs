@@ -1,9 +1,44 @@
 //! Who may ask what.
 
-use crate::house::{Answer, api_key, house, person};
+use crate::house::{Answer, House, api_key, house, person};
 use reqwest::Method;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use types::Permission;
 use types::messages::InvestigatorChanged;
+
+/// Lists every route that people ask, as the documents name it, with its query, what is posted, and the permission that it wants.
+const ROUTES: &[(&str, &str, &str, Permission)] = &[
+    ("GET /api/v1/loader", "loaderid=1", "", Permission::Loader),
+    ("POST /api/v1/loader/status/", "", "", Permission::LoaderStatus),
+    ("POST /api/v1/loader/expect/", "", "", Permission::LoaderExpect),
+    ("POST /api/v1/loader/key/", "", "", Permission::LoaderKey),
+    ("POST /api/v1/loader/new/", "", "", Permission::LoaderNew),
+    ("GET /api/v1/manifest", "manifestid=1", "", Permission::Manifest),
+    ("GET /api/v1/manifest/", "manifestid=1", "", Permission::Manifest),
+    ("POST /api/v1/manifest/sign/", "", "", Permission::ManifestSign),
+    ("POST /api/v1/manifest/status/", "", "", Permission::ManifestStatus),
+    ("POST /api/v1/manifest/new/", "", "", Permission::ManifestNew),
+    ("GET /api/v1/manifest/loaders/", "manifestid=1", "", Permission::ManifestLoaders),
+    ("GET /v1/loaders", "", "", Permission::Loader),
+    ("POST /v1/loaders", "", r#"{"name": "khan"}"#, Permission::LoaderNew),
+    ("GET /v1/loaders/{id}", "", "", Permission::Loader),
+    ("PATCH /v1/loaders/{id}", "", r#"{"enabled": true}"#, Permission::LoaderStatus),
+    ("PATCH /v1/loaders/{id}", "", r#"{"expect_env": ""}"#, Permission::LoaderExpect),
+    ("PATCH /v1/loaders/{id}", "", "{}", Permission::LoaderStatus),
+    ("POST /v1/loaders/{id}/key", "", "", Permission::LoaderKey),
+    ("GET /v1/manifests", "", "", Permission::Manifest),
+    ("POST /v1/manifests", "name=m&target=TRUE", "{}", Permission::ManifestNew),
+    ("GET /v1/manifests/{id}", "", "", Permission::Manifest),
+    ("GET /v1/manifests/{id}/content", "", "", Permission::Manifest),
+    ("POST /v1/manifests/{id}/signatures", "", r#"{"signature": "x"}"#, Permission::ManifestSign),
+    ("POST /v1/manifests/{id}/status", "", r#"{"status": "staged"}"#, Permission::ManifestStatus),
+    ("GET /v1/manifests/{id}/rollout", "", "", Permission::ManifestLoaders),
+];
+/// Lists what loaders ask.
+const LOADERS: [&str; 2] = ["POST /api/v1/manifest/agent/", "POST /api/v1/manifest/fetch/"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_route_answers_a_stranger() {
@@ -15,40 +50,63 @@ async fn no_route_answers_a_stranger() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_route_wants_its_own_permission_and_no_other() {
     let house = house(&[]).await;
+    let listed: BTreeSet<String> =
+        ROUTES.iter().map(|(route, ..)| *route).chain(LOADERS).map(Into::into).collect();
+    let routes = testkit::routes(&house.running.url()).await;
+    let there: BTreeSet<String> = routes.iter().map(testkit::Route::name).collect();
+    assert_eq!(listed, there);
     for (version, permission) in (2..).zip(Permission::ALL) {
-        let alice = person("alice", &house.clock);
-        let state = InvestigatorChanged { version, permissions: permission.mask(), ..alice };
-        house.running.parts.replica.learn(&[state]);
-        for (method, path, wanted, denied) in [
-            (Method::GET, "/api/v1/loader?loaderid=1", Permission::Loader, 401),
-            (Method::POST, "/api/v1/loader/status/", Permission::LoaderStatus, 401),
-            (Method::POST, "/api/v1/loader/expect/", Permission::LoaderExpect, 401),
-            (Method::POST, "/api/v1/loader/key/", Permission::LoaderKey, 401),
-            (Method::POST, "/api/v1/loader/new/", Permission::LoaderNew, 401),
-            (Method::GET, "/api/v1/manifest?manifestid=1", Permission::Manifest, 401),
-            (Method::GET, "/api/v1/manifest/?manifestid=1", Permission::Manifest, 401),
-            (Method::POST, "/api/v1/manifest/sign/", Permission::ManifestSign, 401),
-            (Method::POST, "/api/v1/manifest/status/", Permission::ManifestStatus, 401),
-            (Method::POST, "/api/v1/manifest/new/", Permission::ManifestNew, 401),
-            (
-                Method::GET,
-                "/api/v1/manifest/loaders/?manifestid=1",
-                Permission::ManifestLoaders,
-                401,
-            ),
-            (Method::GET, "/v1/loaders", Permission::Loader, 403),
-            (Method::GET, "/v1/manifests", Permission::Manifest, 403),
-            (Method::GET, "/v1/manifests/1/rollout", Permission::ManifestLoaders, 403),
-        ] {
-            let request = house.client.request(method, house.url(path));
-            let answer = Answer::of(request.header("x-migapikey", api_key("alice"))).await;
+        allow(&house, permission.mask(), version);
+        for (route, query, body, wanted) in ROUTES {
+            let (method, path) = route.split_once(' ').unwrap();
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let url = house.url(&format!("{}?{query}", path.replace("{id}", "1")));
+            let request = house.client.request(method, url).header("x-migapikey", api_key("alice"));
+            let request = match *body {
+                "" => request,
+                body => request.json(&serde_json::from_str::<Value>(body).unwrap()),
+            };
+            let answer = Answer::of(request).await;
+            // MIG's clients know no 403
+            let denied = if path.starts_with("/api/") { 401 } else { 403 };
             let refused = answer.status == denied;
-            assert_eq!(
-                refused,
-                *permission != wanted,
-                "{path} with {}: {answer:?}",
-                permission.name()
-            );
+            let name = permission.name();
+            assert_eq!(refused, permission != wanted, "{route} with {name}: {answer:?}");
         }
     }
+}
+
+/// Gives Alice these rights and no others.
+fn allow(house: &House, permissions: i64, version: i64) {
+    let alice = person("alice", &house.clock);
+    let state = InvestigatorChanged { version, permissions, ..alice };
+    house.running.parts.replica.learn(&[state]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_is_told_so_before_an_archive_is_read() {
+    let house = house(&[]).await;
+    allow(&house, person("alice", &house.clock).permissions & !Permission::ManifestNew.mask(), 2);
+    for (path, kind, status) in [
+        ("/v1/manifests?name=m&target=TRUE", "application/gzip", "403"),
+        ("/api/v1/manifest/new/", "application/x-www-form-urlencoded", "401"),
+    ] {
+        // nothing of what is said to follow ever comes
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: writ\r\nx-migapikey: {}\r\ncontent-type: {kind}\r\n\
+             content-length: 20000000\r\n\r\n",
+            api_key("alice")
+        );
+        let mut stream = TcpStream::connect(house.running.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        // well before the service would give the body up
+        let read = stream.read_exact(&mut answer);
+        tokio::time::timeout(testkit::PATIENCE, read)
+            .await
+            .expect("it waits for the body")
+            .unwrap();
+        assert_eq!(answer, *format!("HTTP/1.1 {status}").as_bytes(), "{path}");
+    }
+    assert_eq!(house.count("manifest").await, 0);
 }

@@ -2,8 +2,12 @@
 
 use crate::house::{house, person};
 use crate::loader::Loader;
+use loader_manifest::LoaderManifest;
+use service::Service;
 use testkit::{PATIENCE, until};
-use types::messages::{InvestigatorChanged, LoaderChanged, ManifestChanged, ReplicaRequested};
+use types::messages::{
+    InvestigatorChanged, LoaderChanged, LoaderDigest, ManifestChanged, ReplicaRequested,
+};
 use types::{InvestigatorStatus, Permission};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,4 +97,16 @@ async fn a_copy_that_asks_is_told_everything() {
     for version in [1, 2, 2] {
         assert_eq!(house.tap.next::<ManifestChanged>().await.data.version, version);
     }
+    // how much there is, is told each minute without being asked
+    for job in LoaderManifest::jobs() {
+        if job.name() == "tell_digest" {
+            job.run(&house.running.service).await.unwrap();
+        }
+    }
+    let mut told = house.tap.next::<LoaderDigest>().await.data;
+    if told.loaders == 0 {
+        // that of the start
+        told = house.tap.next::<LoaderDigest>().await.data;
+    }
+    assert_eq!(told, LoaderDigest { loaders: 1, manifests: 1 });
 }

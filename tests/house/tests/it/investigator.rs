@@ -129,23 +129,25 @@ impl Investigator {
         module: &str,
         parameters: &Value,
     ) -> String {
-        self.sign_for(Duration::from_mins(10), name, target, module, parameters)
+        let time = Duration::from_mins(10);
+        self.sign_for(name, target, module, parameters, Duration::ZERO, time)
     }
 
-    /// Signs an action that ends so much later.
+    /// Writes and signs an action that begins so much later, and takes so much time at most.
     pub(crate) fn sign_for(
         &self,
-        time: Duration,
         name: &str,
         target: &str,
         module: &str,
         parameters: &Value,
+        later: Duration,
+        time: Duration,
     ) -> String {
         let now = Clock::system().now();
         let text = |at: OffsetDateTime| at.format(&Rfc3339).unwrap();
         let mut action = json!({
             "name": name, "target": target, "syntaxversion": 2,
-            "validfrom": text(now - Duration::from_mins(1)), "expireafter": text(now + time),
+            "validfrom": text(now - Duration::from_mins(1) + later), "expireafter": text(now + time + later),
             "operations": [{"module": module, "parameters": parameters}],
         });
         let read = Action::parse(action.to_string().as_bytes()).unwrap();
