@@ -47,7 +47,7 @@ fn read_holds(text: &str) -> Result<Vec<RunId>, Problem> {
     };
     let runs = text.split(',').filter(|run| !run.is_empty());
     let runs: Result<Vec<RunId>, _> = runs.map(str::parse).collect();
-    let runs = runs.map_err(|_| wrong("holds something that is no run".into()))?;
+    let runs = runs.map_err(|error| wrong(format!("holds something that is no run: {error}")))?;
     if runs.len() > MOST_HOLDS {
         return Err(wrong(format!("holds {} runs; at most {MOST_HOLDS} are taken", runs.len())));
     }

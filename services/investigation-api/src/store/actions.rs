@@ -189,14 +189,14 @@ pub(crate) async fn actions_here(
     conn: &mut Conn,
     answers: &[&ReturnedCommand],
 ) -> QueryResult<HashSet<i64>> {
-    let named: BTreeSet<i64> = answers.iter().map(|answer| answer.action.0).collect();
-    if named.is_empty() {
-        return Ok(HashSet::new());
-    }
     #[derive(QueryableByName)]
     struct Here {
         #[diesel(sql_type = BigInt)]
         id: i64,
+    }
+    let named: BTreeSet<i64> = answers.iter().map(|answer| answer.action.0).collect();
+    if named.is_empty() {
+        return Ok(HashSet::new());
     }
     let here: Vec<Here> = store::sql("select id from action where id = any($1)")
         .bind::<Array<BigInt>, _>(named.into_iter().collect::<Vec<_>>())

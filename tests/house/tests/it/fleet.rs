@@ -62,7 +62,7 @@ async fn whatever_dies_the_counters_are_what_the_agents_did() {
     for label in ["shaky-writ", "shaky-mig"] {
         let target = format!("tags->>'fleet'='{label}'");
         let action =
-            investigator.sign_for(label, &target, "file", &parameters, Duration::ZERO, SHORT);
+            investigator.sign_for(label, &target, "file", &parameters, [Duration::ZERO, SHORT]);
         let accepted = investigator.ask(Method::POST, "/v1/actions", Some(&action)).await;
         short.push(accepted["id"].as_i64().unwrap());
     }

@@ -129,8 +129,7 @@ impl Investigator {
         module: &str,
         parameters: &Value,
     ) -> String {
-        let time = Duration::from_mins(10);
-        self.sign_for(name, target, module, parameters, Duration::ZERO, time)
+        self.sign_for(name, target, module, parameters, [Duration::ZERO, Duration::from_mins(10)])
     }
 
     /// Writes and signs an action that begins so much later, and takes so much time at most.
@@ -140,8 +139,7 @@ impl Investigator {
         target: &str,
         module: &str,
         parameters: &Value,
-        later: Duration,
-        time: Duration,
+        [later, time]: [Duration; 2],
     ) -> String {
         let now = Clock::system().now();
         let text = |at: OffsetDateTime| at.format(&Rfc3339).unwrap();

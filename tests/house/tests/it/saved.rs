@@ -131,14 +131,8 @@ export WRIT_MANUAL_INTERACTION_WEBHOOK_SECRET='0123456789abcdef0123456789abcdef'
     std::fs::write(&settings, text).unwrap();
     house.kill_and_restart("manual-interaction");
 
-    let later = investigator.sign_for(
-        "later",
-        "name='house'",
-        module,
-        parameters,
-        Duration::from_mins(30),
-        Duration::from_mins(10),
-    );
+    let begins = [Duration::from_mins(30), Duration::from_mins(10)];
+    let later = investigator.sign_for("later", "name='house'", module, parameters, begins);
     let later = investigator.ask(Method::POST, "/v1/actions", Some(&later)).await;
     let later = format!("/v1/actions/{}", later["id"]);
     investigator
