@@ -25,6 +25,8 @@ mod mig_agent;
 #[cfg(test)]
 mod mig_heartbeats;
 #[cfg(test)]
+mod mig_killed;
+#[cfg(test)]
 mod mig_outage;
 #[cfg(test)]
 mod mig_work;

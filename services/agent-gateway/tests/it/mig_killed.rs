@@ -1,0 +1,100 @@
+//! Two gateways give a MIG agent its commands, and one of them is killed in the middle.
+
+use crate::mig_agent::{Identity, MigAgent};
+use crate::mig_work::{issue, mig_gateway};
+use crate::support::Gateway;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::process::{Child, Command, Stdio};
+use testkit::{PATIENCE, Vhost, until};
+use time::format_description::well_known::Rfc3339;
+use types::messages::{AgentChanged, CommandReturned};
+
+/// How many commands a message makes.
+const EACH: i64 = 25;
+/// How many messages come at once.
+const MANY: i64 = 40;
+
+/// Is a gateway's process that is killed with the test.
+struct Victim(Child);
+
+impl Victim {
+    fn start(gateway: &Gateway, mig: &Vhost) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_agent-gateway"));
+        command
+            .args(["--database-url", gateway.database.url(), "--amqp-url", gateway.vhost.url()])
+            .args(["--mig-amqp-url", mig.url()])
+            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(["--database-pool", "6", "--workers", "1"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+
+    /// Kills it as a power cut would.
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        let _gone = self.0.kill();
+        let _waited = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_two_gateways_dies_and_each_command_arrives_and_counts_once() {
+    let (mut gateway, mig) = mig_gateway(&[]).await;
+    let mut agent =
+        MigAgent::join(&gateway, mig.url(), Identity::new("linux.a", 1, gateway.now())).await;
+    let number = gateway.tap.next::<AgentChanged>().await.data.number;
+    let mut victim = Victim::start(&gateway, &mig);
+    let mut made = 0;
+    let make = async |gateway: &Gateway, made: &mut i64| {
+        let commands: Vec<_> = (1..=EACH).map(|n| (*made * EACH + n, number)).collect();
+        *made += 1;
+        issue(gateway, *made, &commands).await;
+    };
+    // its clock goes on, that of the other one stands: so the commands tell who sent them
+    let stands = json!(gateway.now().format(&Rfc3339).unwrap());
+    let by_victim = |command: &Value| command["starttime"] != stands;
+    let mut given = BTreeSet::new();
+    let mut took = false;
+    while !took {
+        make(&gateway, &mut made).await;
+        for _ in 0..EACH {
+            let command = agent.work(&json!(null)).await;
+            took |= by_victim(&command);
+            given.insert(command["id"].as_i64().unwrap());
+        }
+    }
+    for _ in 0..MANY {
+        make(&gateway, &mut made).await;
+    }
+    loop {
+        let command = agent.work(&json!(null)).await;
+        given.insert(command["id"].as_i64().unwrap());
+        if by_victim(&command) {
+            break;
+        }
+    }
+    victim.kill();
+    // what the dead one put away is due by its clock
+    gateway.clock.advance(time::Duration::minutes(1));
+    let all: BTreeSet<i64> = (1..=made * EACH).collect();
+    while given != all {
+        let command = agent.work(&json!(null)).await;
+        given.insert(command["id"].as_i64().unwrap());
+    }
+    let mut returned = BTreeSet::new();
+    while returned != all {
+        for command in gateway.tap.next::<CommandReturned>().await.data.commands {
+            assert!(returned.insert(command.id.0), "told twice: {}", command.id);
+        }
+    }
+    until(PATIENCE, async || gateway.count("mailbox where state <> 'returned'").await == 0).await;
+}
