@@ -26,7 +26,7 @@ async fn a_person_admits_a_device_without_script() {
         gateway.post("/v1/teams", WRITER, &json!({"name": "<b>blue"})).await.expect(201).json();
     let plugin = gateway.post("/v1/plugins", WRITER, &plugin()).await.expect(201).json();
     let request =
-        gateway.client.post(gateway.url("/oauth/device/code")).header("user-agent", "<img src=x>");
+        gateway.client.post(gateway.url("/oauth/device/code")).header("user-agent", "<img alt=x>");
     let code: serde_json::Value = request
         .json(&json!({"client_id": "\"><b>evil"}))
         .send()
@@ -52,7 +52,7 @@ async fn a_person_admits_a_device_without_script() {
     for shown in [
         "127.0.0.1",
         "&quot;&gt;&lt;b&gt;evil",
-        "&lt;img src=x&gt;",
+        "&lt;img alt=x&gt;",
         "&lt;b&gt;blue",
         letters,
         "greeter",
