@@ -11,7 +11,7 @@ make_tls() {
     openssl req -x509 -new -key ca.key -days 2 -subj "/CN=private-services CA" -out ca.crt \
       -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign
     for who in server client; do
-      name=localhost names="DNS:localhost,IP:127.0.0.1" usage=serverAuth
+      name=localhost names="DNS:localhost,DNS:database.writ.test,DNS:broker.writ.test,IP:127.0.0.1" usage=serverAuth
       if [ $who = client ]; then name=app names="DNS:app" usage=clientAuth; fi
       openssl ecparam -name prime256v1 -genkey -noout -out $who.key
       openssl req -new -key $who.key -subj "/CN=$name" -out $who.csr

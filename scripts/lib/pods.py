@@ -19,16 +19,17 @@ def main():
             pod = obj["spec"]["template"]["spec"]
             [container], [migrate] = pod["containers"], pod["initContainers"]
             name = container["name"]
-            mounts = volumes(pod, secrets, out / f"{name}.secrets")
+            mounts = volumes(pod, secrets, out / name)
             write(out / f"{name}.run", words(pod, container, mounts))
             write(out / f"{name}.migrate", words(pod, migrate, mounts))
             write(out / f"{name}.probes", probes(container))
 
 
-def volumes(pod, secrets, folder):
+def volumes(pod, secrets, files):
     """Gives podman's words for each volume of the pod, by its name."""
     context, found = pod["securityContext"], {}
     for volume in pod["volumes"]:
+        folder = files.with_name(f"{files.name}.{volume['name']}")
         if "emptyDir" in volume:
             found[volume["name"]] = lambda path: ["--tmpfs", f"{path}:rw,size=64m,mode=1777"]
             continue
@@ -42,7 +43,7 @@ def volumes(pod, secrets, folder):
                 file.chmod(mode)
         for place in [folder, *(p for p in folder.rglob("*") if p.is_dir())]:
             place.chmod(0o755)
-        found[volume["name"]] = lambda path: ["--volume", f"{folder}:{path}:ro"]
+        found[volume["name"]] = lambda path, folder=folder: ["--volume", f"{folder}:{path}:ro"]
     return found
 
 

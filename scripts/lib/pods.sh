@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The chart's Deployments, run with podman: no cluster, but the very image, variables, secrets' files, user, file system and
-# probes that the chart renders, against a private PostgreSQL and a private RabbitMQ.
+# probes that the chart renders, against a private PostgreSQL and a private RabbitMQ. Both want TLS with a client's certificate, and
+# the databases belong to roles that only migrations have: a service's own role changes no table.
 # Needs TOP, HERE, LIB, HELM, CHART_PYTHON.
 
 . "$LIB/house.sh"
@@ -10,7 +11,7 @@
 . "$LIB/nginx.sh"
 . "$LIB/administrator.sh"
 
-PODS_PASSED=0 PODS_FAILED=0
+PODS_PASSED=0 PODS_FAILED=0 PODS_SKIPPED=0
 
 pods_step() { # NAME COMMAND...
   local name=$1
@@ -24,7 +25,7 @@ pods_step() { # NAME COMMAND...
   fi
 }
 
-pods_check() { # IMAGE
+pods_check() { # IMAGE ARCHIVE
   POD_IMAGE=$1
   temporary_house
   trap pods_end EXIT
@@ -34,17 +35,19 @@ pods_check() { # IMAGE
   mkdir -p "$DIR/log" "$DIR/run" "$DIR/demo"
   pods_servers
   pods_render
-  pods_step "the image has one program, its labels and nothing that is owned" pods_image
+  pods_image "$2"
   pods_step "the migrations run as init containers" pods_each pod_migrates
   pods_step "a second time they do nothing" pods_each pod_migrates
   pods_step "the services start" pods_each pod_starts
   pods_step "the services are alive and ready by the chart's probes" pods_each pod_is_ready
+  pods_step "they know until when their certificates hold" pods_each pod_knows_its_certificates
+  pods_step "a service's role changes no table of its own" pods_each pod_changes_no_table
   pods_step "helm test's program finds them well" pods_are_well
   pods_step "the first administrator is made by the documented command" pods_administrator
   pods_origin
   pods_step "the main job of scripts/demo comes back" "$HERE/demo" --in "$DIR"
   pods_step "a pod that is told to stop lingers, ends in order, and comes back" pods_roll
-  echo "$PODS_PASSED passed, $PODS_FAILED failed, 0 skipped"
+  echo "$PODS_PASSED passed, $PODS_FAILED failed, $PODS_SKIPPED skipped"
   [ $PODS_FAILED = 0 ]
 }
 
@@ -64,18 +67,24 @@ pods_end() {
 pods_servers() {
   local private place
   private=$(private_dir "$DIR")
-  PS_PLUGINS=management "$HERE/private-services" start "$private" >/dev/null || die "the private servers did not start"
-  mkdir -p "$DIR/demo/secrets/writ-databases" "$DIR/demo/secrets/writ-broker"
+  PS_TLS=1 PS_PLUGINS=management "$HERE/private-services" start "$private" >/dev/null || die "the private servers did not start"
+  mkdir -p "$DIR"/demo/secrets/{writ-databases,writ-database-owners,writ-broker,writ-client,writ-ca}
+  cp "$private/tls/ca.crt" "$DIR/demo/secrets/writ-ca/ca.crt"
+  cp "$private/tls/client.crt" "$DIR/demo/secrets/writ-client/tls.crt"
+  cp "$private/tls/client.key" "$DIR/demo/secrets/writ-client/tls.key"
   AMQP_PASSWORD=$(password)
   . "$private/env.sh"
   POD_PGPORT=$PGPORT
-  "$TOP/deploy/recipes/databases.sh" "$DIR/demo/secrets/writ-databases" || die "deploy/recipes/databases.sh failed"
-  place=${AMQP_URL##*@}
+  PGSSLMODE=verify-full PGSSLROOTCERT=$private/tls/ca.crt PGSSLCERT=$private/tls/client.crt PGSSLKEY=$private/tls/client.key \
+    "$TOP/deploy/recipes/databases.sh" "$DIR/demo/secrets/writ-databases" "$DIR/demo/secrets/writ-database-owners" ||
+    die "deploy/recipes/databases.sh failed"
+  place=${AMQPS_URL##*@}
   POD_AMQPPORT=${place##*:} POD_AMQPPORT=${POD_AMQPPORT%%/*}
+  place=${AMQP_URL##*@}
   broker_put "$RABBITMQ_API" vhosts/writ '{}'
   broker_put "$RABBITMQ_API" users/writ "{\"password\":\"$AMQP_PASSWORD\",\"tags\":\"\"}"
   broker_put "$RABBITMQ_API" permissions/writ/writ '{"configure":".*","write":".*","read":".*"}'
-  AMQP_URL=amqp://writ:$AMQP_PASSWORD@127.0.0.1:$POD_AMQPPORT/writ
+  AMQP_URL=amqp://writ:$AMQP_PASSWORD@${place%%/*}/writ
   printf %s writ >"$DIR/demo/secrets/writ-broker/username"
   printf %s "$AMQP_PASSWORD" >"$DIR/demo/secrets/writ-broker/password"
 }
@@ -95,9 +104,11 @@ pods_render() {
   WRIT_LISTEN=127.0.0.1:${ports[10]} WRIT_URL=http://127.0.0.1:${ports[10]}
   "$HELM" template writ "$TOP/deploy/helm/writ" --kube-version 1.34 --set image.registry=localhost,image.repository=writ \
     --set "image.tag=${POD_IMAGE##*:},publicUrl=$WRIT_URL,trustedProxies={127.0.0.1}" \
-    --set "postgresql.host=database.writ.test,postgresql.port=$POD_PGPORT,postgresql.sslmode=disable" \
-    --set postgresql.existingSecret=writ-databases,rabbitmq.existingSecret=writ-broker \
-    --set "rabbitmq.host=broker.writ.test,rabbitmq.port=$POD_AMQPPORT,rabbitmq.tls.enabled=false" \
+    --set "postgresql.host=database.writ.test,postgresql.port=$POD_PGPORT,postgresql.caSecret.name=writ-ca" \
+    --set postgresql.clientCertSecret=writ-client,rabbitmq.tls.clientCertSecret=writ-client \
+    --set postgresql.existingSecret=writ-databases,migrations.existingSecret=writ-database-owners \
+    --set "rabbitmq.host=broker.writ.test,rabbitmq.port=$POD_AMQPPORT,rabbitmq.tls.caSecret.name=writ-ca" \
+    --set rabbitmq.existingSecret=writ-broker \
     --set scheduler.podSecurityContext.runAsUser=1000650000 --set scheduler.podSecurityContext.fsGroup=1000650000 \
     "${settings[@]}" >"$DIR/demo/rendered.yaml"
   "$CHART_PYTHON" "$LIB/pods.py" "$DIR/demo/rendered.yaml" "$DIR/demo/secrets" "$DIR/demo/pods" || die "the chart's pods cannot be run"
@@ -108,18 +119,17 @@ pods_each() { # COMMAND: with each service
   for service in "${SERVICES[@]}"; do "$1" "$service" || { say "$service: $1"; return 1; }; done
 }
 
+# What is in the image, before it runs; the checks and their counts are image.py's.
 pods_image() {
-  local said
-  said=$(podman image inspect "$POD_IMAGE" | "$CHART_PYTHON" -c '
-import json, sys
-[image] = json.load(sys.stdin)
-config = image["Config"]
-labels = {name.rsplit(".", 1)[1] for name in config["Labels"] if name.startswith("org.opencontainers.image.")}
-assert {"title", "description", "licenses", "version", "revision", "created"} <= labels, labels
-assert all(config["Labels"].values()), config["Labels"]
-assert config["User"] == "65532:65532" and config["Entrypoint"] == ["/writ-server"], config
-assert image["Size"] < 120_000_000, image["Size"]
-print(image["Size"])') && say "$said bytes"
+  local said last
+  said=$(python3 "$LIB/image.py" "$1") || true
+  last=${said##*$'\n'}
+  echo "${said%$'\n'*}"
+  if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+    PODS_PASSED=$((PODS_PASSED + BASH_REMATCH[1])) PODS_FAILED=$((PODS_FAILED + BASH_REMATCH[2])) PODS_SKIPPED=$((PODS_SKIPPED + BASH_REMATCH[3]))
+  else
+    PODS_FAILED=$((PODS_FAILED + 1))
+  fi
 }
 
 # What pods.py wrote: a shell array of podman's words.
@@ -145,6 +155,27 @@ pod_is_ready() {
       sleep 0.2
     done
   done
+}
+
+pod_knows_its_certificates() {
+  local peer usage admin text
+  admin=WRIT_$(upper "$1")_ADMIN_URL
+  text=$(curl --silent --fail --max-time 5 "${!admin}/metrics")
+  for peer in database broker; do
+    for usage in client authority; do
+      grep -E '^writ_certificate_expiration_timestamp_seconds\{.*peer="'$peer'".*usage="'$usage'"' <<<"$text" >/dev/null ||
+        { say "no expiration of $peer's $usage certificate"; return 1; }
+    done
+  done
+}
+
+pod_changes_no_table() {
+  local said secrets=$DIR/demo/secrets/writ-databases tls
+  tls=$(private_dir "$DIR")/tls
+  said=$(PGSSLMODE=verify-full PGSSLROOTCERT=$tls/ca.crt PGSSLCERT=$tls/client.crt PGSSLKEY=$tls/client.key PGHOST=127.0.0.1 \
+    PGPORT=$POD_PGPORT PGUSER=$(cat "$secrets/$1-username") PGPASSWORD=$(cat "$secrets/$1-password") PGDATABASE=writ_${1//-/_} \
+    psql --no-psqlrc --quiet --command 'select count(*) from messaging.outbox' --command 'alter table messaging.outbox add evil text' 2>&1) || true
+  [[ $said == *"must be owner of table outbox"* ]] || { say "$said"; return 1; }
 }
 
 pods_are_well() {

@@ -1,8 +1,11 @@
 """What lies beside the chart: plain manifests, recipes, compose."""
 
+import json
+import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 import yaml
@@ -70,11 +73,51 @@ class Deploy(unittest.TestCase):
         files = {value for key, value in compose["services"]["writ"]["environment"].items() if key.endswith("_FILE")}
         mounted = {f"/run/secrets/{name}" for name in compose["services"]["writ"]["secrets"]}
         self.assertLessEqual(files, mounted)
-        settings = (TOP / "crates/service/src/settings.rs").read_text()
+        sources = ["crates/service/src/settings.rs", *(f"services/{name}/src/config.rs" for name in SERVICES.values())]
+        settings = "".join((TOP / source).read_text() for source in sources)
         for key in compose["services"]["writ"]["environment"]:
             own = re.sub(r"^WRIT_(AGENT_GATEWAY|INVESTIGATION_API|LOADER_MANIFEST|MANUAL_INTERACTION|SCHEDULER)_", "", key)
-            known = f'"{key}"' in settings or re.search(rf"\b{own.lower()}:", settings) or key == "WRIT_LISTEN"
+            known = key == "OTEL_EXPORTER_OTLP_ENDPOINT" or f'"{key}"' in settings or re.search(rf"\b{own.lower()}:", settings) or key == "WRIT_LISTEN"
             self.assertTrue(known, f"{key} is no setting")
+
+    def test_compose_makes_the_accounts_that_were_tried(self):
+        # tests/house tries those of scripts/lib/broker.sh on a real broker
+        with tempfile.TemporaryDirectory() as folder:
+            script = shutil.copy(TOP / "deploy/compose/prepare", folder)
+            subprocess.run([script], check=True, timeout=60)
+            read = lambda name: (pathlib.Path(folder) / "secrets" / name).read_text()
+            made, before = json.loads(read("definitions.json")), read("definitions.json")
+            subprocess.run([script], check=True, timeout=60)
+            self.assertEqual(read("definitions.json"), before, "passwords stay")
+            for secret in yaml.safe_load((TOP / "deploy/compose/compose.yaml").read_text())["secrets"].values():
+                self.assertTrue(read(pathlib.Path(secret["file"]).name), secret)
+            passwords = {user["name"]: user["password"] for user in made["users"]}
+            self.assertEqual(set(passwords), {"writ", "mig-gateway", "mig-agent"})
+            self.assertGreaterEqual(min(map(len, passwords.values())), 32)
+            self.assertEqual(len(set(passwords.values())), 3)
+            self.assertIn(f"mig-gateway:{passwords['mig-gateway']}@rabbitmq:", read("mig-amqp-url"))
+        tried = (TOP / "scripts/lib/broker.sh").read_text()
+        for account in ("mig-gateway", "mig-agent"):
+            [rights] = re.findall(rf"permissions/mig/{account} '(\{{.*?\}})'", tried, re.S)
+            [given] = [p for p in made["permissions"] if p["user"] == account]
+            self.assertEqual({k: v for k, v in given.items() if k not in ("user", "vhost")}, json.loads(rights))
+            self.assertEqual(given["vhost"], "mig")
+
+    def test_compose_watches_every_service(self):
+        folder = TOP / "deploy/compose"
+        compose = yaml.safe_load((folder / "compose.yaml").read_text())
+        watching = {name for name, service in compose["services"].items() if service.get("profiles") == ["monitoring"]}
+        self.assertEqual(watching, {"prometheus", "collector", "jaeger", "grafana"})
+        for service in compose["services"].values():
+            for volume in service.get("volumes", []):
+                source = volume.split(":")[0]
+                if source.startswith(("./m", "..")):
+                    self.assertTrue((folder / source).exists(), source)
+        variables = compose["services"]["writ"]["environment"]
+        admin = {f"writ:{value.rpartition(':')[2]}" for key, value in variables.items() if key.endswith("_ADMIN_LISTEN")}
+        scraped = yaml.safe_load((folder / "monitoring/prometheus.yml").read_text())["scrape_configs"]
+        self.assertEqual(set(scraped[0]["static_configs"][0]["targets"]), admin)
+        self.assertEqual(len(admin), 5)
 
     def test_scripts_make_databases_of_every_service(self):
         text = (charts.RECIPES / "databases.sh").read_text()

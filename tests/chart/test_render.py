@@ -139,6 +139,20 @@ class Rendered(unittest.TestCase):
                         ports = {(p["port"], p["protocol"]) for rule in policy["egress"] for p in rule["ports"]}
                         wanted = {(53, "UDP"), (53, "TCP"), (5432, "TCP"), (5671, "TCP"), (4318, "TCP")}
                         self.assertLessEqual(wanted, ports)
+        objects = {(o["kind"], o["metadata"]["name"]): o for o in self.objects[("all-on", "1.34")]}
+        mail = {"to": [{"ipBlock": {"cidr": "10.2.0.0/16"}}], "ports": [{"port": 587, "protocol": "TCP"}]}
+        mig = {"to": [{"ipBlock": {"cidr": "10.3.0.7/32"}}], "ports": [{"port": 5671, "protocol": "TCP"}]}
+        for name in SERVICES.values():
+            egress = objects["NetworkPolicy", f"writ-{name}"]["spec"]["egress"]
+            self.assertEqual(mail in egress, name == "manual-interaction", name)
+            self.assertEqual(mig in egress, name == "agent-gateway", name)
+            migrations = objects["NetworkPolicy", f"writ-{name}-migrate"]["spec"]["egress"]
+            self.assertEqual([[p["port"] for p in rule["ports"]] for rule in migrations], [[53, 53], [5432]], name)
+        for name in SERVICES.values():
+            demo = next(o for o in render("demo", "1.34", "--set", "networkPolicy.egress.enabled=true")
+                        if o["kind"] == "NetworkPolicy" and o["metadata"]["name"] == f"writ-{name}")
+            peers = [rule["to"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for rule in demo["spec"]["egress"] if "to" in rule]
+            self.assertEqual(peers, ["demo-postgresql", "demo-rabbitmq"], name)
         self.assertIn("Egress", next(o["spec"]["policyTypes"] for o in self.objects[("all-on", "1.34")]
                                      if o["kind"] == "NetworkPolicy"))
 
@@ -169,6 +183,42 @@ class Rendered(unittest.TestCase):
                     first = obj["spec"]["template"]["spec"].get("initContainers", [])
                     service = obj["metadata"]["labels"]["app.kubernetes.io/component"]
                     self.assertEqual([c["args"] for c in first], [] if jobs else [[service, "migrate"]])
+
+    def test_the_owners_of_the_databases_only_migrate(self):
+        for case, more in (("all-on", []), ("defaults", ["--set", "migrations.existingSecret=writ-database-owners"])):
+            seen = 0
+            for name, pod in pods(render(case, "1.34", *more)):
+                if "demo-" in name or name.startswith("Pod/"):
+                    continue
+                for container in containers(pod):
+                    mounts = {m["mountPath"] for m in container["volumeMounts"]}
+                    users = [v["value"] for v in container["env"] if v["name"].endswith("_DATABASE_USER_FILE")]
+                    migrates = container["args"][-1] == "migrate"
+                    seen += migrates
+                    self.assertEqual("/run/secrets/migrations" in mounts, migrates, name)
+                    folder = "/run/secrets/migrations" if migrates else "/run/secrets/writ/database"
+                    self.assertEqual(users, [f"{folder}/username"], name)
+            self.assertEqual(seen, 5, case)
+
+    def test_monitoring_goes_by_the_cluster_when_it_is_told_to(self):
+        auto = ["--set", "monitoring.serviceMonitor.enabled=auto,monitoring.prometheusRule.enabled=auto"]
+        kinds = lambda *more: {o["kind"] for o in render("defaults", "1.34", *auto, *more)} & {"ServiceMonitor", "PrometheusRule"}
+        self.assertEqual(kinds(), set())
+        apis = [f"monitoring.coreos.com/v1/{kind}" for kind in ("ServiceMonitor", "PrometheusRule")]
+        self.assertEqual(kinds("--api-versions", apis[0], "--api-versions", apis[1]), {"ServiceMonitor", "PrometheusRule"})
+        self.assertEqual(kinds("--api-versions", apis[0]), {"ServiceMonitor"})
+
+    def test_the_notes_of_the_hub_name_what_there_is(self):
+        chart = yaml.safe_load((charts.CHART / "Chart.yaml").read_text())
+        notes = {name.removeprefix("artifacthub.io/"): text for name, text in chart["annotations"].items()}
+        self.assertLessEqual({"category", "license", "prerelease", "containsSecurityUpdates", "images", "changes", "links"}, set(notes))
+        values = yaml.safe_load((charts.CHART / "values.yaml").read_text())
+        images = {entry["image"] for entry in yaml.safe_load(notes["images"])}
+        own = f"{values['image']['registry']}/{values['image']['repository']}:{chart['appVersion']}"
+        self.assertEqual(images, {own, values["demo"]["postgresImage"], values["demo"]["rabbitmqImage"]})
+        self.assertTrue(all({"kind", "description"} <= set(entry) for entry in yaml.safe_load(notes["changes"])))
+        for link in yaml.safe_load(notes["links"]):
+            self.assertTrue((charts.TOP / link["url"].partition("/blob/main/")[2]).exists(), link)
 
     def test_queues_that_are_scaled_on_exist(self):
         # the streams that each service consumes, as its source says them
@@ -306,6 +356,8 @@ REFUSED = [
     (["scheduler.keda.enabled=true"], "scheduler.keda.enabled needs keda.enabled"),
     (["keda.enabled=true", "keda.existingSecret=x", "scheduler.keda.enabled=true", "scheduler.autoscaling.enabled=true"],
      "scheduler.autoscaling.enabled and scheduler.keda.enabled"),
+    (["migrations.existingSecret=x", "postgresql.uriKey=uri"], "migrations.existingSecret goes with neither"),
+    (["monitoring.serviceMonitor.enabled=maybe"], "monitoring.serviceMonitor.enabled"),
     (["playbooks.httpAllow={a b}"], "playbooks.httpAllow"),
     (["playbooks.httpAllow={soc.example.org}", "networkPolicy.egress.enabled=true"], "playbooks.egress is empty"),
     (["playbooks.sshAllow={jump.example.org}"], "playbooks.sshKnownHosts.configMap is missing"),
@@ -358,10 +410,10 @@ class Values(unittest.TestCase):
     def test_each_secret_key_is_one_that_the_recipes_make(self):
         # The keys of the operators' Secrets: deploy/recipes/{databases.sh,rabbitmq-cluster.yaml}.
         known = {"writ-databases": {f"{s}-{k}" for s in SERVICES.values() for k in ("username", "password")},
+                 "writ-database-owners": {f"{s}-{k}" for s in SERVICES.values() for k in ("username", "password")},
                  "writ-broker": {"username", "password"}, "writ-db-ca": {"ca.crt"}, "writ-broker-ca": {"ca.crt"}}
         for name, pod in pods(o for o in render("defaults") if o["kind"] == "Deployment"):
-            [projected] = [v["projected"] for v in pod["spec"]["volumes"] if "projected" in v]
-            for source in projected["sources"]:
+            for source in [s for v in pod["spec"]["volumes"] if "projected" in v for s in v["projected"]["sources"]]:
                 secret = source["secret"]
                 for item in secret["items"]:
                     self.assertIn(item["key"], known[secret["name"]], name)

@@ -6,7 +6,6 @@
 use crate::{Settings, tls};
 use anyhow::anyhow;
 use arc_swap::ArcSwapOption;
-use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties};
 use std::sync::Arc;
@@ -27,6 +26,9 @@ pub enum LinkError {
     /// It says nothing.
     #[error("the broker did not answer for {} s", RPC.as_secs())]
     Silent,
+    /// The files of certificates cannot be used any more.
+    #[error("{0}")]
+    Certificates(String),
     /// Something that was there is not any more.
     #[error("{0}")]
     Gone(&'static str),
@@ -41,7 +43,7 @@ pub async fn rpc<T>(call: impl Future<Output = lapin::Result<T>>) -> Result<T, L
 pub struct Link {
     name: String,
     uri: AMQPUri,
-    tls: OwnedTLSConfig,
+    settings: Settings,
     current: ArcSwapOption<Connection>,
     connecting: Mutex<()>,
 }
@@ -55,8 +57,10 @@ impl Link {
             )
         })?;
         uri.query.heartbeat = Some(uri.query.heartbeat.unwrap_or(HEARTBEAT));
-        let tls = tls::config(settings)?;
-        Ok(Self { name, uri, tls, current: ArcSwapOption::empty(), connecting: Mutex::new(()) })
+        // what is wrong with the files is said at the start
+        tls::config(settings)?;
+        let (settings, current) = (settings.clone(), ArcSwapOption::empty());
+        Ok(Self { name, uri, settings, current, connecting: Mutex::new(()) })
     }
 
     /// Tells whether the connection stands.
@@ -103,7 +107,9 @@ impl Link {
         let properties =
             ConnectionProperties::default().with_connection_name(self.name.as_str().into());
         let runtime = lapin::runtime::default_runtime()?;
-        let (uri, tls) = (self.uri.clone(), self.tls.clone());
+        let uri = self.uri.clone();
+        let tls = tls::config(&self.settings)
+            .map_err(|error| LinkError::Certificates(format!("{error:#}")))?;
         let connect = Connection::connect_uri_with_config(uri, properties, tls, runtime);
         let connection = Arc::new(rpc(connect).await?);
         self.current.store(Some(Arc::clone(&connection)));

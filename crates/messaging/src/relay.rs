@@ -119,7 +119,10 @@ async fn publish_due(
     }
     let (traces, sendings): (Vec<_>, Vec<_>) = rows.iter().map(begin).unzip();
     let messages = rows.iter().zip(&traces).map(|(row, trace)| outgoing(row, trace)).collect();
+    let start = Instant::now();
     let fates = sender.publish(messages).await;
+    let fault = fates.iter().find(|fate| **fate != Fate::Confirmed).map(|fate| fate.name());
+    bus.meters().sent(fault, start.elapsed());
     for (sending, fate) in sendings.into_iter().zip(&fates) {
         sending.end((*fate != Fate::Confirmed).then(|| fate.name()));
     }
@@ -155,7 +158,7 @@ fn report(bus: &Bus, row: &Row, fate: Fate) {
 fn begin(row: &Row) -> (TraceContext, Sending) {
     let mut trace = TraceContext { parent: row.traceparent.clone(), state: row.tracestate.clone() };
     let id = row.message_id.to_string();
-    let sending = Sending::begin(&mut trace, topology::EXCHANGE, &row.kind, &id, row.created);
+    let sending = Sending::begin(&mut trace, row, &id);
     (trace, sending)
 }
 

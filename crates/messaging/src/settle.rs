@@ -141,16 +141,20 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
             otel.kind = "consumer",
             otel.status_code = Empty,
             error.type = Empty,
-            messaging.system = "rabbitmq",
+            messaging.system = crate::meters::SYSTEM,
             messaging.operation.name = "process",
             messaging.operation.type = "process",
             messaging.destination.name = name,
             messaging.batch.message_count = deliveries.len(),
             messaging.message.id = Empty,
+            messaging.message.body.size = Empty,
+            messaging.rabbitmq.destination.routing_key = Empty,
             messaging.writ.attempt = Empty,
         );
         if let [only] = deliveries {
             span.record("messaging.message.id", tracing::field::display(only.id));
+            span.record("messaging.message.body.size", only.body.len());
+            span.record("messaging.rabbitmq.destination.routing_key", &only.kind);
             span.record("messaging.writ.attempt", only.attempt);
         }
         trace::follow(&span, deliveries.iter().map(|delivery| &delivery.trace));

@@ -1,20 +1,36 @@
-//! The certificates for `amqps`, by the names that RabbitMQ's own clients give them in a URL.
+//! The certificates for `amqps`, by the names that RabbitMQ's own clients give them in a URL. The files are read for each
+//! connection, so that renewed certificates are taken.
 
 use crate::Settings;
 use anyhow::{Context, bail};
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
 use percent_encoding::percent_decode_str;
 use std::path::PathBuf;
+use store::CertificateFiles;
+
+impl Settings {
+    /// Lists the files of certificates that connections are made with.
+    pub fn certificate_files(&self) -> anyhow::Result<CertificateFiles> {
+        if !self.url.starts_with("amqps:") {
+            return Ok(CertificateFiles::default());
+        }
+        let authorities = named(self, "cacertfile")?.or_else(|| self.ca_file.clone());
+        Ok(CertificateFiles { authorities, client: named(self, "certfile")? })
+    }
+}
+
+/// Gives the file that the URL has under a name.
+fn named(settings: &Settings, wanted: &str) -> anyhow::Result<Option<PathBuf>> {
+    let (_, query) = settings.url.split_once('?').unwrap_or_default();
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let Some((_, value)) = pairs.find(|(name, _)| *name == wanted) else { return Ok(None) };
+    let path = percent_decode_str(value).decode_utf8();
+    Ok(Some(path.context("a file name in the broker's URL is not UTF-8")?.into_owned().into()))
+}
 
 /// Reads the files that the settings name.
 pub(crate) fn config(settings: &Settings) -> anyhow::Result<OwnedTLSConfig> {
-    let (_, query) = settings.url.split_once('?').unwrap_or_default();
-    let named = |wanted: &str| -> anyhow::Result<Option<PathBuf>> {
-        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let Some((_, value)) = pairs.find(|(name, _)| *name == wanted) else { return Ok(None) };
-        let path = percent_decode_str(value).decode_utf8();
-        Ok(Some(path.context("a file name in the broker's URL is not UTF-8")?.into_owned().into()))
-    };
+    let named = |wanted: &str| named(settings, wanted);
     let read = |what: &str, file: PathBuf| {
         std::fs::read(&file)
             .with_context(|| format!("cannot read the broker's {what} {}", file.display()))

@@ -1,9 +1,11 @@
 //! Trace context across the broker: a trace goes on in the service that takes the message.
 
+use crate::EXCHANGE;
+use crate::meters::SYSTEM;
+use crate::outbox::Row;
 use opentelemetry::propagation::{Extractor, Injector};
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
-use time::OffsetDateTime;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
@@ -93,33 +95,32 @@ pub fn follow<'a>(span: &Span, traces: impl IntoIterator<Item = &'a TraceContext
     }
 }
 
+fn size(row: &Row) -> i64 {
+    i64::try_from(row.body.len()).unwrap_or(i64::MAX)
+}
+
 /// Is the way of one message from the outbox to the broker, as a span; it begins when the message was written.
 pub(crate) struct Sending(Option<Context>);
 
 impl Sending {
     /// Begins one for a message whose trace is collected; the message carries the span's own context from then on.
-    pub(crate) fn begin(
-        trace: &mut TraceContext,
-        exchange: &str,
-        kind: &str,
-        id: &str,
-        created: OffsetDateTime,
-    ) -> Self {
+    pub(crate) fn begin(trace: &mut TraceContext, row: &Row, id: &str) -> Self {
         if trace.to_keep().is_none() {
             return Self(None);
         }
         let tracer = opentelemetry::global::tracer(TRACER);
-        let destination = format!("{exchange}:{kind}");
+        let destination = format!("{EXCHANGE}:{}", row.kind);
         let builder = tracer
             .span_builder(format!("publish {destination}"))
             .with_kind(SpanKind::Producer)
-            .with_start_time(std::time::SystemTime::from(created))
+            .with_start_time(std::time::SystemTime::from(row.created))
             .with_attributes([
-                KeyValue::new("messaging.system", "rabbitmq"),
+                KeyValue::new("messaging.system", SYSTEM),
                 KeyValue::new("messaging.operation.name", "publish"),
                 KeyValue::new("messaging.operation.type", "send"),
                 KeyValue::new("messaging.destination.name", destination),
-                KeyValue::new("messaging.rabbitmq.destination.routing_key", kind.to_owned()),
+                KeyValue::new("messaging.rabbitmq.destination.routing_key", row.kind.clone()),
+                KeyValue::new("messaging.message.body.size", size(row)),
                 KeyValue::new("messaging.message.id", id.to_owned()),
             ]);
         let parent = trace.context();

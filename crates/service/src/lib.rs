@@ -1,5 +1,6 @@
 //! What makes a process of a service: settings, start, jobs, health, a graceful end; alone or five in one process.
 
+mod certificates;
 mod cli;
 mod contracts;
 mod credentials;
@@ -17,6 +18,7 @@ mod start;
 mod tasks;
 mod wait;
 
+pub use certificates::watch_certificates;
 pub use cli::main;
 pub use credentials::secret;
 pub use diesel_migrations::{EmbeddedMigrations, embed_migrations};

@@ -2,6 +2,7 @@
 
 use crate::{
     Common, Health, Notes, Parts, Running, Service, Settings, Tasks, meters, running, wait,
+    watch_certificates,
 };
 use anyhow::{Context, anyhow};
 use auth::Replica;
@@ -54,6 +55,13 @@ pub async fn start<S: Service>(
     run_work(&service, &parts, &work);
     let versions: Arc<[String]> = versions::<S>()?.into();
     watch(&health, &parts, &versions, &work);
+    let watched = [
+        ("database", common.store(S::NAME)?.certificate_files()?),
+        ("broker", common.bus()?.certificate_files()?),
+    ];
+    for (peer, files) in watched {
+        watch_certificates(S::NAME, peer, files, &tasks, work.clone());
+    }
     let broker = "the broker (AMQP_URL)";
     wait::until(broker, common.start_timeout(), &shutdown, || ready(parts.bus.is_connected()))
         .await

@@ -1,9 +1,9 @@
 //! Opening one connection: the only place that does.
 
 use crate::settings::Parsed;
-use crate::{Conn, tls};
+use crate::{Conn, measure::Measured, tls};
 use anyhow::Context;
-use diesel_async::SimpleAsyncConnection;
+use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 use std::time::Duration;
 use tokio_postgres::NoTls;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -18,6 +18,7 @@ pub(crate) async fn connect(parsed: &Parsed, statement_timeout: Duration) -> any
         let (client, driver) = parsed.config.connect(NoTls).await?;
         Conn::try_from_client_and_connection(client, driver).await?
     };
+    conn.set_instrumentation(Measured::new(parsed.config.get_application_name()));
     // A transaction that was left open (its process hangs) must not hold its locks for ever. Compiling a plan takes longer
     // than any of our statements runs, and its cost is a guess.
     conn.batch_execute(&format!(

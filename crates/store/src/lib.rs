@@ -4,6 +4,7 @@
 
 mod connect;
 mod failure;
+mod measure;
 mod migrate;
 pub mod page;
 mod pool;
@@ -15,7 +16,7 @@ mod tx;
 pub use failure::Failure;
 pub use migrate::{DEADLINE as MIGRATION_DEADLINE, migrate, migrate_until};
 pub use pool::pool;
-pub use settings::Settings;
+pub use settings::{CertificateFiles, Settings};
 pub use sql::{Bound, Query, Sql, Unbound, Value, bind, sql};
 pub use tx::{Connections, Store};
 

@@ -4,14 +4,19 @@ use crate::connect::{connect, may_come_up};
 use crate::settings::{Parsed, Settings};
 use crate::{Conn, sql};
 use anyhow::{Context, anyhow};
-use diesel::migration::MigrationSource;
+use diesel::QueryableByName;
+use diesel::migration::{Migration, MigrationSource};
 use diesel::pg::Pg;
+use diesel::sql_types::Text;
 use diesel_async::{AsyncMigrationHarness, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 use std::time::{Duration, Instant};
 
 /// Says how long [`migrate`] waits for a database that is not up yet.
 pub const DEADLINE: Duration = Duration::from_mins(1);
+/// How often a migration asks for a table that is in use, and how long it lets others go first.
+const TRIES: u32 = 24;
+const YIELD: Duration = Duration::from_millis(500);
 /// Any number that no one else takes: `diesel_migrations` itself takes no lock.
 const LOCK: i64 = 0x77_72_69_74;
 
@@ -66,21 +71,60 @@ async fn run<M: MigrationSource<Pg>>(
     mut conn: Conn,
     sources: Vec<M>,
 ) -> anyhow::Result<Vec<String>> {
-    // the time-out covers the wait for the lock, and for the locks of each change
-    sql("set lock_timeout = '120s'").execute(&mut conn).await?;
-    sql(format!("select pg_advisory_lock({LOCK})"))
-        .execute(&mut conn)
-        .await
-        .context("another process has been migrating this database for two minutes")?;
+    take_turns(&mut conn).await?;
+    // Whoever waits for a table's lock holds up all who come after it, those who only read, too: a change gives way soon and
+    // comes again. What it had done of its transaction is gone then, and those that were whole are not pending any more.
+    sql("set lock_timeout = '5s'").execute(&mut conn).await?;
     let mut harness = AsyncMigrationHarness::new(conn);
     let mut ran = Vec::new();
     for source in sources {
-        let versions = harness
-            .run_pending_migrations(source)
-            .map_err(|e| anyhow!("{e}"))
-            .context("migration")?;
-        ran.extend(versions.iter().map(ToString::to_string));
+        let mut tries = 1;
+        let versions = loop {
+            match harness.run_pending_migrations(Lent(&source)) {
+                Ok(versions) => break versions.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                Err(error) if tries < TRIES && error.to_string().contains("lock timeout") => {
+                    tracing::warn!(tries, "a table is in use; its migration is tried again");
+                    tries += 1;
+                    tokio::time::sleep(YIELD).await;
+                }
+                Err(error) => return Err(anyhow!("{error}").context("migration")),
+            }
+        };
+        ran.extend(versions);
     }
     // the lock is the session's: it ends with the connection
     Ok(ran)
+}
+
+/// Lends a source, which is given away at each try.
+struct Lent<'a, M>(&'a M);
+
+impl<M: MigrationSource<Pg>> MigrationSource<Pg> for Lent<'_, M> {
+    fn migrations(&self) -> diesel::migration::Result<Vec<Box<dyn Migration<Pg>>>> {
+        self.0.migrations()
+    }
+}
+
+/// Waits until no other process migrates; says who does when it takes too long.
+async fn take_turns(conn: &mut Conn) -> anyhow::Result<()> {
+    sql("set lock_timeout = '120s'").execute(conn).await?;
+    let Err(error) = sql(format!("select pg_advisory_lock({LOCK})")).execute(conn).await else {
+        return Ok(());
+    };
+    let holder: Result<Holder, _> = sql(format!(
+        "select format('%s, process %s at %s', a.application_name, a.pid, coalesce(host(a.client_addr), 'the server')) as who
+         from pg_locks l join pg_stat_activity a using (pid)
+         where l.locktype = 'advisory' and l.granted and l.database = (select oid from pg_database where datname = current_database())
+           and (l.classid::bigint << 32 | l.objid::bigint) = {LOCK}"
+    ))
+    .get_result(conn)
+    .await;
+    let holder = holder.map_or_else(|_| "another process".to_owned(), |holder| holder.who);
+    Err(error).with_context(|| format!("{holder} has been migrating this database for two minutes"))
+}
+
+#[derive(QueryableByName)]
+struct Holder {
+    #[diesel(sql_type = Text)]
+    who: String,
 }

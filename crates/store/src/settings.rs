@@ -47,6 +47,27 @@ impl std::fmt::Debug for Settings {
     }
 }
 
+/// Names the files of certificates that are used towards a server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The authorities that the server's certificate is checked against; the machine's own without it.
+    pub authorities: Option<PathBuf>,
+    /// Our own certificate, and those between it and its authority.
+    pub client: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Lists the files of certificates that connections are made with.
+    pub fn certificate_files(&self) -> anyhow::Result<CertificateFiles> {
+        let Parsed { trust, roots, certificate, .. } = Parsed::new(self)?;
+        if trust.is_none() {
+            return Ok(CertificateFiles::default());
+        }
+        let client = certificate.map(|(certificate, _)| certificate);
+        Ok(CertificateFiles { authorities: roots, client })
+    }
+}
+
 /// How much of the server's certificate is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trust {

@@ -85,7 +85,8 @@ pub fn init(settings: &Settings) -> anyhow::Result<Guard> {
         .try_init()
         .context("telemetry was set up twice in one process")?;
     let _ = REGISTRY.set(registry);
-    if settings.otlp_endpoint.is_some() {
+    export::complain_of_variables(settings);
+    if settings.otlp_endpoint.is_some() && !export::is_disabled() {
         export::check(&traces)?;
     }
     Ok(Guard { traces, metrics })

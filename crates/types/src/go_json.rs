@@ -7,7 +7,16 @@ use serde_json::{Map, Value};
 
 /// Parses `bytes`; nesting is limited to 128 levels.
 pub fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_str(&mend_surrogates(&mend_utf8(bytes)))
+    serde_json::from_str(&mend(bytes))
+}
+
+/// Gives the text that [`parse`] parses: what only the original's decoder takes is mended.
+pub fn mend(bytes: &[u8]) -> String {
+    let text = mend_utf8(bytes);
+    match mend_surrogates(&text) {
+        std::borrow::Cow::Borrowed(_) => text,
+        std::borrow::Cow::Owned(mended) => mended,
+    }
 }
 
 /// Renames the members of an object to lower case; later members win over earlier ones.

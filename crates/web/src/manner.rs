@@ -35,7 +35,7 @@ pub(crate) async fn manner(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let start = Instant::now();
     let asked = asked(&request);
-    let method = span::method(request.method());
+    let (method, scheme) = (span::method(request.method()), span::scheme(&request));
     let response = next.call(request).await?.map_into_boxed_body();
     let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
     Witness::tell_end(response.request(), response.status(), problem);
@@ -48,7 +48,7 @@ pub(crate) async fn manner(
     };
     let mut response = cors::apply(response);
     dress(response.headers_mut(), &asked);
-    measure(&response, method, start);
+    measure(&response, method, scheme, start);
     Ok(response)
 }
 
@@ -90,14 +90,18 @@ fn dress(headers: &mut HeaderMap, asked: &Asked) {
     }
 }
 
-fn measure(response: &ServiceResponse, method: &'static str, start: Instant) {
+fn measure(response: &ServiceResponse, method: &'static str, scheme: &'static str, start: Instant) {
     let service = response.request().app_data::<ServiceName>().map_or("none", |name| name.0);
     let route = response.request().match_pattern().unwrap_or_else(|| "none".into());
-    let labels = [
+    let mut labels = vec![
         KeyValue::new("service.name", service),
         KeyValue::new("http.request.method", method),
+        KeyValue::new("url.scheme", scheme),
         KeyValue::new("http.route", route),
         KeyValue::new("http.response.status_code", i64::from(response.status().as_u16())),
     ];
+    if response.status().is_server_error() {
+        labels.push(KeyValue::new("error.type", response.status().as_str().to_owned()));
+    }
     DURATION.record(start.elapsed().as_secs_f64(), &labels);
 }

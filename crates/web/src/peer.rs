@@ -92,6 +92,13 @@ impl FromRequest for Peer {
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::of(request)))
+    }
+}
+
+impl Peer {
+    /// Finds the caller of a request.
+    pub(crate) fn of(request: &HttpRequest) -> Self {
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         let lines = request.headers().get_all("x-forwarded-for");
         let forwarded: Vec<_> = lines.filter_map(|line| line.to_str().ok()).collect();
@@ -99,7 +106,7 @@ impl FromRequest for Peer {
             Some(proxies) if !forwarded.is_empty() => proxies.caller(peer, &forwarded.join(",")),
             _ => peer.to_canonical(),
         };
-        ready(Ok(Self(caller)))
+        Self(caller)
     }
 }
 

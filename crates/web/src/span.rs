@@ -2,12 +2,12 @@
 //!
 //! tracing-actix-web knows older versions of OpenTelemetry only, so the parent is set here.
 
-use crate::RequestId;
+use crate::{Peer, RequestId};
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HOST, HeaderMap};
+use actix_web::http::{Method, Version};
 use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::TraceContextExt;
 use tracing::Span;
@@ -29,9 +29,14 @@ impl RootSpanBuilder for RootSpan {
             http.request.method = method,
             http.route = Empty,
             url.path = request.path(),
+            url.scheme = scheme(request),
+            server.address = host(request),
+            network.protocol.version = version(request.version()),
+            client.address = Empty,
             http.response.status_code = Empty,
             request.id = RequestId::of(request).0,
         );
+        span.record("client.address", tracing::field::display(Peer::of(request.request()).0));
         let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
             propagator.extract(&Headers(request.headers()))
         });
@@ -54,7 +59,7 @@ impl RootSpanBuilder for RootSpan {
         }
         if status.is_server_error() {
             span.record("otel.status_code", "ERROR");
-            span.record("error.type", status.as_u16());
+            span.record("error.type", status.as_str());
         }
     }
 }
@@ -72,6 +77,30 @@ pub(crate) fn method(method: &Method) -> &'static str {
         Method::CONNECT => "CONNECT",
         Method::TRACE => "TRACE",
         _ => "_OTHER",
+    }
+}
+
+/// Gives the scheme that the caller used: TLS ends before us, and whoever ends it says so. Nothing is decided by it.
+pub(crate) fn scheme(request: &ServiceRequest) -> &'static str {
+    let told = request.headers().get("x-forwarded-proto").and_then(|told| told.to_str().ok());
+    if told.is_some_and(|told| told.eq_ignore_ascii_case("https")) { "https" } else { "http" }
+}
+
+/// Gives the name under which the caller knows us, without the port.
+fn host(request: &ServiceRequest) -> &str {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| request.uri().host()).unwrap_or_default();
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|c| c.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        _ => "1.1",
     }
 }
 

@@ -6,9 +6,26 @@ use service::Shutdown;
 use std::time::Duration;
 use testkit::{PATIENCE, until};
 
+/// Makes a certificate that expires in so many days.
+fn certificate(days: u32) -> tempfile::NamedTempFile {
+    let (file, key) =
+        (tempfile::NamedTempFile::new().unwrap(), tempfile::NamedTempFile::new().unwrap());
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
+        .args(["-subj", "/CN=authority", "-days", &days.to_string(), "-keyout"])
+        .arg(key.path())
+        .arg("-out")
+        .arg(file.path())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    file
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_started_service_describes_itself() {
-    let process = process(&[]).await;
+    let authority = certificate(30);
+    let process = process(&["--database-ca-file", authority.path().to_str().unwrap()]).await;
     until(PATIENCE, async || {
         process.admin("/readyz").await.json()["checks"]["broker"]["ok"] == true
     })
@@ -25,6 +42,20 @@ async fn a_started_service_describes_itself() {
     let metrics = process.admin("/metrics").await.text;
     assert!(metrics.contains("http_server_request_duration_seconds_count"), "{metrics}");
     assert!(metrics.contains("http_route=\"/v1/actions/{id}\""), "{metrics}");
+
+    let sample = |begins: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(begins));
+        line.unwrap_or_else(|| panic!("no {begins}: {metrics}")).to_owned()
+    };
+    let expires = sample("writ_certificate_expiration_timestamp_seconds{");
+    assert!(expires.contains("peer=\"database\"") && expires.contains("usage=\"authority\""));
+    let at: f64 = expires.rsplit(' ').next().unwrap().parse().unwrap();
+    let days = (at - std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64()) / 86_400.0;
+    assert!((29.9..=30.0).contains(&days), "{expires}");
+    let statements = sample("db_client_operation_duration_seconds_count{");
+    assert!(statements.contains("db_system_name=\"postgresql\""), "{statements}");
+    let requests = sample("http_server_request_duration_seconds_count{");
+    assert!(requests.contains("url_scheme=\"http\""), "{requests}");
 
     let document = process.get("/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");

@@ -2,6 +2,7 @@
 
 use crate::{AgentUid, CommandId, TaskId};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -80,6 +81,16 @@ pub struct TaskView {
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     pub created: OffsetDateTime,
+    /// When its agent was given it for the first time.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub offered: Option<OffsetDateTime>,
+    /// When its latest result came.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub last_run: Option<OffsetDateTime>,
+    /// Whether results are missing: a task that runs once is overdue, or the clock of one that runs by it struck twice and
+    /// nothing came. Null when nobody can tell: its agent was given it and never told any result of any task, as agents
+    /// 0.1.0 never do.
+    pub missing: Option<bool>,
     /// Until when an answer is expected, while a task that runs once is `offered`.
     #[serde(with = "time::serde::rfc3339::option")]
     pub due: Option<OffsetDateTime>,
@@ -91,7 +102,7 @@ pub struct TaskView {
 }
 
 /// Is a task with its latest runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TaskDetail {
     /// The task.
     #[serde(flatten)]
@@ -101,14 +112,15 @@ pub struct TaskDetail {
 }
 
 /// Is one run that an agent told of.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TaskRunView {
     /// When the answer came.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// What the command gave back: any JSON, hostile until shown escaped; null when it was cut.
+    /// What the command gave back: any JSON with every digit of its numbers, hostile until shown escaped; null when it was
+    /// cut.
     #[schema(value_type = Object)]
-    pub data: Value,
+    pub data: Box<RawValue>,
     /// How many bytes of JSON it had.
     pub bytes: i64,
     /// Whether it was too large to be kept.

@@ -57,7 +57,17 @@
 {{ end }}
 {{- end }}
 
-{{/* What a process of a service has: (root, service, component, env). */}}
+{{/* What differs when a role that owns the database migrates: a map of variables. Takes (root, service, component, env). */}}
+{{- define "writ.migrationEnv" -}}
+{{- $env := index . 3 -}}
+{{- if (index . 0).Values.migrations.existingSecret }}
+{{- $prefix := printf "WRIT_%s_DATABASE" (index . 1 | upper | replace "-" "_") -}}
+{{- $env = mergeOverwrite (deepCopy $env) (dict (printf "%s_USER_FILE" $prefix) "/run/secrets/migrations/username" (printf "%s_PASSWORD_FILE" $prefix) "/run/secrets/migrations/password") }}
+{{- end }}
+{{- toYaml $env }}
+{{- end }}
+
+{{/* What a process of a service has: (root, service, component, env), and true when it migrates. */}}
 {{- define "writ.container" -}}
 {{- $root := index . 0 -}}{{- $component := index . 2 -}}
 image: {{ include "writ.image" $root }}
@@ -73,6 +83,9 @@ envFrom:
 volumeMounts:
   - {name: secrets, mountPath: /run/secrets/writ, readOnly: true}
   - {name: tmp, mountPath: /tmp}
+  {{- if and (gt (len .) 4) $root.Values.migrations.existingSecret }}
+  - {name: migrations, mountPath: /run/secrets/migrations, readOnly: true}
+  {{- end }}
   {{- if eq (index . 1) "scheduler" }}
   {{- if $root.Values.playbooks.secretsSecret }}
   - {name: playbook-secrets, mountPath: /run/secrets/playbooks, readOnly: true}
@@ -96,6 +109,17 @@ volumeMounts:
       {{- with include "writ.migSources" . }}{{ . | nindent 6 }}{{ end }}
 - name: tmp
   emptyDir: {sizeLimit: 64Mi}
+{{- if and $root.Values.migrations.existingSecret (ne $root.Values.migrations.mode "none") }}
+- name: migrations
+  projected:
+    defaultMode: 0440
+    sources:
+      - secret:
+          name: {{ $root.Values.migrations.existingSecret }}
+          items:
+            - {key: {{ index . 1 }}-{{ $root.Values.postgresql.usernameKey }}, path: username}
+            - {key: {{ index . 1 }}-{{ $root.Values.postgresql.passwordKey }}, path: password}
+{{- end }}
 {{- if eq (index . 1) "scheduler" }}
 {{- with $root.Values.playbooks.secretsSecret }}
 - name: playbook-secrets
@@ -178,7 +202,8 @@ spec:
       initContainers:
         - name: migrate
           args: [{{ $service }}, migrate]
-          {{- include "writ.container" (append $parts $env) | nindent 10 }}
+          {{- $migrationEnv := include "writ.migrationEnv" (append $parts $env) | fromYaml }}
+          {{- include "writ.container" (concat $parts (list $migrationEnv true)) | nindent 10 }}
           resources:
             {{- toYaml $root.Values.migrations.resources | nindent 12 }}
       {{- end }}

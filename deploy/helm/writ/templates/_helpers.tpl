@@ -106,6 +106,12 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{/* Whether an object of another operator is wanted: (root, true|false|auto, API). */}}
+{{- define "writ.wanted" -}}
+{{- if eq (toString (index . 1)) "auto" }}{{ if (index . 0).Capabilities.APIVersions.Has (index . 2) }}yes{{ end }}
+{{- else if index . 1 }}yes{{ end }}
+{{- end }}
+
 {{/* More than one pod of a component: (component). */}}
 {{- define "writ.several" -}}
 {{- if .autoscaling.enabled }}{{ if gt (int .autoscaling.minReplicas) 1 }}yes{{ end }}

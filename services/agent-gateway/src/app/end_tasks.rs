@@ -3,11 +3,15 @@
 use super::App;
 use super::record_run::Ended;
 use crate::error::Error;
-use crate::store::offers::{self, Silent};
+use crate::store::offers::{self, Silent, TaskMail};
 use crate::store::runs;
+use store::Conn;
+use time::OffsetDateTime;
 use types::{CommandId, CommandStatus, OperationResult, TaskId};
 
 const AT_ONCE: i64 = 200;
+const UNANSWERED: &str = "the agent took the task and did not answer; it tells of no failure, its own log may; agents \
+                          0.1.0 never answer";
 
 impl App {
     /// Marks silent tasks as overdue and fails the commands that they are part of; an answer that comes all the same is
@@ -36,34 +40,41 @@ impl App {
             .tx(async |conn| {
                 let held = offers::mailbox_hold(conn, &commands).await?;
                 offers::tasks_end(conn, &tasks, now).await?;
-                let mut answers = runs::answers_of(conn, &commands).await?;
-                let mut ended = Vec::new();
+                let mut silent = Vec::new();
                 for mail in held.into_iter().filter(|mail| mail.open) {
-                    let overdue = offers::tasks_overdue(conn, mail.command).await?;
-                    if overdue == 0 {
-                        continue;
+                    if offers::tasks_overdue(conn, mail.command).await? > 0 {
+                        silent.push(mail);
                     }
-                    let limit = self.config.max_result;
-                    let answers = answers.remove(&mail.command).unwrap_or_default();
-                    let results = answers.into_iter().map(|answer| match answer {
-                        Some(answer) => answer.into_result(limit),
-                        None => unanswered(),
-                    });
-                    let results = results.collect();
-                    ended.push(Ended { mail, status: CommandStatus::Failed, results });
                 }
-                let dropped: Vec<CommandId> =
-                    ended.iter().map(|ended| ended.mail.command).collect();
-                offers::mailbox_drop(conn, &dropped).await?;
-                self.put_results(conn, ended, now).await?;
-                Ok(())
+                self.fail_tasks(conn, silent, UNANSWERED, now).await
             })
             .await
     }
-}
 
-fn unanswered() -> OperationResult {
-    let reason =
-        "the agent took the task and did not answer; it tells of no failure, its own log may";
-    OperationResult { errors: Some(vec![reason.into()]), ..OperationResult::default() }
+    /// Fails commands whose tasks will not all be answered: what came back is kept, and the rest says `why` nothing did.
+    pub(super) async fn fail_tasks(
+        &self,
+        conn: &mut Conn,
+        mail: Vec<TaskMail>,
+        why: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let commands: Vec<CommandId> = mail.iter().map(|mail| mail.command).collect();
+        let mut answers = runs::answers_of(conn, &commands).await?;
+        let limit = self.config.max_result;
+        let ended = mail.into_iter().map(|mail| {
+            let answers = answers.remove(&mail.command).unwrap_or_default();
+            let results = answers.into_iter().map(|answer| match answer {
+                Some(answer) => answer.into_result(limit),
+                None => OperationResult {
+                    errors: Some(vec![why.to_owned()]),
+                    ..OperationResult::default()
+                },
+            });
+            Ended { mail, status: CommandStatus::Failed, results: results.collect() }
+        });
+        let ended = ended.collect();
+        offers::mailbox_drop(conn, &commands).await?;
+        self.put_results(conn, ended, now).await
+    }
 }

@@ -2,11 +2,12 @@
 
 use super::App;
 use crate::domain::agent::Agent;
+use crate::domain::silence::missing;
 use crate::domain::task::{CommandKey, check, check_arguments};
 use crate::error::Error;
 use crate::store::agents;
 use crate::store::runs::{self, Run};
-use crate::store::tasks::{self, NewTaskRow};
+use crate::store::tasks::{self, NewTaskRow, Task};
 use store::Conn;
 use types::api::problem::Fault;
 use types::api::task::{NewTask, TaskDetail, TaskView};
@@ -62,7 +63,8 @@ impl App {
                     mail: None,
                 };
                 tasks::tasks_insert(conn, std::slice::from_ref(&row), now).await?;
-                tasks::task_view(conn, row.id).await?.ok_or(Error::NotFound("task"))
+                let made = tasks::task_read(conn, row.id).await?.ok_or(Error::NotFound("task"))?;
+                Ok(self.judge(made))
             })
             .await?;
         tracing::info!(task.id = %view.id, agent.id = %view.agent_id, investigator.id = %by, "task made");
@@ -90,7 +92,8 @@ impl App {
     /// Gives one task with its latest runs.
     pub(crate) async fn read_task(&self, id: TaskId) -> Result<TaskDetail, Error> {
         let mut conn = self.store.get().await?;
-        let task = tasks::task_view(&mut conn, id).await?.ok_or(Error::NotFound("task"))?;
+        let task = tasks::task_read(&mut conn, id).await?.ok_or(Error::NotFound("task"))?;
+        let task = self.judge(task);
         let runs = runs::runs_latest(&mut conn, id, RUNS_SHOWN).await?;
         Ok(TaskDetail { task, runs: runs.into_iter().map(|run| run.view).collect() })
     }
@@ -110,7 +113,14 @@ impl App {
                 Some(found.ok_or(Error::NotFound("agent"))?.number)
             }
         };
-        Ok(tasks::tasks_page(&mut conn, agent, after, limit).await?)
+        let tasks = tasks::tasks_page(&mut conn, agent, after, limit).await?;
+        Ok(tasks.into_iter().map(|task| self.judge(task)).collect())
+    }
+
+    /// Says of a task whether results of it are missing.
+    fn judge(&self, Task { mut view, reports }: Task) -> TaskView {
+        view.missing = missing(&view, reports, self.config.task_lease, self.clock.now());
+        view
     }
 
     /// Gives the runs of a task behind `after`, as many as one answer shows, and whether there are more.
@@ -121,7 +131,7 @@ impl App {
         limit: i64,
     ) -> Result<(Vec<Run>, bool), Error> {
         let mut conn = self.store.get().await?;
-        tasks::task_view(&mut conn, id).await?.ok_or(Error::NotFound("task"))?;
+        tasks::task_read(&mut conn, id).await?.ok_or(Error::NotFound("task"))?;
         let runs = runs::runs_page(&mut conn, id, after, limit).await?;
         let more = match runs.last() {
             Some(last) => runs::runs_behind(&mut conn, id, last.number).await?,

@@ -11,7 +11,9 @@ use crate::store::tasks::{self, NewTaskRow};
 use crate::store::tokens::Known;
 use crate::store::{mig_mail, runbook};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use store::Conn;
+use time::OffsetDateTime;
 use types::messages::CommandDelivered;
 use types::messages::command::DeliveredCommand;
 use types::{AgentId, CommandId, TaskId};
@@ -80,41 +82,66 @@ impl App {
         if mail.is_empty() {
             return Ok(());
         }
-        let agents: BTreeSet<AgentId> = mail.iter().map(|mail| mail.agent).collect();
-        let agents: Vec<AgentId> = agents.into_iter().collect();
-        let has = runbook::agents_runbook(conn, &agents).await?;
-        let actions: BTreeSet<i64> = mail.iter().map(|mail| mail.action.0).collect();
-        let actions: Vec<i64> = actions.into_iter().collect();
-        let documents = mig_mail::documents_find(conn, &actions).await?;
-        let plans: BTreeMap<i64, Result<Plan, String>> =
-            documents.iter().map(|found| (found.action, Plan::of(&found.text))).collect();
-        let (mut steps, mut delivered) = (Vec::new(), Vec::new());
-        let mut impossible = BTreeMap::<String, Vec<Lost>>::new();
-        let nothing = BTreeSet::new();
-        for mail in mail {
-            let can = has.get(&mail.agent).unwrap_or(&nothing);
-            let plan = match plans.get(&mail.action.0) {
-                Some(Ok(plan)) => plan.lacking(can).map_or(Ok(plan), Err),
-                Some(Err(reason)) => Err(reason.clone()),
-                None => Err("the action's document is gone".to_owned()),
-            };
-            match plan {
-                Ok(plan) => {
-                    steps.extend(steps_of(&mail, plan));
-                    delivered.push(DeliveredCommand { id: mail.command, at: terms.now });
-                }
-                Err(reason) => impossible.entry(reason).or_default().push(mail),
-            }
-        }
+        let Sorted { possible, impossible } = sort_mail(conn, mail).await?;
+        let steps: Vec<NewTaskRow> =
+            possible.iter().flat_map(|(mail, plan)| steps_of(mail, plan)).collect();
+        let delivered = possible.iter().map(|(mail, _)| mail.command);
+        let delivered: Vec<DeliveredCommand> =
+            delivered.map(|id| DeliveredCommand { id, at: terms.now }).collect();
         tasks::tasks_insert(conn, &steps, terms.now).await?;
         self.bus.put_all(conn, terms.now, &CommandDelivered::many(&delivered)).await?;
+        self.fail_mail(conn, impossible, terms.now).await
+    }
+
+    /// Fails commands, each for its reason.
+    pub(super) async fn fail_mail(
+        &self,
+        conn: &mut Conn,
+        impossible: BTreeMap<String, Vec<Lost>>,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
         for (reason, lost) in impossible {
             let commands: Vec<CommandId> = lost.iter().map(|lost| lost.command).collect();
             offers::mailbox_drop(conn, &commands).await?;
-            self.bus.put_all(conn, terms.now, &failed(&lost, &reason, terms.now)).await?;
+            self.bus.put_all(conn, now, &failed(&lost, &reason, now)).await?;
         }
         Ok(())
     }
+}
+
+/// Is what RunbookSolutions agents can do of what they are asked.
+#[derive(Default)]
+pub(super) struct Sorted {
+    /// Each with how.
+    possible: Vec<(Lost, Arc<Plan>)>,
+    /// The others by the reason.
+    pub(super) impossible: BTreeMap<String, Vec<Lost>>,
+}
+
+/// Parts commands into those that their agents can do with the plugins that they have now, and the others.
+pub(super) async fn sort_mail(conn: &mut Conn, mail: Vec<Lost>) -> Result<Sorted, Error> {
+    let agents: BTreeSet<AgentId> = mail.iter().map(|mail| mail.agent).collect();
+    let agents: Vec<AgentId> = agents.into_iter().collect();
+    let has = runbook::agents_runbook(conn, &agents).await?;
+    let actions: BTreeSet<i64> = mail.iter().map(|mail| mail.action.0).collect();
+    let actions: Vec<i64> = actions.into_iter().collect();
+    let documents = mig_mail::documents_find(conn, &actions).await?;
+    let plans: BTreeMap<i64, Result<Arc<Plan>, String>> =
+        documents.iter().map(|of| (of.action, Plan::of(&of.text).map(Arc::new))).collect();
+    let (mut sorted, nothing) = (Sorted::default(), BTreeSet::new());
+    for mail in mail {
+        let can = has.get(&mail.agent).unwrap_or(&nothing);
+        let plan = match plans.get(&mail.action.0) {
+            Some(Ok(plan)) => plan.lacking(can).map_or(Ok(plan), Err),
+            Some(Err(reason)) => Err(reason.clone()),
+            None => Err("the action's document is gone".to_owned()),
+        };
+        match plan {
+            Ok(plan) => sorted.possible.push((mail, Arc::clone(plan))),
+            Err(reason) => sorted.impossible.entry(reason).or_default().push(mail),
+        }
+    }
+    Ok(sorted)
 }
 
 /// Says of which of these RunbookSolutions agents an action asks what they cannot do, and why; others are passed over.

@@ -34,10 +34,13 @@ impl App {
     ) -> Result<AccessToken, Error> {
         let now = self.clock.now();
         let sha256 = secret::hash(device_code);
+        // nearly every poll ends here: nothing is locked as long as nothing changes
+        let found = codes::code_poll(&mut *self.store.get().await?, &sha256, now).await?;
+        judge(found, client_id)?;
         let access = Secret::draw()?;
         self.store
             .tx(async |conn| {
-                let code = codes::code_poll(conn, &sha256, now).await?;
+                let code = codes::code_hold(conn, &sha256, now).await?;
                 let agent = judge(code, client_id)?;
                 let [agent] = agents::agents_by_number(conn, &[agent])
                     .await?

@@ -6,9 +6,9 @@ use super::together::all_or_each;
 use crate::domain::answer::in_messages;
 use crate::domain::task::Outcome;
 use crate::error::Error;
-use crate::store::mailbox;
 use crate::store::offers::{self, TaskMail};
 use crate::store::runs::{self, Held};
+use crate::store::{mailbox, runbook};
 use messaging::TraceContext;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -79,9 +79,12 @@ impl App {
             .store
             .tx(async |conn| {
                 let found = runs::tasks_find(conn, &asked).await?;
+                let agents: BTreeSet<AgentId> = found.keys().map(|(_, agent)| *agent).collect();
+                let agents: Vec<AgentId> = agents.into_iter().collect();
+                runbook::agents_report(conn, &agents, now).await?;
                 let commands: BTreeSet<CommandId> = found.values().flatten().copied().collect();
                 let commands: Vec<CommandId> = commands.into_iter().collect();
-                // commands before tasks, always: two operations of one may be answered at the same time
+                // agents before commands before tasks, always: two operations of one may be answered at the same time
                 let mail = offers::mailbox_hold(conn, &commands).await?;
                 let tasks: BTreeSet<TaskId> = found.keys().map(|(task, _)| *task).collect();
                 let tasks: Vec<TaskId> = tasks.into_iter().collect();

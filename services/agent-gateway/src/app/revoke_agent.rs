@@ -4,7 +4,9 @@ use super::App;
 use super::end_leases::failed;
 use crate::error::Error;
 use crate::store::{agents, leases, tasks, tokens};
-use types::AgentUid;
+use store::Conn;
+use time::OffsetDateTime;
+use types::{AgentId, AgentUid};
 
 impl App {
     /// Revokes an agent's tokens for good and fails the commands that it has not answered. Doing it again changes
@@ -19,18 +21,8 @@ impl App {
                 if was_revoked {
                     return Ok(None);
                 }
-                tokens::tokens_revoke(conn, number, now).await?;
-                agents::agent_revoke(conn, number, now).await?;
-                let lost = leases::mailbox_abandon(conn, number).await?;
-                tasks::tasks_abandon(conn, number, true, now).await?;
-                self.bus
-                    .put_all(
-                        conn,
-                        now,
-                        &failed(&lost, "the agent was revoked before it answered", now),
-                    )
-                    .await?;
-                self.publish_agent(conn, number, now).await?;
+                let reason = "the agent was revoked before it answered";
+                self.revoke_held(conn, number, reason, now).await?;
                 Ok::<_, Error>(Some(number))
             })
             .await?;
@@ -38,6 +30,23 @@ impl App {
         self.bus.wake();
         self.doors.ring([number]);
         tracing::info!(agent.id = %id, "agent revoked");
+        Ok(())
+    }
+
+    /// Revokes an agent that is locked, and fails what waits for it.
+    pub(super) async fn revoke_held(
+        &self,
+        conn: &mut Conn,
+        number: AgentId,
+        reason: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        tokens::tokens_revoke(conn, number, now).await?;
+        agents::agent_revoke(conn, number, now).await?;
+        let lost = leases::mailbox_abandon(conn, number).await?;
+        tasks::tasks_abandon(conn, number, true, now).await?;
+        self.bus.put_all(conn, now, &failed(&lost, reason, now)).await?;
+        self.publish_agent(conn, number, now).await?;
         Ok(())
     }
 }

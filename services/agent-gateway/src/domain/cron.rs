@@ -4,6 +4,10 @@
 //! does not take ends the whole schedule of that agent without a word (specs/runbook/plugins-and-tasks.md §6). So this
 //! takes the subset that versions 2.0.1 and 7.0.0 agree on, and nothing that never happens.
 
+use std::time::Duration;
+use time::Date;
+use time::macros::date;
+
 const LONGEST: usize = 256;
 const ALIASES: [&str; 7] =
     ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"];
@@ -41,17 +45,7 @@ pub(crate) fn check(expression: &str) -> Result<(), String> {
         let known = ALIASES.contains(&expression);
         return known.then_some(()).ok_or_else(|| format!("is none of {}", ALIASES.join(", ")));
     }
-    let fields: Vec<&str> = expression.split([' ', '\t']).filter(|f| !f.is_empty()).collect();
-    let (minute, hour, day, month, weekday, second) = match fields.as_slice() {
-        [minute, hour, day, month, weekday] => (minute, hour, day, month, weekday, &"0"),
-        [minute, hour, day, month, weekday, second] => (minute, hour, day, month, weekday, second),
-        other => {
-            return Err(format!(
-                "has {} fields; 5 are needed (minute, hour, day, month, weekday), or 6 with the second last",
-                other.len()
-            ));
-        }
-    };
+    let [minute, hour, day, month, weekday, second] = &fields(expression)?;
     MINUTE.numbers(minute)?;
     HOUR.numbers(hour)?;
     SECOND.numbers(second)?;
@@ -71,6 +65,21 @@ pub(crate) fn check(expression: &str) -> Result<(), String> {
         }
         Some(_) => Ok(()),
         None => check_star(&WEEKDAY, weekday, WEEKDAY.numbers(weekday)?.len() >= 7),
+    }
+}
+
+/// Parts an expression into minute, hour, day, month, weekday and second.
+fn fields(expression: &str) -> Result<[&str; 6], String> {
+    let fields: Vec<&str> = expression.split([' ', '\t']).filter(|f| !f.is_empty()).collect();
+    match *fields.as_slice() {
+        [minute, hour, day, month, weekday] => Ok([minute, hour, day, month, weekday, "0"]),
+        [minute, hour, day, month, weekday, second] => {
+            Ok([minute, hour, day, month, weekday, second])
+        }
+        ref other => Err(format!(
+            "has {} fields; 5 are needed (minute, hour, day, month, weekday), or 6 with the second last",
+            other.len()
+        )),
     }
 }
 
@@ -109,6 +118,115 @@ fn nth_weekday(text: &str) -> Result<Option<u32>, String> {
     let day = WEEKDAY.number(day).filter(|day| *day < 7);
     let nth = matches!(nth, "1" | "2" | "3" | "4" | "5").then(|| nth.parse().ok()).flatten();
     day.and(nth).map(Some).ok_or_else(bad)
+}
+
+/// Is when something happens within some time: first, last, and the longest time in between, in seconds.
+#[derive(Debug, Clone, Copy, Default)]
+struct Within {
+    first: i64,
+    last: i64,
+    gap: i64,
+}
+
+impl Within {
+    /// Repeats this at each of these places, which are `unit` seconds apart.
+    fn at(self, places: impl IntoIterator<Item = i64>, unit: i64) -> Option<Self> {
+        let mut places = places.into_iter();
+        let first = places.next()?;
+        let mut whole = Self { first: first * unit + self.first, gap: self.gap, ..self };
+        let mut before = first;
+        for place in places {
+            whole.gap = whole.gap.max((place - before) * unit - self.last + self.first);
+            before = place;
+        }
+        whole.last = before * unit + self.last;
+        Some(whole)
+    }
+}
+
+/// Says how long a schedule is silent at most, whatever the agent's time zone; nothing for one that [`check`] refuses.
+pub(crate) fn longest_gap(expression: &str) -> Option<Duration> {
+    let expression = match expression {
+        "@hourly" => "0 * * * *",
+        "@daily" | "@midnight" => "0 0 * * *",
+        "@weekly" => "0 0 * * 0",
+        "@monthly" => "0 0 1 * *",
+        "@yearly" | "@annually" => "0 0 1 1 *",
+        other => other,
+    };
+    let [minute, hour, day, month, weekday, second] = fields(expression).ok()?;
+    let numbers = |field: &Field, text| {
+        let numbers = field.numbers(text).ok()?;
+        Some(numbers.into_iter().map(i64::from).collect::<Vec<_>>())
+    };
+    let calendar = Calendar::read(day, month, weekday)?;
+    // eight years: every kind of year beside every other one
+    let start = date!(2024 - 01 - 01);
+    let matching = (0..8 * 366).filter(|place| calendar.has(start + time::Duration::days(*place)));
+    let whole = Within::default()
+        .at(numbers(&SECOND, second)?, 1)?
+        .at(numbers(&MINUTE, minute)?, 60)?
+        .at(numbers(&HOUR, hour)?, 3_600)?
+        .at(matching, 86_400)?;
+    Some(Duration::from_secs(whole.gap.try_into().ok()?))
+}
+
+/// Says on which days a schedule runs.
+struct Calendar {
+    months: Vec<u32>,
+    /// None for every one, an empty list for the last one.
+    days: Option<Vec<u32>>,
+    weekdays: Option<Weekdays>,
+}
+
+/// Says on which days of the week a schedule runs.
+enum Weekdays {
+    Any(Vec<u32>),
+    Nth(u32, u8),
+    Last(u32),
+}
+
+impl Calendar {
+    fn read(day: &str, month: &str, weekday: &str) -> Option<Self> {
+        let days = match day {
+            "*" => None,
+            "l" | "L" => Some(Vec::new()),
+            day => Some(DAY.numbers(day).ok()?),
+        };
+        let number = |text| WEEKDAY.number(text).map(|day| day % 7);
+        let weekdays = if weekday == "*" {
+            None
+        } else if let Some(day) = weekday.strip_prefix(['L', 'l']) {
+            Some(Weekdays::Last(number(day)?))
+        } else if let Some((day, nth)) = weekday.split_once('#') {
+            Some(Weekdays::Nth(number(day)?, nth.parse().ok()?))
+        } else {
+            let numbers = WEEKDAY.numbers(weekday).ok()?;
+            Some(Weekdays::Any(numbers.into_iter().map(|day| day % 7).collect()))
+        };
+        Some(Self { months: MONTH.numbers(month).ok()?, days, weekdays })
+    }
+
+    /// Both restricted: one of them is enough.
+    fn has(&self, date: Date) -> bool {
+        if !self.months.contains(&u32::from(u8::from(date.month()))) {
+            return false;
+        }
+        let last = date.month().length(date.year());
+        let day = self.days.as_ref().map(|days| {
+            if days.is_empty() { date.day() == last } else { days.contains(&date.day().into()) }
+        });
+        let today = u32::from(date.weekday().number_days_from_sunday());
+        let weekday = self.weekdays.as_ref().map(|weekdays| match weekdays {
+            Weekdays::Any(days) => days.contains(&today),
+            Weekdays::Nth(of, nth) => *of == today && date.day().div_ceil(7) == *nth,
+            Weekdays::Last(of) => *of == today && date.day() + 7 > last,
+        });
+        match (day, weekday) {
+            (Some(day), Some(weekday)) => day || weekday,
+            (day, weekday) => day.unwrap_or(true) && weekday.unwrap_or(true),
+        }
+    }
 }
 
 impl Field {
@@ -167,7 +285,35 @@ fn step_of(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{check, longest_gap};
+
+    #[test]
+    fn how_long_a_schedule_is_silent_is_known() {
+        const DAY: u64 = 86_400;
+        for (expression, seconds) in [
+            ("* * * * *", 60),
+            ("* * * * * *", 1),
+            ("* * * * * 10,30", 40),
+            ("*/7 * * * *", 7 * 60),
+            ("0,50 * * * *", 50 * 60),
+            ("@hourly", 3_600),
+            ("@midnight", DAY),
+            ("0 9-17 * * *", 16 * 3_600),
+            ("0 9-17 * * 1-5", (2 * 24 + 16) * 3_600),
+            ("30 6 * * 7", 7 * DAY),
+            ("@monthly", 31 * DAY),
+            ("0 0 31 * *", 61 * DAY),
+            ("0 0 L * *", 31 * DAY),
+            ("0 0 * * L5", 35 * DAY),
+            ("0 0 * * 1#2", 35 * DAY),
+            ("0 0 13 * fri", 7 * DAY),
+            ("@yearly", 366 * DAY),
+        ] {
+            let told = longest_gap(expression).map(|gap| gap.as_secs());
+            assert_eq!(told, Some(seconds), "{expression}");
+        }
+        assert_eq!(longest_gap("* * * *"), None);
+    }
 
     #[test]
     fn what_every_agent_understands_is_taken() {

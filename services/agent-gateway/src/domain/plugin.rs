@@ -98,7 +98,12 @@ fn read_source(script: &str, fault: &mut impl FnMut(String, String)) -> Option<S
         return None;
     }
     match python::read(script) {
-        Ok(source) if source.has_plugin => Some(source),
+        Ok(source) if source.has_plugin => {
+            if let Some(detail) = &source.construction {
+                fault("/script".into(), detail.clone());
+            }
+            Some(source)
+        }
         Ok(_) => {
             fault("/script".into(), "does not define `class Plugin`".into());
             None

@@ -1,13 +1,17 @@
 //! Reads a plugin's source as Python does, without running any of it (decision 0011).
 //!
-//! What the parser lets pass and Python's compiler does not is looked for here as far as plugin authors run into it.
 //! Sources are hostile: how deeply an expression may nest is bounded before it is parsed.
 
+#[cfg(test)]
+mod corpus;
+mod names;
+mod reader;
+
+use reader::{NEWEST, Reader};
 use ruff_python_ast::token::TokenKind;
-use ruff_python_ast::visitor::{Visitor, walk_stmt};
-use ruff_python_ast::{Expr, Stmt, StmtClassDef, StmtFunctionDef};
-use ruff_python_parser::{Mode, lexer, parse_module};
+use ruff_python_parser::{Mode, ParseOptions, lexer};
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::thread;
 
 /// How deep Python itself goes into brackets and indentation.
@@ -25,6 +29,8 @@ pub(crate) struct Source {
     pub has_plugin: bool,
     /// The parameters of its methods, by name, the first one included.
     pub methods: BTreeMap<String, Vec<String>>,
+    /// Why agents cannot make one, if they cannot.
+    pub construction: Option<String>,
 }
 
 /// Reads `source`; says what is wrong with it, and in which line.
@@ -39,18 +45,17 @@ pub(crate) fn read(source: &str) -> Result<Source, String> {
 
 fn parse(source: &str) -> Result<Source, String> {
     bound(source)?;
-    let parsed = parse_module(source).map_err(|error| {
-        let line = line_of(source, error.location.start().into());
-        format!("is not Python: line {line}: {}", error.error)
-    })?;
-    let mut reader = Reader { source, ..Reader::default() };
-    for statement in parsed.suite() {
-        reader.visit_stmt(statement);
+    let wrong = |offset: u32, what: &dyn Display| {
+        format!("is not Python: line {}: {what}", line_of(source, offset))
+    };
+    let options = ParseOptions::from(Mode::Module).with_target_version(NEWEST);
+    let parsed = ruff_python_parser::parse(source, options)
+        .map_err(|error| wrong(error.location.start().into(), &error.error))?;
+    if let Some(error) = parsed.unsupported_syntax_errors().first() {
+        return Err(wrong(error.range.start().into(), error));
     }
-    match reader.fault {
-        Some(fault) => Err(fault),
-        None => Ok(reader.found),
-    }
+    let parsed = parsed.try_into_module().ok_or("is not a module")?;
+    Reader::read(source, parsed.suite())
 }
 
 /// Refuses what would need a deep stack to be read.
@@ -102,83 +107,6 @@ fn line_of(source: &str, offset: u32) -> usize {
     1 + before.bytes().filter(|byte| matches!(byte, b'\n' | b'\r')).count()
 }
 
-/// Goes through the statements; expressions hold nothing that is looked for.
-#[derive(Default)]
-struct Reader<'a> {
-    source: &'a str,
-    found: Source,
-    fault: Option<String>,
-    functions: usize,
-    loops: usize,
-}
-
-impl Reader<'_> {
-    fn fault(&mut self, what: &str, offset: u32) {
-        let line = line_of(self.source, offset);
-        self.fault.get_or_insert(format!("is not Python: line {line}: {what}"));
-    }
-
-    /// Goes into a body in which loops and functions around it do not count.
-    fn enter(&mut self, functions: usize, body: &[Stmt]) {
-        let outside = (self.functions, self.loops);
-        (self.functions, self.loops) = (functions, 0);
-        for statement in body {
-            self.visit_stmt(statement);
-        }
-        (self.functions, self.loops) = outside;
-    }
-
-    fn note_plugin(&mut self, class: &StmtClassDef) {
-        self.found.has_plugin = true;
-        for statement in &class.body {
-            if let Stmt::FunctionDef(StmtFunctionDef { name, parameters, .. }) = statement {
-                let names = parameters
-                    .iter_non_variadic_params()
-                    .map(|parameter| parameter.parameter.name.to_string());
-                self.found.methods.insert(name.to_string(), names.collect());
-            }
-        }
-    }
-}
-
-impl<'a> Visitor<'a> for Reader<'_> {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
-        match statement {
-            Stmt::ClassDef(class) => {
-                if self.functions == 0 && class.name.as_str() == "Plugin" {
-                    self.note_plugin(class);
-                }
-                self.enter(0, &class.body);
-            }
-            Stmt::FunctionDef(function) => self.enter(self.functions + 1, &function.body),
-            Stmt::For(each) => {
-                self.loops += 1;
-                each.body.iter().for_each(|statement| self.visit_stmt(statement));
-                self.loops -= 1;
-                each.orelse.iter().for_each(|statement| self.visit_stmt(statement));
-            }
-            Stmt::While(again) => {
-                self.loops += 1;
-                again.body.iter().for_each(|statement| self.visit_stmt(statement));
-                self.loops -= 1;
-                again.orelse.iter().for_each(|statement| self.visit_stmt(statement));
-            }
-            Stmt::Return(end) if self.functions == 0 => {
-                self.fault("'return' outside function", end.range.start().into());
-            }
-            Stmt::Break(end) if self.loops == 0 => {
-                self.fault("'break' outside loop", end.range.start().into());
-            }
-            Stmt::Continue(end) if self.loops == 0 => {
-                self.fault("'continue' outside loop", end.range.start().into());
-            }
-            _ => walk_stmt(self, statement),
-        }
-    }
-
-    fn visit_expr(&mut self, _: &'a Expr) {}
-}
-
 #[cfg(test)]
 mod tests {
     use super::read;
@@ -196,6 +124,38 @@ mod tests {
         assert!(
             !read("class Plugins: pass\ndef f():\n    class Plugin: pass\n").unwrap().has_plugin
         );
+    }
+
+    #[test]
+    fn agents_have_to_be_able_to_make_a_plugin() {
+        let made = |parameters: &str| {
+            let source = format!("class Plugin:\n    def __init__({parameters}): pass\n");
+            read(&source).unwrap().construction
+        };
+        for good in [
+            "self",
+            "self, api",
+            "self, api=None",
+            "self, a=1",
+            "self, *args, **kwargs",
+            "*args",
+            "self, *, b=2, api",
+            "self, /",
+        ] {
+            assert_eq!(made(good), None, "{good}");
+        }
+        for (bad, name) in [
+            ("", "self"),
+            ("**kwargs", "self"),
+            ("self, config", "config"),
+            ("self, api, url", "url"),
+            ("self, *, key", "key"),
+        ] {
+            assert!(made(bad).is_some_and(|reason| reason.contains(name)), "{bad}");
+        }
+        assert_eq!(read("class Plugin: pass").unwrap().construction, None);
+        let other = "class Plugin:\n  class Inner:\n    def __init__(self, a): pass\nclass Other:\n  class Plugin:\n    def __init__(self, a): pass\n";
+        assert_eq!(read(other).unwrap().construction, None);
     }
 
     #[test]
@@ -219,10 +179,12 @@ mod tests {
         for (bad, line) in [
             ("class Plugin:\n  def f(self:\n    pass\n", "line 3"),
             ("class Plugin:\npass", "line 2"),
-            ("x = 1\r\n\r\nreturn 1", "line 3: 'return' outside function"),
-            ("class Plugin:\n    return 1", "line 2: 'return'"),
-            ("while 1:\n    def f():\n        break", "line 3: 'break'"),
-            ("continue", "line 1: 'continue'"),
+            ("x = 1\r\n\r\nreturn 1", "line 3: `return`"),
+            ("class Plugin:\n    return 1", "line 2: `return`"),
+            ("while 1:\n    def f():\n        break", "line 3: `break`"),
+            ("continue", "line 1: `continue`"),
+            ("def f():\n    x = 1\n    nonlocal x", "line 2"),
+            ("def f():\n    nonlocal x", "line 2"),
             ("print 'hello'", "line 1"),
             ("x = (1", "line 1"),
             ("'abc", "line 1"),

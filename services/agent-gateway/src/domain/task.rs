@@ -75,8 +75,10 @@ pub(crate) fn check_arguments(
 /// Is what an agent sent back from one run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Outcome {
-    /// What the command gave back; null when it was too large to be kept.
+    /// What the command gave back, with numbers that no machine number holds as texts; null when it was too large to be kept.
     pub data: Value,
+    /// The JSON of it, if numbers in it are larger: with all their digits.
+    pub exact: Option<String>,
     /// How many bytes of JSON it had.
     pub bytes: u64,
     /// Whether it was too large.
@@ -85,13 +87,28 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     /// Takes what a command gave back; one larger than `limit` bytes of JSON is not kept.
-    pub(crate) fn of(mut data: Value, limit: usize) -> Self {
-        let size = size(&data);
+    pub(crate) fn of(mut data: Value, mut exact: Option<String>, limit: usize) -> Self {
+        let size = exact.as_ref().map_or_else(|| size(&data), String::len);
         let cut = size > limit;
         if cut {
-            data = Value::Null;
+            (data, exact) = (Value::Null, None);
         }
-        Self { data, bytes: size.try_into().unwrap_or(u64::MAX), cut }
+        Self { data, exact, bytes: size.try_into().unwrap_or(u64::MAX), cut }
+    }
+
+    /// Notes that so many bytes came and were not kept.
+    pub(crate) fn cut(bytes: usize) -> Self {
+        Self {
+            data: Value::Null,
+            exact: None,
+            bytes: bytes.try_into().unwrap_or(u64::MAX),
+            cut: true,
+        }
+    }
+
+    /// Gives the JSON to keep.
+    pub(crate) fn json(&self) -> String {
+        self.exact.clone().unwrap_or_else(|| self.data.to_string())
     }
 
     /// Makes the result of a signed action's operation: whatever came back is a success, for agents tell of nothing else.
@@ -173,7 +190,7 @@ mod tests {
         for something in [json!(true), json!(-1), json!("0"), json!([0]), json!({"a": null})] {
             assert!(is_something(&something), "{something}");
         }
-        let cut = Outcome { data: Value::Null, bytes: 9, cut: true }.into_result(1 << 20);
+        let cut = Outcome::cut(9).into_result(1 << 20);
         assert!(cut.foundanything && cut.success);
         assert_eq!(cut.errors, Some(vec!["result was 9 bytes; cut at 1 MiB".into()]));
     }

@@ -3,14 +3,19 @@
 use super::page::PageQuery;
 use super::who::{Reader, Writer};
 use crate::AgentGateway;
+use crate::error::Error;
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
+use std::time::Duration;
 use time::OffsetDateTime;
 use types::api::Page;
 use types::api::agent::AgentView;
 use types::api::device::{Approval, PendingCode};
 use types::api::problem;
-use web::{Json, Problem, Query};
+use web::{Json, Peer, Problem, Query};
+
+const WINDOW: Duration = Duration::from_mins(5);
 
 /// Lists the codes that wait for a person, oldest first.
 #[utoipa::path(
@@ -45,10 +50,13 @@ pub(super) async fn list(
 pub(super) async fn approve(
     writer: Writer,
     gateway: Data<AgentGateway>,
+    peer: Peer,
     code: Path<String>,
     approval: Json<Approval>,
 ) -> Result<HttpResponse, Problem> {
-    let agent = gateway.app.approve_code(&code, approval.into_inner(), writer.0.id).await?;
+    check_not_shut(&gateway, peer)?;
+    let decided = gateway.app.approve_code(&code, approval.into_inner(), writer.0.id).await;
+    let agent = decided.map_err(|error| note(&gateway, peer, error))?;
     Ok(HttpResponse::Ok().json(agent.view()))
 }
 
@@ -62,8 +70,33 @@ pub(super) async fn approve(
 pub(super) async fn deny(
     writer: Writer,
     gateway: Data<AgentGateway>,
+    peer: Peer,
     code: Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    gateway.app.deny_code(&code, writer.0.id).await?;
+    check_not_shut(&gateway, peer)?;
+    let decided = gateway.app.deny_code(&code, writer.0.id).await;
+    decided.map_err(|error| note(&gateway, peer, error))?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Refuses an address that was wrong too often, here or at the page.
+fn check_not_shut(gateway: &AgentGateway, peer: Peer) -> Result<(), Problem> {
+    if gateway.guesses.is_shut(peer.0, gateway.app.clock.now()) {
+        return Err(Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-guesses",
+            "Too many guesses",
+            "too many wrong codes or keys came from your address; try again in five minutes",
+        )
+        .retry_after(WINDOW));
+    }
+    Ok(())
+}
+
+/// Notes a code that nobody was given.
+fn note(gateway: &AgentGateway, peer: Peer, error: Error) -> Problem {
+    if matches!(error, Error::NotFound(_)) {
+        gateway.guesses.note(peer.0, gateway.app.clock.now());
+    }
+    error.into()
 }

@@ -3,12 +3,16 @@
 
 use super::held;
 use crate::app::App;
+use crate::domain::exact;
 use crate::domain::task::Outcome;
 use actix_web::dev::Payload;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +75,10 @@ impl Sent {
         let bytes = Bytes::from(bytes);
         let size = compact_size(&bytes);
         if size > limit.saturating_add(AROUND) && is_result(&bytes) {
-            return Ok(Received { outcome: cut(size - AROUND).into(), _room: [Some(room), None] });
+            return Ok(Received {
+                outcome: Outcome::cut(size - AROUND).into(),
+                _room: [Some(room), None],
+            });
         }
         let (outcome, desk) =
             held::take_apart(app, bytes.len(), move || read(&bytes, limit)).await?;
@@ -88,7 +95,7 @@ impl Sent {
             Ok::<_, Problem>(count)
         };
         let count = tokio::time::timeout(DRAIN, draining).await.map_err(|_late| late())??;
-        Ok(cut(count))
+        Ok(Outcome::cut(count))
     }
 }
 
@@ -101,20 +108,21 @@ fn late() -> Problem {
     Problem::malformed("body-late", "the body came too slowly")
 }
 
-fn cut(bytes: usize) -> Outcome {
-    Outcome { data: Value::Null, bytes: bytes.try_into().unwrap_or(u64::MAX), cut: true }
-}
-
-/// Reads `{"data": …}`, as leniently as Python writes it: half a surrogate must not lose a result, nor may a number or a depth
-/// that Python knows and we do not; such a result is noted as cut.
+/// Reads `{"data": …}`, as leniently as Python writes it: half a surrogate must not lose a result, nor a digit of a number, nor
+/// may a depth that Python knows and we do not; such a result is noted as cut.
 fn read(body: &Bytes, limit: usize) -> Result<Outcome, Problem> {
-    let value = match go_json::parse(body) {
+    let text = go_json::mend(body);
+    let quoted = exact::quote(&text);
+    let exact = match &quoted {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(_) => Some(data_of(&text)?),
+    };
+    let value = match serde_json::from_str(&quoted) {
         Ok(value) => value,
-        Err(_) if is_result(body) => return Ok(cut(body.len().saturating_sub(AROUND))),
-        Err(error) => {
-            let detail = format!("the body is not JSON: {error}");
-            return Err(Problem::malformed("body-not-json", detail));
+        Err(_) if is_result(body) => {
+            return Ok(Outcome::cut(body.len().saturating_sub(AROUND)));
         }
+        Err(error) => return Err(not_json(&error)),
     };
     let Value::Object(mut members) = value else {
         return Err(Problem::invalid(
@@ -125,7 +133,22 @@ fn read(body: &Bytes, limit: usize) -> Result<Outcome, Problem> {
     let Some(data) = members.remove("data") else {
         return Err(Problem::invalid("body-invalid", "the body has no member data"));
     };
-    Ok(Outcome::of(data, limit))
+    Ok(Outcome::of(data, exact, limit))
+}
+
+/// Gives the JSON of `data` as it came, without blanks; null when there is none.
+fn data_of(text: &str) -> Result<String, Problem> {
+    match serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(text) {
+        Ok(members) => {
+            Ok(members.get("data").map_or_else(|| "null".into(), |data| exact::compact(data.get())))
+        }
+        Err(error) if error.is_data() => Ok("null".into()),
+        Err(error) => Err(not_json(&error)),
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    Problem::malformed("body-not-json", format!("the body is not JSON: {error}"))
 }
 
 /// Tells whether a body is JSON of the right form, without keeping any of it.
@@ -181,6 +204,7 @@ mod tests {
             let body = json!({"data": data, "more": 1}).to_string();
             let outcome = read(&body.into(), 1_000).unwrap();
             let bytes = data.to_string().len();
+            assert_eq!(outcome.exact, None);
             assert_eq!((outcome.data, outcome.cut), (data, false));
             assert_eq!(outcome.bytes, u64::try_from(bytes).unwrap());
         }
@@ -190,7 +214,21 @@ mod tests {
 
     #[test]
     fn what_is_no_result_is_refused_and_what_is_large_is_cut() {
-        for body in ["", "{", "{}", "[]", "null", "{\"data\":NaN}", "{\"data\":1"] {
+        for body in [
+            "",
+            "{",
+            "{}",
+            "[]",
+            "null",
+            "{\"data\":NaN}",
+            "{\"data\":1",
+            "1e999",
+            "[1e999]",
+            "{\"other\":1e999}",
+            "{\"data\":1.e999}",
+            "{\"data\":099999999999999999999}",
+            "{\"data\":1e999",
+        ] {
             assert!(read(&body.into(), 1_000).is_err(), "{body}");
         }
         let outcome = read(&json!({"data": "x".repeat(999)}).to_string().into(), 1_000).unwrap();
@@ -200,11 +238,22 @@ mod tests {
     #[test]
     fn what_only_python_can_read_is_noted() {
         let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
-        for data in [format!("1{}", "0".repeat(400)), deep] {
-            let outcome = read(&format!("{{\"data\":{data}}}").into(), 10_000).unwrap();
-            let bytes = u64::try_from(data.len()).unwrap();
-            assert_eq!((outcome.data, outcome.bytes, outcome.cut), (Value::Null, bytes, true));
-        }
+        let outcome = read(&format!("{{\"data\":{deep}}}").into(), 10_000).unwrap();
+        let bytes = u64::try_from(deep.len()).unwrap();
+        assert_eq!((outcome.data, outcome.bytes, outcome.cut), (Value::Null, bytes, true));
+    }
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        let power = "1180591620717411303424";
+        let body = format!("{{\"data\": {{\"n\": [{power}, 1e400, 1, \"a b\"]}}, \"more\": 1}}");
+        let outcome = read(&body.into(), 1_000).unwrap();
+        assert_eq!(outcome.data, json!({"n": [power, "1e400", 1, "a b"]}));
+        assert_eq!(outcome.json(), format!("{{\"n\":[{power},1e400,1,\"a b\"]}}"));
+        assert_eq!(outcome.bytes, u64::try_from(outcome.json().len()).unwrap());
+        let long = format!("{{\"data\":1{}}}", "0".repeat(400));
+        assert_eq!(read(&long.clone().into(), 1_000).unwrap().json().len(), 401);
+        assert!(read(&long.into(), 400).unwrap().cut);
     }
 
     #[test]

@@ -23,10 +23,11 @@ pub(crate) use desk::Heard;
 use desk::{Ask, Desk};
 use meters::Meters;
 
+use crate::AgentGateway;
 use crate::app::App;
 use crate::config::Config;
 use messaging::link::Link;
-use service::{Shutdown, Tasks};
+use service::{Service, Shutdown, Tasks, watch_certificates};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
@@ -76,6 +77,8 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     tasks.spawn("mig-desk", desk::serve(Arc::clone(app), asked, shutdown.clone()));
     let Some(settings) = app.config.mig_broker()? else { return Ok(()) };
+    let files = settings.certificate_files()?;
+    watch_certificates(AgentGateway::NAME, "mig-broker", files, tasks, shutdown.clone());
     // two connections: a broker that holds up publishers must not hold up acknowledgements
     let link = |name: &str| Link::new(name.into(), &settings).map(Arc::new);
     let (listening, sending) = (link("mig listening")?, link("mig sending")?);

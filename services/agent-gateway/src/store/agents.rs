@@ -146,7 +146,8 @@ pub(crate) async fn agent_by_id(conn: &mut Conn, id: AgentUid) -> QueryResult<Op
     row.map(TryInto::try_into).transpose()
 }
 
-/// Locks one agent until the transaction ends and gives its number and whether it was revoked.
+/// Locks one agent until the transaction ends and gives its number and whether it was revoked. Who only refers to it is not
+/// kept waiting: tasks are made of a command that is locked, and commands are locked after their agent here.
 pub(crate) async fn agent_lock(
     conn: &mut Conn,
     id: AgentUid,
@@ -154,7 +155,7 @@ pub(crate) async fn agent_lock(
     let row: Option<(i64, Option<OffsetDateTime>)> = agent::table
         .filter(agent::id.eq(id.0))
         .select((agent::number, agent::revoked_at))
-        .for_update()
+        .for_no_key_update()
         .first(conn)
         .await
         .optional()?;
@@ -274,6 +275,13 @@ pub(crate) async fn agent_revoke(
         .execute(conn)
         .await
         .map(drop)
+}
+
+/// Removes an agent, unless commands of signed actions refer to it.
+pub(crate) async fn agent_remove(conn: &mut Conn, number: AgentId) -> QueryResult<usize> {
+    let query =
+        "delete from agent where number = $1 and not exists (select from mailbox where agent = $1)";
+    store::sql(query).bind::<BigInt, _>(number.0).execute(conn).await
 }
 
 /// Is how an agent of Writ's describes itself.

@@ -4,11 +4,13 @@ use super::schema::device_code;
 use crate::domain::user_code::UserCode;
 use diesel::dsl::count_star;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use store::Conn;
 use time::OffsetDateTime;
 use types::api::device::PendingCode;
-use types::{AgentId, InvestigatorId};
+use types::{AgentId, AgentUid, InvestigatorId};
+use uuid::Uuid;
 
 const PENDING: &str = "pending";
 
@@ -190,8 +192,22 @@ pub(crate) async fn code_decide(
         .map(drop)
 }
 
-/// Locks a living code by the hash of the device's secret.
+/// Gives a living code by the hash of the device's secret.
 pub(crate) async fn code_poll(
+    conn: &mut Conn,
+    sha256: &[u8; 32],
+    now: OffsetDateTime,
+) -> QueryResult<Option<PolledCode>> {
+    PolledCode::query()
+        .filter(device_code::sha256.eq(sha256.as_slice()))
+        .filter(device_code::expires.gt(now))
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// Gives the same and locks it until the transaction ends.
+pub(crate) async fn code_hold(
     conn: &mut Conn,
     sha256: &[u8; 32],
     now: OffsetDateTime,
@@ -214,7 +230,33 @@ pub(crate) async fn code_redeem(conn: &mut Conn, sha256: &[u8; 32]) -> QueryResu
         .map(drop)
 }
 
-/// Removes dead codes; an unknown code is answered as a dead one.
+/// Removes dead codes, but for those of agents that never fetched their token; an unknown code is answered as a dead one.
 pub(crate) async fn codes_purge(conn: &mut Conn, now: OffsetDateTime) -> QueryResult<usize> {
-    diesel::delete(device_code::table.filter(device_code::expires.le(now))).execute(conn).await
+    let dead = device_code::table.filter(device_code::expires.le(now));
+    diesel::delete(dead.filter(device_code::state.ne("approved"))).execute(conn).await
+}
+
+/// Removes at most `limit` dead codes that were approved and never redeemed; gives the agents that they were to become.
+pub(crate) async fn codes_forsake(
+    conn: &mut Conn,
+    now: OffsetDateTime,
+    limit: i64,
+) -> QueryResult<Vec<AgentUid>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+    }
+    let rows: Vec<Row> = store::sql(
+        "with dead as (
+             select sha256 from device_code where expires <= $1 and state = 'approved'
+             order by expires limit $2 for update skip locked
+         ), gone as (delete from device_code c using dead where c.sha256 = dead.sha256 returning c.agent)
+         select a.id from gone join agent a on a.number = gone.agent order by a.number",
+    )
+    .bind::<Timestamptz, _>(now)
+    .bind::<BigInt, _>(limit)
+    .get_results(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| AgentUid(row.id)).collect())
 }

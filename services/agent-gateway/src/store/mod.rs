@@ -8,6 +8,7 @@ pub(crate) mod mailbox;
 pub(crate) mod mig_agents;
 pub(crate) mod mig_mail;
 pub(crate) mod offers;
+pub(crate) mod orphans;
 pub(crate) mod plugins;
 pub(crate) mod presence;
 pub(crate) mod runbook;

@@ -50,7 +50,7 @@ pub(crate) const TASKS_OFFER: &str = "
             order by t.id limit $5 for update of t skip locked
         ) as todo
     )
-    update task t set state = 'offered', attempts = t.attempts + 1,
+    update task t set state = 'offered', attempts = t.attempts + 1, offered = coalesce(t.offered, $2),
         leased_until = case when t.cron is null then least($4, due.expire_after) end
     from due where t.id = due.id
     returning t.agent, t.id, t.plugin || '.' || t.command as command, t.cron, t.arguments";

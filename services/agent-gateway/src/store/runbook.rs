@@ -127,3 +127,23 @@ pub(crate) async fn agents_runbook(
     let each = rows.into_iter();
     Ok(each.map(|row| (AgentId(row.number), row.commands.into_iter().collect())).collect())
 }
+
+/// Notes that agents told of results; done once in the life of each.
+pub(crate) async fn agents_report(
+    conn: &mut Conn,
+    agents: &[AgentId],
+    now: OffsetDateTime,
+) -> QueryResult<usize> {
+    let agents: Vec<i64> = agents.iter().map(|agent| agent.0).collect();
+    store::sql(
+        "update agent a set reported = $2
+         from (
+             select number from agent where number = any($1) and reported is null order by number for no key update
+         ) as first
+         where a.number = first.number",
+    )
+    .bind::<Array<BigInt>, _>(agents)
+    .bind::<Timestamptz, _>(now)
+    .execute(conn)
+    .await
+}

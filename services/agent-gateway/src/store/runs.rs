@@ -1,12 +1,14 @@
 //! What came back from tasks.
 
 use super::unreadable;
+use crate::domain::exact;
 use crate::domain::task::Outcome;
 use diesel::prelude::*;
 use diesel::sql_types::{
     Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid,
 };
 use diesel_async::RunQueryDsl;
+use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use store::Conn;
 use time::OffsetDateTime;
@@ -114,7 +116,7 @@ pub(crate) async fn runs_insert(
     .bind::<Array<SqlUuid>, _>(&tasks)
     .bind::<Timestamptz, _>(now)
     .bind::<Array<Text>, _>(
-        runs.iter().map(|(_, outcome)| outcome.data.to_string()).collect::<Vec<_>>(),
+        runs.iter().map(|(_, outcome)| outcome.json()).collect::<Vec<_>>(),
     )
     .bind::<Array<BigInt>, _>(bytes.collect::<Vec<_>>())
     .bind::<Array<Bool>, _>(runs.iter().map(|(_, outcome)| outcome.cut).collect::<Vec<_>>())
@@ -180,7 +182,7 @@ pub(crate) struct Run {
 
 fn runs(rows: Vec<Row>) -> QueryResult<Vec<Run>> {
     let runs = rows.into_iter().map(|row| {
-        let data = serde_json::from_str(&row.data).map_err(unreadable)?;
+        let data = RawValue::from_string(row.data).map_err(unreadable)?;
         let view = TaskRunView { at: row.at, data, bytes: row.bytes, cut: row.cut };
         Ok(Run { number: row.number, view })
     });
@@ -295,8 +297,9 @@ pub(crate) async fn answers_of(
             answers.push(None);
             continue;
         };
-        let data = serde_json::from_str(&data).map_err(unreadable)?;
-        answers.push(Some(Outcome { data, bytes: bytes.try_into().map_err(unreadable)?, cut }));
+        let bytes = bytes.try_into().map_err(unreadable)?;
+        let data = serde_json::from_str(&exact::quote(&data)).map_err(unreadable)?;
+        answers.push(Some(Outcome { data, exact: None, bytes, cut }));
     }
     Ok(found)
 }

@@ -2,7 +2,9 @@
 
 use super::unreadable;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
 use diesel_async::RunQueryDsl;
 use store::{Conn, Value};
 use time::OffsetDateTime;
@@ -12,7 +14,9 @@ use uuid::Uuid;
 
 const WHOLE: &str = "
     select t.id, a.id as agent_id, t.plugin || '.' || t.command as command, t.cron, t.arguments, t.state, t.attempts,
-        t.created, case when t.state = 'offered' then t.leased_until end as due, t.ended, t.mail
+        t.created, case when t.state = 'offered' then t.leased_until end as due, t.ended, t.mail, t.offered,
+        (select r.at from task_run r where r.task = t.id order by r.number desc limit 1) as last_run,
+        a.reported is not null as reports
     from task t join agent a on a.number = t.agent";
 
 #[derive(QueryableByName)]
@@ -39,13 +43,28 @@ struct Row {
     ended: Option<OffsetDateTime>,
     #[diesel(sql_type = Nullable<BigInt>)]
     mail: Option<i64>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    offered: Option<OffsetDateTime>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    last_run: Option<OffsetDateTime>,
+    #[diesel(sql_type = Bool)]
+    reports: bool,
 }
 
-impl TryFrom<Row> for TaskView {
+/// Is a task, and whether its agent ever told of a result.
+#[derive(Debug, Clone)]
+pub(crate) struct Task {
+    /// The task; what is missing of it is not judged yet.
+    pub view: TaskView,
+    /// Whether the agent ever told of a result of any task.
+    pub reports: bool,
+}
+
+impl TryFrom<Row> for Task {
     type Error = diesel::result::Error;
 
     fn try_from(row: Row) -> QueryResult<Self> {
-        Ok(Self {
+        let view = TaskView {
             id: TaskId(row.id),
             agent_id: AgentUid(row.agent_id),
             command: row.command,
@@ -57,7 +76,11 @@ impl TryFrom<Row> for TaskView {
             due: row.due,
             ended: row.ended,
             command_id: row.mail.map(CommandId),
-        })
+            offered: row.offered,
+            last_run: row.last_run,
+            missing: None,
+        };
+        Ok(Self { view, reports: row.reports })
     }
 }
 
@@ -134,7 +157,7 @@ pub(crate) async fn tasks_open(conn: &mut Conn, agent: AgentId) -> QueryResult<(
 }
 
 /// Gives one task.
-pub(crate) async fn task_view(conn: &mut Conn, id: TaskId) -> QueryResult<Option<TaskView>> {
+pub(crate) async fn task_read(conn: &mut Conn, id: TaskId) -> QueryResult<Option<Task>> {
     let query = store::sql(format!("{WHOLE} where t.id = $1"));
     let row: Option<Row> = query.bind::<SqlUuid, _>(id.0).get_result(conn).await.optional()?;
     row.map(TryInto::try_into).transpose()
@@ -146,7 +169,7 @@ pub(crate) async fn tasks_page(
     agent: Option<AgentId>,
     after: Uuid,
     limit: i64,
-) -> QueryResult<Vec<TaskView>> {
+) -> QueryResult<Vec<Task>> {
     let mut values = vec![Value::Uuid(after), Value::Int(limit)];
     let mut of = "";
     if let Some(agent) = agent {
@@ -205,7 +228,7 @@ pub(crate) async fn tasks_abandon(
     )
     .bind::<BigInt, _>(agent.0)
     .bind::<Timestamptz, _>(now)
-    .bind::<diesel::sql_types::Bool, _>(all)
+    .bind::<Bool, _>(all)
     .execute(conn)
     .await
 }

@@ -5,10 +5,11 @@ use diesel::sql_types::Binary;
 use diesel_async::RunQueryDsl;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use testkit::{PATIENCE, until};
 use time::Duration;
-use types::AgentStatus;
 use types::api::device::GRANT_TYPE;
-use types::messages::AgentChanged;
+use types::messages::{AgentChanged, CommandReturned};
+use types::{AgentId, AgentStatus, CommandId, CommandStatus};
 
 fn error(answer: &crate::support::Answer) -> (u16, String) {
     (answer.status, answer.json()["error"].as_str().unwrap_or_default().to_owned())
@@ -180,7 +181,81 @@ async fn a_person_decides_once_and_in_time() {
     assert_eq!(gateway.get("/v1/device-codes", READER).await.json()["items"], json!([]));
     gateway.running.service.app.purge().await.unwrap();
     assert_eq!(gateway.count("device_code").await, 0);
-    assert_eq!(gateway.count("agent").await, 1);
+    assert_eq!(gateway.count("agent").await, 0, "who never came for the token is no agent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_whose_device_never_came_is_removed() {
+    let mut gateway = gateway().await;
+    let plugin = gateway.plugin().await;
+    let (lost, ordered, found) =
+        (gateway.device_code().await, gateway.device_code().await, gateway.device_code().await);
+    let mut agents = Vec::new();
+    for code in [&lost, &ordered, &found] {
+        let approval = json!({"name": "a", "plugins": [plugin]});
+        agents.push(gateway.approve(code, &approval).await.expect(200).json());
+        gateway.tap.next::<AgentChanged>().await;
+    }
+    gateway.poll_token(&found).await.expect(200);
+    // somebody was quick and gave one of them work
+    let number = agents[1]["number"].as_i64().unwrap();
+    gateway.issue(1, &[(10, AgentId(number))]).await;
+    until(PATIENCE, async || gateway.count("mailbox").await == 1).await;
+    let app = &gateway.running.service.app;
+    gateway.clock.advance(Duration::seconds(599));
+    app.purge().await.unwrap();
+    assert_eq!(gateway.count("agent where revoked_at is null").await, 3);
+    gateway.clock.advance(Duration::seconds(1));
+    app.purge().await.unwrap();
+    let mut gone = Vec::new();
+    for _ in 0..2 {
+        let told = gateway.tap.next::<AgentChanged>().await.data;
+        gone.push((json!(told.id), told.revision, told.status));
+    }
+    let revoked = |agent: &Value| (agent["id"].clone(), 2, AgentStatus::Offline);
+    assert_eq!(gone, [revoked(&agents[0]), revoked(&agents[1])]);
+    let failed = gateway.tap.next::<CommandReturned>().await.data.commands.remove(0);
+    assert_eq!((failed.id, failed.status), (CommandId(10), CommandStatus::Failed));
+    assert_eq!(gateway.count("agent").await, 2, "one has its order still, and is revoked");
+    assert_eq!(gateway.count("agent where revoked_at is null").await, 1);
+    assert_eq!(gateway.count("device_code").await, 0);
+    for code in [&lost, &ordered, &found] {
+        assert_eq!(error(&gateway.poll_token(code).await), (400, "expired_token".into()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codes_are_guessed_ten_times_and_no_more() {
+    let gateway = gateway().await;
+    let code = gateway.device_code().await;
+    let guess = async |verb: &str| {
+        let path = format!("/v1/device-codes/BCDF-GHJK/{verb}");
+        gateway.post(&path, WRITER, &json!({"name": "a"})).await
+    };
+    for verb in ["approve", "deny"].into_iter().cycle().take(10) {
+        guess(verb).await.expect(404);
+    }
+    let problem = guess("deny").await.expect(429).json();
+    assert_eq!(problem["code"], "too-many-guesses");
+    // the right one does not help, nor does the page
+    gateway.approve(&code, &json!({"name": "a"})).await.expect(429);
+    gateway.form("/device/session", &format!("key={WRITER}")).await.expect(429);
+    gateway.clock.advance(Duration::minutes(5));
+    gateway.approve(&code, &json!({"name": "a"})).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_waits_for_nobody_while_nothing_changes() {
+    let gateway = gateway().await;
+    let code = gateway.device_code().await;
+    // somebody holds the code for as long as they like
+    let mut conn = gateway.database.store().get().await.unwrap();
+    store::sql("begin").execute(&mut conn).await.unwrap();
+    store::sql("select from device_code for update").execute(&mut conn).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(error(&gateway.poll_token(&code).await), (400, "authorization_pending".into()));
+    }
+    store::sql("rollback").execute(&mut conn).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,8 @@ mod agents;
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod days;
+#[cfg(test)]
 mod device_flow;
 #[cfg(test)]
 mod happy;

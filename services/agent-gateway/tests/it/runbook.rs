@@ -2,17 +2,13 @@
 //!
 //! Long because it follows that checklist point by point.
 
-use crate::scripted::{Poll, Scripted, exchange, pause, raw};
-use crate::support::{Gateway, READER, WRITER, count, gateway, gateway_with, start};
+use crate::scripted::{Poll, Scripted, Version, exchange, raw};
+use crate::support::{Gateway, READER, WRITER, count, gateway, gateway_with};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
-use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 use std::time::Duration as Wait;
 use testkit::{PATIENCE, until};
 use time::Duration;
-use tokio::net::{TcpListener, TcpStream};
 use types::messages::AgentChanged;
 use types::{AgentStatus, Transport};
 
@@ -29,15 +25,24 @@ pub(crate) async fn tools(gateway: &Gateway) -> String {
 
 /// Enrols a scripted agent with these plugins; gives its id.
 pub(crate) async fn enrol(gateway: &Gateway, plugins: &[&str]) -> (Scripted, String) {
-    let mut agent = Scripted::new(gateway.running.address, None);
-    let code = agent.request_code().await.unwrap();
-    assert_eq!(agent.poll(&code).await.unwrap(), Poll::Pending);
+    enrol_as(gateway, Version::Released, plugins).await
+}
+
+/// Enrols a scripted agent of some version.
+pub(crate) async fn enrol_as(
+    gateway: &Gateway,
+    version: Version,
+    plugins: &[&str],
+) -> (Scripted, String) {
+    let mut agent = Scripted::of(version, gateway.running.address, None);
+    assert_eq!(agent.start().await.unwrap(), Poll::Pending);
+    let code = agent.code.clone().unwrap();
     let view = gateway
         .approve(&code, &json!({"name": "scripted", "plugins": plugins}))
         .await
         .expect(200)
         .json();
-    assert_eq!(agent.poll(&code).await.unwrap(), Poll::Done);
+    assert_eq!(agent.start().await.unwrap(), Poll::Done);
     (agent, view["id"].as_str().unwrap().into())
 }
 
@@ -355,100 +360,6 @@ async fn a_poll_writes_nothing() {
 const ROWS_WRITTEN: &str = "(
         select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint as n from pg_stat_user_tables
     ) s, generate_series(1, s.n)";
-
-/// Is what stands before the replicas, as a Kubernetes service does: new connections go to the one that was named last.
-#[derive(Clone)]
-struct Door(Arc<Mutex<(SocketAddr, HashMap<SocketAddr, usize>)>>);
-
-#[expect(clippy::disallowed_methods, reason = "the door is no part of a service")]
-impl Door {
-    fn new(first: SocketAddr) -> Self {
-        Self(Arc::new(Mutex::new((first, HashMap::new()))))
-    }
-
-    async fn open(&self) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let door = self.clone();
-        tokio::spawn(async move {
-            while let Ok((mut caller, _)) = listener.accept().await {
-                let target = {
-                    let (target, open) = &mut *door.0.lock().unwrap();
-                    *open.entry(*target).or_default() += 1;
-                    *target
-                };
-                let door = door.clone();
-                tokio::spawn(async move {
-                    let mut server = TcpStream::connect(target).await.unwrap();
-                    let _ = tokio::io::copy_bidirectional(&mut caller, &mut server).await;
-                    *door.0.lock().unwrap().1.get_mut(&target).unwrap() -= 1;
-                });
-            }
-        });
-        address
-    }
-
-    /// Leads to `new` from now on; comes back when nobody is with the one before, as its `preStop` waits for.
-    async fn turn(&self, new: SocketAddr) {
-        let old = std::mem::replace(&mut self.0.lock().unwrap().0, new);
-        until(PATIENCE, async || self.0.lock().unwrap().1.get(&old).is_none_or(|open| *open == 0))
-            .await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_syncs_and_a_restart_in_the_middle() {
-    let gateway = gateway().await;
-    let plugin = tools(&gateway).await;
-    let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
-    let echo = format!("{plugin}.echo");
-    let often = task(&gateway, &id, &echo, json!("* * * * *"), json!({"value": 1})).await;
-    let door = Door::new(gateway.running.address);
-    agent.server = door.open().await;
-    let (middle, started) = tokio::sync::oneshot::channel();
-    let mut middle = Some(middle);
-    let syncs = async {
-        let mut made = Vec::new();
-        for sync in 0..1_000 {
-            if sync == 500 {
-                middle.take().unwrap().send(()).unwrap();
-            }
-            if sync % 100 == 50 {
-                let url = format!("http://{}", agent.server);
-                let new = json!({"agent_id": id, "command": echo, "cron": null, "arguments": {"value": sync}});
-                let request =
-                    gateway.client.post(format!("{url}/v1/tasks")).bearer_auth(WRITER).json(&new);
-                // as the agents do: nobody stays with a replica that is to stop
-                let request = request.header("connection", "close");
-                let task: Value = request.send().await.unwrap().json().await.unwrap();
-                made.push((task["id"].as_str().unwrap().to_owned(), sync));
-            }
-            agent.sync().await.unwrap_or_else(|exit| panic!("ended at sync {sync}: {exit}"));
-            pause().await;
-        }
-        (agent, made)
-    };
-    let database = gateway.database.url().to_owned();
-    let (clock, vhost) = (gateway.clock.clone(), &gateway.vhost);
-    let old = gateway.running;
-    let restart = async {
-        started.await.unwrap();
-        let new = start(&database, vhost, &clock, &[]).await;
-        door.turn(new.address).await;
-        old.stop().await.unwrap();
-        new
-    };
-    let ((agent, made), running) = tokio::join!(syncs, restart);
-    assert_eq!((agent.lost, agent.ran[&often]), (0, 1_000));
-    for (task, sync) in made {
-        assert_eq!(agent.ran[&task], 1, "a task that runs once runs once");
-        let url = format!("{}/v1/tasks/{task}", running.url());
-        let told: Value =
-            gateway.client.get(url).bearer_auth(READER).send().await.unwrap().json().await.unwrap();
-        assert_eq!((&told["state"], &told["runs"][0]["data"]), (&json!("done"), &json!(sync)));
-    }
-    running.stop().await.unwrap();
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_agent_is_gone_after_three_syncs() {

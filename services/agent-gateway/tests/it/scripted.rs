@@ -67,33 +67,93 @@ fn complete(answer: &[u8]) -> Result<Option<(u16, String)>, Exit> {
     Ok(Some((status, String::from_utf8(body[..length].to_vec()).unwrap())))
 }
 
-/// Is an agent of version 0.1.1.
+/// Says which of the published agents it is (specs/runbook/backend.md §0).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// 0.1.0: takes 200 and nothing else, and never reports.
+    First,
+    /// 0.1.1: takes 201 too, and reports.
+    Released,
+    /// The branch `staging`: drops plugins and tasks by the clock that leave the list.
+    Staging {
+        /// Fetches every plugin anew with each sync.
+        force_redownload: bool,
+    },
+}
+
+/// Is an agent: what it has on its disk outlives it.
 pub(crate) struct Scripted {
     pub(crate) server: SocketAddr,
+    version: Version,
+    /// On the disk.
     pub(crate) token: Option<String>,
+    /// On the disk: the code that it was given last, redeemed or not.
+    pub(crate) code: Option<Value>,
+    /// On the disk: the plugins that it ever fetched.
+    stored: BTreeMap<String, Value>,
     loaded: BTreeMap<String, Value>,
     /// The tasks by the clock that it has in its schedule.
     pub(crate) scheduled: BTreeMap<String, Value>,
     /// How often each task ran.
     pub(crate) ran: BTreeMap<String, usize>,
+    /// How many plugins it fetched.
+    pub(crate) fetched: usize,
+    /// How many codes it asked for.
+    pub(crate) codes: usize,
     /// Results that the server did not take.
     pub(crate) lost: usize,
 }
 
 impl Scripted {
     pub(crate) fn new(server: SocketAddr, token: Option<&str>) -> Self {
+        Self::of(Version::Released, server, token)
+    }
+
+    pub(crate) fn of(version: Version, server: SocketAddr, token: Option<&str>) -> Self {
         Self {
             server,
+            version,
             token: token.map(Into::into),
+            code: None,
+            stored: BTreeMap::new(),
             loaded: BTreeMap::new(),
             scheduled: BTreeMap::new(),
             ran: BTreeMap::new(),
+            fetched: 0,
+            codes: 0,
             lost: 0,
         }
     }
 
+    /// Ends the process and begins another one, with the same disk.
+    pub(crate) fn restart(&mut self) {
+        self.loaded.clear();
+        self.scheduled.clear();
+    }
+
+    /// Does what the agent does at its start, up to the moment at which it sleeps for the first time or has its token: it
+    /// goes on with the code that it has, and asks for another one at once when that is dead.
+    pub(crate) async fn start(&mut self) -> Result<Poll, Exit> {
+        if self.token.is_some() {
+            return Ok(Poll::Done);
+        }
+        for _ in 0..2 {
+            let code = match self.code.clone() {
+                Some(code) => code,
+                None => self.request_code().await?,
+            };
+            self.code = Some(code.clone());
+            match self.poll(&code).await? {
+                Poll::Expired => self.code = None,
+                other => return Ok(other),
+            }
+        }
+        Err("asks for one code after the other, without end".into())
+    }
+
     /// Asks for a code, as an agent without a token does at its start.
-    pub(crate) async fn request_code(&self) -> Result<Value, Exit> {
+    pub(crate) async fn request_code(&mut self) -> Result<Value, Exit> {
+        self.codes += 1;
         let body = json!({"client_id": "66666666-6666-4666-8666-666666666666", "grant_type": GRANT_TYPE, "scope": ""});
         let (status, text) =
             exchange(self.server, "POST", "/oauth/device/code", None, Some(&body.to_string()))
@@ -138,7 +198,8 @@ impl Scripted {
     async fn get(&self, path: &str) -> Result<Value, Exit> {
         let (status, text) =
             exchange(self.server, "GET", path, self.token.as_deref(), None).await?;
-        if !matches!(status, 200 | 201) {
+        let fine = status == 200 || status == 201 && self.version != Version::First;
+        if !fine {
             return Err(format!("GET {path}: {status} {text}"));
         }
         let answer: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
@@ -150,25 +211,57 @@ impl Scripted {
 
     /// Does what the agent does each minute, and runs what it is given; tasks by the clock tick once in each sync.
     pub(crate) async fn sync(&mut self) -> Result<(), Exit> {
+        let listed = self.look().await?;
+        self.load(&listed).await?;
+        self.work().await
+    }
+
+    /// Asks which plugins it should have: the first third of a sync.
+    pub(crate) async fn look(&mut self) -> Result<BTreeSet<String>, Exit> {
         let oneself = self.get("/api/agent").await?;
-        let listed: BTreeSet<String> = oneself["plugins"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|id| id.as_str().map(Into::into).ok_or("a plugin id that is no text"))
-            .collect::<Result<_, _>>()?;
-        if self.loaded.keys().any(|id| !listed.contains(id)) {
+        let plugins = oneself["plugins"].as_array().into_iter().flatten();
+        plugins
+            .map(|id| id.as_str().map(Into::into).ok_or("a plugin id that is no text".into()))
+            .collect()
+    }
+
+    /// Loads what it should have, from its disk if it can: the second third of a sync.
+    pub(crate) async fn load(&mut self, listed: &BTreeSet<String>) -> Result<(), Exit> {
+        let staging = matches!(self.version, Version::Staging { .. });
+        let gone = |id: &String| !listed.contains(id);
+        if !staging && self.loaded.keys().any(gone) {
             return Err("RuntimeError: dictionary changed size during iteration".into());
         }
-        for id in &listed {
-            if !self.loaded.contains_key(id) {
-                let plugin = self.get(&format!("/api/agent/plugin/{id}")).await?;
-                check_plugin(id, &plugin)?;
-                self.loaded.insert(id.clone(), plugin);
-            }
+        self.loaded.retain(|id, _| listed.contains(id));
+        if self.version == (Version::Staging { force_redownload: true }) {
+            self.loaded.clear();
+            self.stored.clear();
         }
+        for id in listed {
+            if self.loaded.contains_key(id) {
+                continue;
+            }
+            let plugin = match self.stored.get(id) {
+                Some(plugin) => plugin.clone(),
+                None => self.fetch(id).await?,
+            };
+            self.loaded.insert(id.clone(), plugin);
+        }
+        Ok(())
+    }
+
+    async fn fetch(&mut self, id: &str) -> Result<Value, Exit> {
+        let plugin = self.get(&format!("/api/agent/plugin/{id}")).await?;
+        check_plugin(id, &plugin)?;
+        self.fetched += 1;
+        self.stored.insert(id.into(), plugin.clone());
+        Ok(plugin)
+    }
+
+    /// Asks for its tasks and runs them: the last third of a sync.
+    pub(crate) async fn work(&mut self) -> Result<(), Exit> {
         let tasks = self.get("/api/agent/tasks").await?;
-        let mut queue = Vec::new();
+        let (mut queue, mut listed) = (Vec::new(), BTreeSet::new());
         for task in tasks.as_array().ok_or("TypeError: tasks")? {
             let id = task["id"].as_str().ok_or("KeyError: id")?.to_owned();
             if task["cron"].is_null() {
@@ -178,9 +271,13 @@ impl Scripted {
                 if cron.is_empty() {
                     return Err("the schedule is dead".into());
                 }
+                listed.insert(id.clone());
                 // what is scheduled stays as it is
                 self.scheduled.entry(id).or_insert_with(|| task.clone());
             }
+        }
+        if matches!(self.version, Version::Staging { .. }) {
+            self.scheduled.retain(|id, _| listed.contains(id));
         }
         queue.extend(self.scheduled.clone());
         for (id, task) in queue {
@@ -199,6 +296,11 @@ impl Scripted {
         let arguments: Value =
             serde_json::from_str(arguments).map_err(|error| error.to_string())?;
         let arguments = arguments.as_object().ok_or("arguments must be a mapping")?;
+        for own in ["self", "task", "commandName"] {
+            if arguments.contains_key(own) {
+                return Err(format!("TypeError: got multiple values for argument '{own}'"));
+            }
+        }
         let result = match function {
             "double" => {
                 json!({"in": arguments["number"], "out": arguments["number"].as_i64().unwrap() * 2})
@@ -208,6 +310,9 @@ impl Scripted {
             _ => Value::Null,
         };
         *self.ran.entry(id.into()).or_default() += 1;
+        if self.version == Version::First {
+            return Ok(());
+        }
         self.report(id, &result).await
     }
 

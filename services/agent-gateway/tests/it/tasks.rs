@@ -1,6 +1,7 @@
 //! `/v1/tasks`, and signed actions as tasks.
 
-use crate::runbook::{enrol, read, task, tools};
+use crate::runbook::{enrol, enrol_as, read, task, tools};
+use crate::scripted::{Version, exchange};
 use crate::support::{Gateway, READER, WRITER, gateway, gateway_with};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -252,6 +253,47 @@ async fn a_signed_action_is_done_as_tasks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn results_keep_every_digit() {
+    let mut gateway = gateway().await;
+    let plugin = tools(&gateway).await;
+    let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
+    agent.sync().await.unwrap();
+    let echo = format!("{plugin}.echo");
+    let often = task(&gateway, &id, &echo, json!("@yearly"), json!({"value": 1})).await;
+    // as Python writes 2 ** 70, and a number beyond its own floats
+    let data =
+        "[1180591620717411303424, -1180591620717411303424, 1e400, 0.1, 18446744073709551615]";
+    let send = async |task: &str| {
+        let path = format!("/api/agent/task/{task}");
+        let body = format!("{{\"data\": {data}}}");
+        let token = agent.token.as_deref();
+        let (status, _) = exchange(agent.server, "POST", &path, token, Some(&body)).await.unwrap();
+        assert_eq!(status, 200);
+    };
+    send(&often).await;
+    let kept = data.replace(' ', "");
+    for path in [format!("/v1/tasks/{often}"), format!("/v1/tasks/{often}/runs")] {
+        let answer = gateway.get(&path, READER).await.expect(200);
+        assert!(answer.text.contains(&format!("\"data\":{kept}")), "{}", answer.text);
+    }
+    // the result of a signed action travels as MIG's clients read it: what they could not hold is a text
+    let rich = gateway.number(&id).await;
+    gateway.order(9, &json!([{"module": echo, "parameters": {"value": 1}}]), &[rich]).await;
+    until(PATIENCE, async || gateway.count("mailbox where state = 'waiting'").await == 1).await;
+    let token = agent.token.clone().unwrap();
+    let tasks = gateway.get("/api/agent/tasks", &token).await.expect(200).json();
+    let tasks = tasks["data"].as_array().unwrap();
+    let once = tasks.iter().find(|task| task["cron"].is_null()).unwrap();
+    send(once["id"].as_str().unwrap()).await;
+    let returned = gateway.tap.next::<CommandReturned>().await.data.commands.remove(0);
+    let power = "1180591620717411303424";
+    assert_eq!(
+        returned.results[0].elements,
+        json!([power, format!("-{power}"), "1e400", 0.1, u64::MAX])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_operation_that_is_never_answered_fails_its_command() {
     let mut gateway = gateway().await;
     let plugin = tools(&gateway).await;
@@ -304,7 +346,105 @@ async fn an_order_that_cannot_be_done_any_more_is_not_listed() {
     gateway.order(10, &json!([{"module": echo, "parameters": {"value": 1}}]), &[rich]).await;
     until(PATIENCE, async || gateway.count("mailbox where state = 'waiting'").await == 1).await;
     gateway.put(&format!("/v1/agents/{id}/plugins"), WRITER, &json!([])).await.expect(200);
-    assert_eq!(gateway.get("/api/agent/tasks", &token).await.json(), json!({"data": []}));
+    // it fails before the agent comes again
     let failed = gateway.tap.next::<CommandReturned>().await.data.commands.remove(0);
     assert_eq!((failed.id, failed.status), (CommandId(100), CommandStatus::Failed));
+    assert_eq!(gateway.get("/api/agent/tasks", &token).await.json(), json!({"data": []}));
+    gateway.tap.none_of("command.returned.v1", Wait::from_millis(300)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_half_done_fails_when_its_plugin_is_taken() {
+    let mut gateway = gateway().await;
+    let (plugin, other) = (tools(&gateway).await, tools(&gateway).await);
+    let (mut agent, id) = enrol(&gateway, &[&plugin, &other]).await;
+    agent.sync().await.unwrap();
+    let rich = gateway.number(&id).await;
+    // more operations than one answer carries, some waiting orders more than are looked at at once, and one of another plugin
+    let step = json!({"module": format!("{plugin}.echo"), "parameters": {"value": "x"}});
+    gateway.order(11, &Value::Array(vec![step.clone(); 70]), &[rich]).await;
+    until(PATIENCE, async || gateway.count("mailbox where state = 'waiting'").await == 1).await;
+    agent.sync().await.unwrap();
+    for action in 12..32 {
+        gateway.order(action, &json!([step]), &[rich]).await;
+    }
+    let kept = json!([{"module": format!("{other}.echo"), "parameters": {"value": "y"}}]);
+    gateway.order(32, &kept, &[rich]).await;
+    until(PATIENCE, async || gateway.count("mailbox where state = 'waiting'").await == 21).await;
+
+    let path = format!("/v1/agents/{id}/plugins");
+    gateway.put(&path, WRITER, &json!([other])).await.expect(200);
+    let mut failed = Vec::new();
+    while failed.len() < 21 {
+        failed.extend(gateway.tap.next::<CommandReturned>().await.data.commands);
+    }
+    assert!(failed.iter().all(|command| command.status == CommandStatus::Failed));
+    let numbers: std::collections::BTreeSet<i64> = failed.iter().map(|of| of.id.0).collect();
+    assert_eq!(numbers, (11..32).map(|action| action * 10).collect());
+    let half = failed.iter().find(|command| command.id == CommandId(110)).unwrap();
+    let done = half.results.iter().filter(|result| result.success && result.elements == "x");
+    let not = half.results.iter().filter(|result| {
+        let reason = result.errors.as_ref().map(|errors| errors[0].as_str());
+        !result.success && reason.is_some_and(|reason| reason.contains("was taken from the agent"))
+    });
+    assert_eq!((done.count(), not.count()), (64, 6));
+    assert_eq!(gateway.count("task where state = 'withdrawn'").await, 6);
+    // the agent itself ends, as its version does, and starts anew without that plugin
+    agent.sync().await.unwrap_err();
+    agent.restart();
+    agent.sync().await.unwrap();
+    let returned = gateway.tap.next::<CommandReturned>().await.data.commands.remove(0);
+    assert_eq!((returned.id, returned.status), (CommandId(320), CommandStatus::Success));
+    gateway.tap.none_of("command.returned.v1", Wait::from_millis(300)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_by_the_clock_that_never_reports_is_noticed() {
+    let gateway = gateway().await;
+    let plugin = tools(&gateway).await;
+    let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
+    let (mut mute, mute_id) = enrol_as(&gateway, Version::First, &[&plugin]).await;
+    let (boom, echo) = (format!("{plugin}.boom"), format!("{plugin}.echo"));
+    let minutely = || json!("*/5 * * * *");
+    let broken = task(&gateway, &id, &boom, minutely(), json!({})).await;
+    let well = task(&gateway, &id, &echo, minutely(), json!({"value": 1})).await;
+    let unheard = task(&gateway, &mute_id, &echo, minutely(), json!({"value": 1})).await;
+    let once = task(&gateway, &mute_id, &echo, Value::Null, json!({"value": 1})).await;
+    let missing = async |task: &str| read(&gateway, task).await["missing"].clone();
+    let made = read(&gateway, &well).await;
+    assert_eq!(
+        (&made["offered"], &made["last_run"], &made["missing"]),
+        (&Value::Null, &Value::Null, &json!(false))
+    );
+    let start = gateway.now();
+    for _ in 0..25 {
+        agent.sync().await.unwrap();
+        mute.sync().await.unwrap();
+        gateway.clock.advance(Duration::minutes(1));
+    }
+    gateway.running.service.app.end_tasks().await.unwrap();
+    let told = read(&gateway, &well).await;
+    let at = |told: &Value| {
+        let format = &time::format_description::well_known::Rfc3339;
+        time::OffsetDateTime::parse(told.as_str().unwrap(), format).unwrap()
+    };
+    assert!((at(&told["offered"]) - start).abs() < Duration::MILLISECOND);
+    assert!(
+        (at(&told["last_run"]) - gateway.now() + Duration::MINUTE).abs() < Duration::MILLISECOND
+    );
+    assert_eq!(missing(&well).await, json!(false));
+    assert_eq!(missing(&broken).await, json!(true));
+    // an agent 0.1.0 tells of nothing ever: nobody can say, and nobody is alarmed
+    assert_eq!(missing(&unheard).await, Value::Null);
+    assert_eq!(
+        (read(&gateway, &once).await["state"].clone(), missing(&once).await),
+        (json!("overdue"), Value::Null)
+    );
+    let listed = gateway.get(&format!("/v1/tasks?agent_id={id}"), READER).await.json();
+    assert_eq!(listed["items"][0]["missing"], json!(true));
+    // what works and then does not
+    gateway.clock.advance(Duration::minutes(21));
+    assert_eq!(missing(&well).await, json!(true));
+    agent.report(&well, &json!(1)).await.unwrap();
+    assert_eq!(missing(&well).await, json!(false));
 }

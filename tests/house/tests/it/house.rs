@@ -80,10 +80,22 @@ impl House {
 
     /// Starts a process of a service with more flags; gives its number.
     pub(crate) fn start_another(&mut self, service: &str, log: &str, flags: &[&str]) -> u32 {
+        self.start_another_with(service, log, flags, &[])
+    }
+
+    /// Starts a process of a service with more flags and variables; gives its number.
+    pub(crate) fn start_another_with(
+        &mut self,
+        service: &str,
+        log: &str,
+        flags: &[&str],
+        variables: &[(&str, &str)],
+    ) -> u32 {
         let log = self.path(&format!("{service}.{log}.log"));
         let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
         let child = Command::new(self.path(&format!("run/{service}.sh")))
             .args(flags)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

@@ -129,11 +129,23 @@ impl Investigator {
         module: &str,
         parameters: &Value,
     ) -> String {
+        self.sign_for(name, target, module, parameters, Duration::ZERO)
+    }
+
+    /// Writes and signs an action that begins so much later.
+    pub(crate) fn sign_for(
+        &self,
+        name: &str,
+        target: &str,
+        module: &str,
+        parameters: &Value,
+        later: Duration,
+    ) -> String {
         let now = Clock::system().now();
         let text = |at: OffsetDateTime| at.format(&Rfc3339).unwrap();
         let mut action = json!({
             "name": name, "target": target, "syntaxversion": 2,
-            "validfrom": text(now - Duration::from_mins(1)), "expireafter": text(now + Duration::from_mins(10)),
+            "validfrom": text(now - Duration::from_mins(1) + later), "expireafter": text(now + Duration::from_mins(10) + later),
             "operations": [{"module": module, "parameters": parameters}],
         });
         let read = Action::parse(action.to_string().as_bytes()).unwrap();

@@ -36,6 +36,8 @@ mod rights;
 #[cfg(test)]
 mod rolling;
 #[cfg(test)]
+mod saved;
+#[cfg(test)]
 mod threats;
 #[cfg(test)]
 mod traces;

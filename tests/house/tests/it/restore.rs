@@ -3,6 +3,7 @@
 use crate::enrolment::{enrol, restart_agent};
 use crate::house::{House, SERVICES, alive, root, send, until};
 use crate::investigator::Investigator;
+use crate::saved;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
@@ -24,6 +25,8 @@ async fn what_was_open_when_it_was_saved_is_not_done_again() {
         let accepted = investigator.ask(Method::POST, "/v1/actions", Some(&action)).await;
         format!("/v1/actions/{}", accepted["id"])
     };
+    let parameters = json!({"path": ledger, "number": 9});
+    let saved = saved::open(&mut house, &investigator, (&module, &parameters)).await;
     let completed = |view: &Value| view["status"] == "completed";
     investigator.ask_until(&order(1).await, completed).await;
 
@@ -36,6 +39,7 @@ async fn what_was_open_when_it_was_saved_is_not_done_again() {
     no_private_key(&house);
     let agent = restart_agent(&mut house);
     investigator.ask_until(&open, completed).await;
+    saved.goes_on(&investigator).await;
     assert_eq!(noted(), [1, 2]);
 
     send("KILL", agent);
@@ -54,6 +58,7 @@ async fn what_was_open_when_it_was_saved_is_not_done_again() {
     // an agent takes what waits for it in the order of its making: had the old order come again, it would be noted before
     let view = investigator.ask_until(&order(3).await, completed).await;
     assert_eq!(view["counters"]["success"], 1, "{view}");
+    saved.has_ended(&investigator).await;
     assert_eq!(noted(), [1, 2, 3]);
 }
 

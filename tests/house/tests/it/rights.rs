@@ -1,6 +1,6 @@
 //! A stolen account on the broker can do what its service can do, and nothing else.
 
-use crate::house::{House, root};
+use crate::house::{House, SERVICES, root};
 use lapin::options::{
     BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions,
     QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
@@ -75,6 +75,52 @@ async fn takes_nothing(connection: &Connection) {
         let bound = bind(key).await;
         assert!(refused(&bound), "{key} can be heard: {bound:?}");
     }
+}
+
+/// Tries each service's role of the database on all the other databases, and on what is above all of them.
+pub(crate) fn a_role_reaches_its_own_database_alone(house: &House) {
+    let urls = SERVICES.map(|service| house.service_var(service, "DATABASE_URL"));
+    let names = urls.map(|url| url.rsplit_once('/').unwrap().1);
+    for (url, own) in urls.iter().zip(names) {
+        let at = |name: &str| url.strip_suffix(own).unwrap().to_owned() + name;
+        psql(url, "select count(*) from messaging.outbox").unwrap();
+        for other in names.iter().filter(|name| **name != own).chain(&["postgres", "template1"]) {
+            let refused = psql(&at(other), "select 1").unwrap_err();
+            assert!(
+                refused.contains("permission denied for database"),
+                "{own}, {other}: {refused}"
+            );
+        }
+        let somebody = names.iter().find(|name| **name != own).unwrap();
+        for statement in [
+            format!("set role {somebody}"),
+            format!("alter role {somebody} password 'x'"),
+            "select * from pg_authid".to_owned(),
+            "create role evil superuser".to_owned(),
+            "create database evil".to_owned(),
+            "copy messaging.outbox to program 'true'".to_owned(),
+            "select pg_read_file('/etc/passwd')".to_owned(),
+            "alter system set log_statement = 'none'".to_owned(),
+            "create extension dblink".to_owned(),
+        ] {
+            let refused = psql(url, &statement).unwrap_err();
+            let words = ["permission denied", "must be", "superuser", "is not available"];
+            assert!(words.iter().any(|w| refused.contains(w)), "{own}: {statement}: {refused}");
+        }
+    }
+}
+
+/// Runs a statement; gives what was said against it.
+fn psql(url: &str, statement: &str) -> Result<(), String> {
+    let out = std::process::Command::new("psql")
+        .args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--command", statement, url])
+        .env("LC_ALL", "C")
+        .output()
+        .unwrap();
+    if out.status.success() {
+        return Ok(());
+    }
+    Err(String::from_utf8_lossy(&out.stderr).into_owned())
 }
 
 /// Uses the accounts of MIG's virtual host: that of all agents, that of one agent, that of the gateway.

@@ -1,6 +1,7 @@
 //! Each "cannot" of the threat model names tests, and they exist.
 
 use crate::house::root;
+use std::path::Path;
 
 #[test]
 fn each_cannot_names_its_tests() {
@@ -19,8 +20,22 @@ fn each_cannot_names_its_tests() {
             let source = std::fs::read_to_string(root().join(file));
             let source = source.unwrap_or_else(|error| panic!("{file}: {error}"));
             assert!(source.contains(&format!("fn {test}(")), "{file} has no {test}");
+            assert!(runs(&root().join(file), &source, test), "{file}: nothing runs {test}");
             named += 1;
         }
         assert!(named > 0, "no test: {claim}");
     }
+}
+
+/// Tells whether a function is a test, or is called by the tests beside it.
+fn runs(file: &Path, source: &str, test: &str) -> bool {
+    let (before, _) = source.split_once(&format!("fn {test}(")).unwrap();
+    let near = before.lines().rev().take_while(|line| !line.is_empty() && !line.starts_with('}'));
+    if near.into_iter().any(|line| line.starts_with("#[") && line.contains("test")) {
+        return true;
+    }
+    let calls = format!("{test}(");
+    let beside = std::fs::read_dir(file.parent().unwrap()).unwrap();
+    let texts = beside.filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok());
+    texts.map(|text| text.matches(&calls).count()).sum::<usize>() > 1
 }

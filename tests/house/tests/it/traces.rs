@@ -3,11 +3,11 @@
 use crate::collector::{Collector, Span};
 use crate::enrolment::enrol;
 use crate::eyes::every_metric_exists;
-use crate::house::House;
+use crate::house::{House, alive, send, until};
 use crate::investigator::Investigator;
 use crate::pending::field;
 use crate::playbook::waits;
-use crate::rights::a_stolen_account_is_confined;
+use crate::rights::{a_role_reaches_its_own_database_alone, a_stolen_account_is_confined};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -52,9 +52,9 @@ const OF_AN_ANSWER: &[(&str, &str, &str)] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_followed_to_its_result() {
-    let (collector, url) = Collector::start();
-    let variables =
-        [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "100")];
+    let collector = Collector::start();
+    let variables: Vec<_> =
+        collector.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let mut house = House::up_with(&variables);
     let mut investigator = Investigator::of(&house);
     let (module, _) = enrol(&mut house, &investigator).await;
@@ -84,23 +84,8 @@ async fn an_order_is_followed_to_its_result() {
     investigator.trace = None;
     follow(&collector, QUESTION, OF_A_QUESTION);
     follow(&collector, ANSWER, OF_AN_ANSWER);
-    let spans = collector.trace(ORDER.0);
-    for (name, attributes) in [
-        ("POST /v1/actions", ["http.route", "http.response.status_code", "url.path"]),
-        (
-            "process scheduler.actions",
-            ["messaging.system", "messaging.operation.type", "messaging.message.id"],
-        ),
-        (
-            "publish writ:command.issued.v1",
-            ["messaging.system", "messaging.destination.name", "messaging.message.id"],
-        ),
-    ] {
-        let span = spans.iter().find(|span| span.name == name).unwrap();
-        for attribute in attributes {
-            assert!(span.attributes.iter().any(|key| key == attribute), "{attribute}: {span:?}");
-        }
-    }
+    spans_speak_as_the_conventions_do(&collector.trace(ORDER.0));
+    whoever_is_told_to_be_silent_is(&mut house, &collector);
     let log = std::fs::read_to_string(house.path("log/scheduler.log")).unwrap();
     let line = log.lines().find(|line| line.contains("\"message\":\"launched\"")).unwrap();
     let line: Value = serde_json::from_str(line).unwrap();
@@ -114,6 +99,78 @@ async fn an_order_is_followed_to_its_result() {
     assert_eq!(refused.status(), 401);
     every_metric_exists(&house).await;
     a_stolen_account_is_confined(&house).await;
+    a_role_reaches_its_own_database_alone(&house);
+}
+
+/// Checks names and values of attributes; an empty value is any.
+fn spans_speak_as_the_conventions_do(spans: &[Span]) {
+    for (name, attributes) in [
+        (
+            "POST /v1/actions",
+            &[
+                ("http.request.method", "POST"),
+                ("http.route", "/v1/actions"),
+                ("http.response.status_code", "202"),
+                ("url.path", "/v1/actions"),
+                ("url.scheme", "http"),
+                ("server.address", "127.0.0.1"),
+                ("network.protocol.version", ""),
+                ("client.address", "127.0.0.1"),
+            ][..],
+        ),
+        (
+            "process scheduler.actions",
+            &[
+                ("messaging.system", "rabbitmq"),
+                ("messaging.operation.name", "process"),
+                ("messaging.operation.type", "process"),
+                ("messaging.destination.name", "scheduler.actions"),
+                ("messaging.message.id", ""),
+            ],
+        ),
+        (
+            "publish writ:command.issued.v1",
+            &[
+                ("messaging.system", "rabbitmq"),
+                ("messaging.operation.name", "publish"),
+                ("messaging.operation.type", "send"),
+                ("messaging.destination.name", "writ:command.issued.v1"),
+                ("messaging.rabbitmq.destination.routing_key", "command.issued.v1"),
+                ("messaging.message.id", ""),
+                ("messaging.message.body.size", ""),
+            ],
+        ),
+    ] {
+        let span = spans.iter().find(|span| span.name == name).unwrap();
+        for (attribute, wanted) in attributes {
+            let found = span.attributes.get(*attribute);
+            let right = found.is_some_and(|value| wanted.is_empty() || value == wanted);
+            assert!(right, "{attribute} is not {wanted}: {span:?}");
+        }
+    }
+}
+
+/// Starts two more processes of a service, under names of their own: one sends, one is told not to.
+fn whoever_is_told_to_be_silent_is(house: &mut House, collector: &Collector) {
+    let anywhere = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let pids = [("speaks", "false"), ("silent", "true")].map(|(name, disabled)| {
+        let variables = [("OTEL_SERVICE_NAME", name), ("OTEL_SDK_DISABLED", disabled)];
+        house.start_another_with("loader-manifest", name, &anywhere, &variables)
+    });
+    let log = |name: &str| {
+        let file = house.path(&format!("loader-manifest.{name}.log"));
+        std::fs::read_to_string(file).unwrap_or_default()
+    };
+    until("both serve", || {
+        ["speaks", "silent"].iter().all(|name| log(name).contains("\"message\":\"serving\""))
+    });
+    for pid in pids {
+        send("TERM", pid);
+        until("it has ended, and sent what it had", || !alive(pid));
+    }
+    assert!(collector.heard_of("speaks"), "{}", log("speaks"));
+    assert!(!collector.heard_of("silent"));
+    assert!(log("silent").contains("OTEL_SDK_DISABLED"), "{}", log("silent"));
 }
 
 fn header((trace, span): (&str, &str)) -> String {

@@ -1,0 +1,2 @@
+alter table agent drop column reported;
+alter table task drop column offered;
