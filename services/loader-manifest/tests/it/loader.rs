@@ -74,9 +74,10 @@ impl Loader {
         let text = fs::read_to_string(&path).unwrap();
         let start = format!("{name} = ");
         assert!(text.contains(&start), "{text}");
-        let lines = text.lines().map(|line| match line.starts_with(&start) {
-            true => format!("{start}{value}\n"),
-            false => format!("{line}\n"),
+        let lines = text.lines().map(|line| {
+            let line =
+                if line.starts_with(&start) { format!("{start}{value}") } else { line.into() };
+            line + "\n"
         });
         fs::write(path, lines.collect::<String>()).unwrap();
     }

@@ -15,16 +15,9 @@ mod fleet;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
-mod installs;
-#[cfg(test)]
 mod investigator;
 #[cfg(test)]
 mod kill_services;
-/// The same loader that loader-manifest is tested with by itself.
-#[cfg(test)]
-#[expect(dead_code, reason = "not all of it is needed here")]
-#[path = "../../../../services/loader-manifest/tests/it/loader.rs"]
-mod loader;
 #[cfg(test)]
 mod pending;
 #[cfg(test)]
