@@ -103,7 +103,10 @@ def the_bill_of_materials_is_whole(image):
 
 
 def the_program_says_what_it_is_made_of(image):
-    """What `cargo auditable` wrote into the program is what the bill of materials says."""
+    """What `cargo auditable` wrote into the program is what the bill of materials says.
+
+    Of macros it tells some and leaves out others.
+    """
     section = elf_section(image.contents[PROGRAM], b".dep-v0")
     if section is None:
         raise Skipped("the program was built without cargo auditable (WRIT_IMAGE_AUDITABLE=0)")
@@ -111,7 +114,10 @@ def the_program_says_what_it_is_made_of(image):
     told = {f"pkg:cargo/{p['name']}@{p['version']}" for p in packages if p.get("kind", "runtime") == "runtime"}
     bill = json.loads(image.contents[BILL])
     billed = {bill["metadata"]["component"]["bom-ref"], *(component["purl"] for component in bill["components"])}
-    assert told == billed, f"only in the program: {sorted(told - billed)}; only in the bill: {sorted(billed - told)}"
+    linked = {component["purl"] for component in bill["components"] if component["scope"] == "required"}
+    assert len(linked) > 200, len(linked)
+    assert told <= billed, f"only in the program: {sorted(told - billed)}"
+    assert linked <= told, f"only in the bill: {sorted(linked - told)}"
 
 
 def elf_section(program, wanted):
