@@ -84,10 +84,25 @@ def loaders(count):
         return made["key"]
 
     with concurrent.futures.ThreadPoolExecutor(16) as makers:
-        return list(makers.map(make, range(count)))
+        return list(makers.map(make, range(count))), lambda number: f"bench-{run}-{number}"
 
 
-def storm(keys):
+def wrong(status, text, loader, hashes):
+    """What is wrong with a loader's list: it must be its own, with the files as they were published and a signature."""
+    if status != 200:
+        return f"{status} {text[:200]!r}"
+    try:
+        item = json.loads(text)["collection"]["items"][0]["data"][0]
+        manifest = item["value"]
+        listed = {entry["name"]: entry["sha256"] for entry in manifest["entries"]}
+        right = item["name"] == "manifest" and manifest["loader_name"] == loader
+        right = right and listed == hashes and len(manifest["signatures"]) >= 1
+    except (ValueError, LookupError, TypeError) as error:
+        return f"{error!r} in {text[:200]!r}"
+    return None if right else f"not the manifest that was published: {text[:300]!r}"
+
+
+def storm(keys, name, hashes):
     """Every loader asks once, evenly over ten seconds; a time is counted from when it should have asked."""
     times, failures, due = [], [], queue.SimpleQueue()
     began = time.perf_counter() + 0.5
@@ -103,10 +118,10 @@ def storm(keys):
                 return
             time.sleep(max(0, at - time.perf_counter()))
             answer = ask(connection, key, "/api/v1/manifest/agent/", parameters(number))
-            answer.read()
+            text = answer.read()
             times.append((time.perf_counter() - at) * 1000)
-            if answer.status != 200:
-                failures.append(answer.status)
+            if (fault := wrong(answer.status, text, name(number), hashes)) is not None:
+                failures.append(fault)
 
     threads = [threading.Thread(target=work) for _ in range(THREADS)]
     for thread in threads:
@@ -114,7 +129,9 @@ def storm(keys):
     for thread in threads:
         thread.join()
     if failures:
-        sys.exit(f"{len(failures)} loaders were not served: {failures[:5]}")
+        sys.exit(f"{len(failures)} loaders were answered wrongly: {failures[:5]}")
+    if len(times) != len(keys):
+        sys.exit(f"{len(times)} of {len(keys)} loaders were answered")
     return sorted(times), time.perf_counter() - began
 
 
@@ -123,24 +140,29 @@ def resident():
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
 
-def fetch(key, number, wanted, seen):
+def fetch(key, number, wanted, seen, right):
+    """Notes in `right` that the whole file came as it was published; an exception in a thread ends that thread only."""
     answer = ask(connect(), key, "/api/v1/manifest/fetch/", parameters(number, "mig-agent"))
     text = bytearray()
     while piece := answer.read(1 << 20):
         text += piece
         seen.append(resident())
+    if answer.status != 200:
+        return
     data = json.loads(text)["collection"]["items"][0]["data"][0]["value"]["data"]
-    if hashlib.sha256(gzip.decompress(base64.b64decode(data))).hexdigest() != wanted:
-        sys.exit("the large file came out wrong")
+    if hashlib.sha256(gzip.decompress(base64.b64decode(data))).hexdigest() == wanted:
+        right.append(number)
 
 
 def large(keys, wanted):
-    before, seen, began = resident(), [], time.perf_counter()
-    threads = [threading.Thread(target=fetch, args=(key, number, wanted, seen)) for number, key in enumerate(keys[:AT_ONCE])]
+    before, seen, right, began = resident(), [], [], time.perf_counter()
+    threads = [threading.Thread(target=fetch, args=(key, number, wanted, seen, right)) for number, key in enumerate(keys[:AT_ONCE])]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    if len(right) != len(threads):
+        sys.exit(f"{len(threads) - len(right)} of {len(threads)} large files came out wrong")
     return {
         "large_file_mb": LARGE // 1_000_000,
         "large_at_once": len(threads),
@@ -152,9 +174,9 @@ def large(keys, wanted):
 def main():
     count = int(sys.argv[1])
     hashes = publish()
-    keys = loaders(count)
-    first, spent = storm(keys)
-    again, _ = storm(keys)
+    keys, name = loaders(count)
+    first, spent = storm(keys, name, hashes)
+    again, _ = storm(keys, name, hashes)
     result = {"loaders": count, "within_s": round(spent, 1)}
     result |= {"first_median_ms": quantile(first, 0.5), "first_p99_ms": quantile(first, 0.99)}
     result |= {"again_median_ms": quantile(again, 0.5), "again_p99_ms": quantile(again, 0.99)}

@@ -80,6 +80,12 @@ class Deploy(unittest.TestCase):
             known = key == "OTEL_EXPORTER_OTLP_ENDPOINT" or f'"{key}"' in settings or re.search(rf"\b{own.lower()}:", settings) or key == "WRIT_LISTEN"
             self.assertTrue(known, f"{key} is no setting")
 
+    def test_compose_sets_nothing_to_nothing(self):
+        # an empty list of networks is refused at the start; an empty endpoint is none
+        compose = yaml.safe_load((TOP / "deploy/compose/compose.yaml").read_text())
+        empty = {key for key, value in compose["services"]["writ"]["environment"].items() if str(value).endswith(":-}")}
+        self.assertEqual(empty, {"OTEL_EXPORTER_OTLP_ENDPOINT"})
+
     def test_compose_makes_the_accounts_that_were_tried(self):
         # tests/house tries those of scripts/lib/broker.sh on a real broker
         with tempfile.TemporaryDirectory() as folder:

@@ -9,24 +9,30 @@
     reason = "a fixture that cannot be had fails the test that wanted it"
 )]
 
+mod answer;
 mod broker;
+mod browser;
 mod coverage;
 mod database;
 mod gpg;
 mod hostile;
 pub mod keys;
 mod proxy;
+mod rows;
 mod scans;
 mod services;
 mod tap;
 mod wait;
 
+pub use answer::Answer;
 pub use broker::{Vhost, vhost};
+pub use browser::Browser;
 pub use coverage::{Route, routes, unauthorized_coverage};
 pub use database::Database;
 pub use gpg::Gpg;
 pub use hostile::INJECTIONS;
 pub use proxy::Proxy;
+pub use rows::{Known, count, know};
 pub use scans::Scans;
 pub use services::{Server, Services, postgres, rabbitmq};
 pub use tap::{Heard, Tap};

@@ -2,7 +2,7 @@
 
 use actix_web::dev::Server;
 use actix_web::http::StatusCode;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -41,13 +41,14 @@ pub struct Check {
     pub detail: Option<String>,
 }
 
-/// Serves `/livez`, `/readyz` and `/metrics`.
+/// Serves `/livez`, `/readyz` and `/metrics`; `/healthz` for tools that still ask for it, and `/readyz?verbose` for people.
 pub fn serve(listener: TcpListener, probes: Arc<dyn Probes>) -> std::io::Result<Server> {
     let probes: web::Data<dyn Probes> = web::Data::from(probes);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(probes.clone())
             .route("/livez", web::get().to(live))
+            .route("/healthz", web::get().to(live))
             .route("/readyz", web::get().to(ready))
             .route("/metrics", web::get().to(metrics))
     });
@@ -62,10 +63,27 @@ async fn live(probes: web::Data<dyn Probes>) -> HttpResponse {
     }
 }
 
-async fn ready(probes: web::Data<dyn Probes>) -> HttpResponse {
+async fn ready(request: HttpRequest, probes: web::Data<dyn Probes>) -> HttpResponse {
     let readiness = probes.ready();
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    HttpResponse::build(status).json(readiness)
+    let mut response = HttpResponse::build(status);
+    if request.query_string().split('&').any(|word| word == "verbose") {
+        return response.content_type("text/plain; charset=utf-8").body(lines(&readiness));
+    }
+    response.json(readiness)
+}
+
+/// Writes a line for each check, as Kubernetes' own servers do.
+fn lines(readiness: &Readiness) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for (name, check) in &readiness.checks {
+        lines.push(match &check.detail {
+            None => format!("[+]{name} ok"),
+            Some(detail) => format!("[-]{name} failed: {detail}"),
+        });
+    }
+    lines.push(format!("readyz: {}\n", readiness.state));
+    lines.join("\n")
 }
 
 async fn metrics(probes: web::Data<dyn Probes>) -> HttpResponse {

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::exit::{Because, Exit, Failure};
 use crate::http::{Api, Call};
 use crate::output::list::{Item, one};
-use signing::manifest::{Builder, Limits, ROLLBACK};
+use signing::manifest::{Builder, Entry, Limits, ROLLBACK};
 use std::fs::{self, File};
 use std::path::Path;
 use time::format_description::well_known::Rfc3339;
@@ -76,13 +76,44 @@ async fn sign(context: &Context, api: &Api, id: &str, output: Output) -> Result<
                 "tell the operators: the server's data is broken, or someone changes it on the way",
             ));
     }
-    for file in &files {
-        context.screen.note(&format!("{}  {} ({} bytes)", file.sha256, file.name, file.size));
-    }
+    show(context, &told, &files, content.as_slice())?;
     let signature = signer.sign_line(text.as_bytes(), context.clock.now()).await?;
     let path = ["v1", "manifests", id, "signatures"];
     let call = Call::post(&path).json(&NewSignature { signature })?;
     print(context, &api.send(&call).await?.json()?, output)
+}
+
+/// Shows what is about to be signed. Name, target and expiry are the server's word: names and hashes of files alone are signed.
+fn show(
+    context: &Context,
+    told: &ManifestView,
+    files: &[Entry],
+    content: &[u8],
+) -> Result<(), Failure> {
+    let note = |text: String| context.screen.note(&text);
+    note(format!("manifest {} {:?}, for {:?}", told.id, told.name, told.target));
+    if let Some(expires) = told.expires {
+        let text = expires.format(&Rfc3339).because(|| "that time cannot be written".into())?;
+        note(format!("given to nobody from {text} on"));
+    }
+    if let [Entry { name, size: ..=128, .. }] = files
+        && name == ROLLBACK
+    {
+        // what the file says, not what the server says of it
+        let mut order = String::new();
+        signing::manifest::read(content, &MOST, |_, part| {
+            order.push_str(&String::from_utf8_lossy(part));
+            Ok(())
+        })
+        .because(|| "the manifest's content is not what it should be".into())?;
+        let digest: String =
+            order.trim().chars().take(64).filter(char::is_ascii_hexdigit).collect();
+        note(format!("an order to go back to the manifest with the digest {digest}"));
+    }
+    for file in files {
+        note(format!("{}  {} ({} bytes)", file.sha256, file.name, file.size));
+    }
+    Ok(())
 }
 
 async fn set(

@@ -37,6 +37,10 @@ async fn a_started_service_describes_itself() {
     process.confirm().await;
     until(PATIENCE, async || process.admin("/readyz").await.json()["state"] == "ready").await;
     assert_eq!(process.admin("/livez").await.text, "live\n");
+    assert_eq!(process.admin("/healthz").await.text, "live\n");
+    let lines = process.admin("/readyz?verbose").await.text;
+    assert!(lines.starts_with("[+]broker ok\n[+]database ok\n"), "{lines}");
+    assert!(lines.ends_with("readyz: ready\n"), "{lines}");
 
     process.get("/v1/actions/7").await;
     let metrics = process.admin("/metrics").await.text;

@@ -1,7 +1,8 @@
-use crate::support::{ONE, TWO};
+use crate::support::{ONE, THREE, TWO, number};
+use diesel_async::RunQueryDsl;
 use std::time::{Duration, Instant};
-use store::{Settings, migrate, migrate_until};
-use testkit::{Database, Proxy, postgres};
+use store::{Settings, migrate, migrate_until, sql};
+use testkit::{Database, PATIENCE, Proxy, postgres, until};
 use tokio::task::JoinSet;
 
 #[tokio::test]
@@ -58,4 +59,27 @@ async fn what_will_never_come_up_is_not_waited_for() {
         assert!(error.contains("does not exist") || error.contains("password"), "{error}");
         assert!(!error.contains("wrong"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_migration_that_waits_for_a_table_lets_readers_go_first() {
+    let database = Database::new("gives_way", vec![ONE]).await;
+    let (store, settings) = (database.store(), database.settings().clone());
+    let count = "select count(*) as number from item";
+    let (mut migrating, mut still_pending) = (JoinSet::new(), true);
+    let read = store.tx(async |conn| {
+        sql(count).execute(conn).await?;
+        migrating.spawn(async move { migrate(&settings, vec![ONE, THREE]).await });
+        let waits = "select count(*) as number from pg_locks
+             where relation = 'item'::regclass and not granted and mode = 'AccessExclusiveLock'";
+        until(PATIENCE, async || number(&store, waits).await == 1).await;
+        // this one stands behind the migration, until that gives way
+        number(&store, count).await;
+        still_pending = migrating.try_join_next().is_none();
+        Ok::<_, store::Failure>(())
+    });
+    read.await.unwrap();
+    assert!(still_pending, "it had not given up");
+    let ran = migrating.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(ran, ["20200103000000"]);
 }

@@ -7,6 +7,7 @@ use testkit::Database;
 
 pub(crate) const ONE: EmbeddedMigrations = embed_migrations!("tests/it/migrations/one");
 pub(crate) const TWO: EmbeddedMigrations = embed_migrations!("tests/it/migrations/two");
+pub(crate) const THREE: EmbeddedMigrations = embed_migrations!("tests/it/migrations/three");
 
 /// Is one number of a result.
 #[derive(diesel::QueryableByName)]

@@ -145,11 +145,11 @@ mod tests {
             assert_eq!(made(good), None, "{good}");
         }
         for (bad, name) in [
-            ("", "self"),
-            ("**kwargs", "self"),
-            ("self, config", "config"),
-            ("self, api, url", "url"),
-            ("self, *, key", "key"),
+            ("", "does not take self"),
+            ("**kwargs", "does not take self"),
+            ("self, config", "needs \"config\","),
+            ("self, api, url", "needs \"url\","),
+            ("self, *, key", "needs \"key\","),
         ] {
             assert!(made(bad).is_some_and(|reason| reason.contains(name)), "{bad}");
         }

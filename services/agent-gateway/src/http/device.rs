@@ -9,17 +9,18 @@ use crate::error::Error;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use auth::PAGE_SESSION;
 use types::api::device::Approval;
-use types::{InvestigatorId, PluginId, TeamId};
+use types::{PluginId, TeamId};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::page::{self, Cookie};
-use web::{Form, Origin, Peer, Problem, Query};
+use web::{Entrance, Entry, Form, Origin, Peer, Problem, Query, Visitor};
 
 const COOKIE: Cookie = Cookie { name: "writ-device", path: "/device" };
 /// How many teams and plugins are offered; more are assigned at `/v1/agents`.
 const OFFERED: i64 = 200;
+const NOT_A_KEY: &str =
+    "this is not the API key of an active investigator who may change agents (gateway_write)";
 const FORGED: &str = "the form is not one of this page, or is too old; open the page again";
 
 /// Is what the sign-in form sends.
@@ -68,13 +69,6 @@ struct DecisionForm {
     plugin: Option<String>,
 }
 
-/// Is somebody who is signed in.
-struct Visitor {
-    investigator: InvestigatorId,
-    /// The word that each form of theirs carries.
-    csrf: String,
-}
-
 /// Shows the page: who the visitor is, then the code, then the device.
 #[utoipa::path(
     tag = "device flow",
@@ -92,7 +86,7 @@ pub(super) async fn show(
     let typed = query.code.as_deref().unwrap_or_default();
     // only letters of codes are ever shown again
     let code = UserCode::parse(typed).map(|code| code.to_string()).unwrap_or_default();
-    match visitor(&request, &gateway).await? {
+    match entrance(&gateway).visitor(&request).await? {
         None => Ok(html::page(StatusCode::OK, &html::sign_in(&code, ""))),
         Some(visitor) => show_code(&gateway, peer, &visitor, typed, "").await,
     }
@@ -113,21 +107,15 @@ pub(super) async fn sign_in(
     peer: Peer,
     form: Form<{ 16 << 10 }>,
 ) -> Result<HttpResponse, Problem> {
-    if page::is_from_elsewhere(&request) {
-        return Ok(html::page(StatusCode::FORBIDDEN, &html::sign_in("", FORGED)));
-    }
-    if let Some(shut) = shut(&gateway, peer) {
-        return Ok(shut);
-    }
     let code = form.first("code").and_then(UserCode::parse);
     let code = code.map(|code| code.to_string()).unwrap_or_default();
-    let Some(secret) = gateway.app.sign_in(form.first("key").unwrap_or_default().trim()).await?
-    else {
-        gateway.guesses.note(peer.0, gateway.app.clock.now());
-        let fault = "this is not the API key of an active investigator who may change agents (gateway_write)";
-        return Ok(html::page(StatusCode::FORBIDDEN, &html::sign_in(&code, fault)));
+    let refuse = |fault| Ok(html::page(StatusCode::FORBIDDEN, &html::sign_in(&code, fault)));
+    let cookie = match entrance(&gateway).enter(&request, peer, &origin, &form).await? {
+        Entry::In(cookie) => cookie,
+        Entry::Forged => return refuse(FORGED),
+        Entry::Shut => return Ok(shut()),
+        Entry::Wrong => return refuse(NOT_A_KEY),
     };
-    let cookie = COOKIE.set(&secret, PAGE_SESSION.as_secs(), &origin);
     let next = if code.is_empty() { "/device".into() } else { format!("/device?code={code}") };
     Ok(page::go(&next, Some(cookie)))
 }
@@ -145,11 +133,8 @@ pub(super) async fn sign_out(
     gateway: Data<AgentGateway>,
     form: Form<{ 16 << 10 }>,
 ) -> Result<HttpResponse, Problem> {
-    let Some(_visitor) = sender(&request, &gateway, &form).await? else { return Ok(forged()) };
-    if let Some(secret) = COOKIE.of(&request) {
-        gateway.app.sign_out(secret).await?;
-    }
-    Ok(page::go("/device", Some(COOKIE.clear())))
+    let left = entrance(&gateway).leave(&request, &form).await?;
+    Ok(left.map_or_else(forged, |cookie| page::go("/device", Some(cookie))))
 }
 
 /// Looks a typed code up.
@@ -166,7 +151,8 @@ pub(super) async fn enter(
     peer: Peer,
     form: Form<{ 16 << 10 }>,
 ) -> Result<HttpResponse, Problem> {
-    let Some(visitor) = sender(&request, &gateway, &form).await? else { return Ok(forged()) };
+    let found = entrance(&gateway).sender(&request, &form).await?;
+    let Some(visitor) = found else { return Ok(forged()) };
     show_code(&gateway, peer, &visitor, form.first("code").unwrap_or_default(), "").await
 }
 
@@ -184,21 +170,22 @@ pub(super) async fn decide(
     peer: Peer,
     form: Form<{ 64 << 10 }>,
 ) -> Result<HttpResponse, Problem> {
-    let Some(visitor) = sender(&request, &gateway, &form).await? else { return Ok(forged()) };
-    if let Some(shut) = shut(&gateway, peer) {
-        return Ok(shut);
+    let found = entrance(&gateway).sender(&request, &form).await?;
+    let Some(visitor) = found else { return Ok(forged()) };
+    if entrance(&gateway).is_shut(peer) {
+        return Ok(shut());
     }
     let code = form.first("code").unwrap_or_default();
     let done = match (form.first("decision"), approval(&form)) {
         _ if !gateway.app.may_change() => {
             Err("the investigators' keys may be out of date here, so nothing is changed; try again later".into())
         }
-        (Some("deny"), _) => match gateway.app.deny_code(code, visitor.investigator).await {
+        (Some("deny"), _) => match gateway.app.deny_code(code, visitor.caller.id).await {
             Ok(()) => Ok("The device was turned away.".to_owned()),
             Err(error) => Err(in_words(error)?),
         },
         (Some("approve"), Some(approval)) => {
-            match gateway.app.approve_code(code, approval, visitor.investigator).await {
+            match gateway.app.approve_code(code, approval, visitor.caller.id).await {
                 Ok(agent) => Ok(format!(
                     "The device is in: it is the agent {} ({}) from its next question on.",
                     agent.name, agent.id
@@ -253,8 +240,8 @@ async fn show_code(
     if typed.is_empty() {
         return Ok(html::page(status, &html::enter_code(csrf, fault)));
     }
-    if let Some(shut) = shut(gateway, peer) {
-        return Ok(shut);
+    if entrance(gateway).is_shut(peer) {
+        return Ok(shut());
     }
     let found = match UserCode::parse(typed) {
         Some(code) => gateway.app.read_code(&code).await?,
@@ -271,37 +258,21 @@ async fn show_code(
 }
 
 /// Answers an address that was wrong too often.
-fn shut(gateway: &AgentGateway, peer: Peer) -> Option<HttpResponse> {
-    gateway.guesses.is_shut(peer.0, gateway.app.clock.now()).then(|| {
-        let mut page = html::page(
-            StatusCode::TOO_MANY_REQUESTS,
-            "<p class=\"wrong\" role=\"alert\">Too many wrong codes or keys came from your address; \
-             try again in five minutes.</p>",
-        );
-        page.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("300"));
-        page
-    })
+fn shut() -> HttpResponse {
+    let mut page = html::page(
+        StatusCode::TOO_MANY_REQUESTS,
+        "<p class=\"wrong\" role=\"alert\">Too many wrong codes or keys came from your address; \
+         try again in five minutes.</p>",
+    );
+    page.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("300"));
+    page
 }
 
 fn forged() -> HttpResponse {
     html::page(StatusCode::FORBIDDEN, &html::decided(FORGED))
 }
 
-async fn visitor(
-    request: &HttpRequest,
-    gateway: &AgentGateway,
-) -> Result<Option<Visitor>, Problem> {
-    let Some(secret) = COOKIE.of(request) else { return Ok(None) };
-    let found = gateway.app.session(secret).await?;
-    Ok(found.map(|investigator| Visitor { investigator, csrf: page::form_word(secret) }))
-}
-
-/// Gives who sent a form, if the form is one of theirs.
-async fn sender(
-    request: &HttpRequest,
-    gateway: &AgentGateway,
-    form: &web::Values,
-) -> Result<Option<Visitor>, Problem> {
-    let own = COOKIE.of(request).is_some_and(|secret| page::is_own_form(request, form, secret));
-    if own { visitor(request, gateway).await } else { Ok(None) }
+fn entrance(gateway: &AgentGateway) -> Entrance<'_> {
+    let AgentGateway { app, guesses } = gateway;
+    Entrance { cookie: COOKIE, sessions: app.sessions(), guesses, now: app.clock.now() }
 }

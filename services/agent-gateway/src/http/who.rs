@@ -7,39 +7,31 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
-use auth::Caller;
 use futures_util::future::LocalBoxFuture;
-use std::future::{Ready, ready};
 use types::{AgentId, Permission};
-use web::{Investigator, Peer, Problem};
+use web::{Needs, Peer, Permitted, Problem};
 
 /// No honest token is longer.
 const TOKEN_BYTES: usize = 256;
 
-/// Is an investigator with `gateway_read`; known before any body is read.
-#[derive(Debug, Clone)]
-pub(super) struct Reader;
+/// Is an investigator with `gateway_read`.
+pub(super) type Reader = Permitted<Read>;
 
-/// Is an investigator with `gateway_write`; known before any body is read.
-#[derive(Debug, Clone)]
-pub(super) struct Writer(pub(super) Caller);
+/// Is an investigator with `gateway_write`.
+pub(super) type Writer = Permitted<Write>;
 
-impl FromRequest for Reader {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
+/// Needs `gateway_read`.
+pub(super) enum Read {}
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Investigator::who_may(request, Permission::GatewayRead).map(|_caller| Self))
-    }
+/// Needs `gateway_write`.
+pub(super) enum Write {}
+
+impl Needs for Read {
+    const PERMISSION: Permission = Permission::GatewayRead;
 }
 
-impl FromRequest for Writer {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Investigator::who_may(request, Permission::GatewayWrite).map(Self))
-    }
+impl Needs for Write {
+    const PERMISSION: Permission = Permission::GatewayWrite;
 }
 
 /// Is an agent with what it sent: nothing of a body is read before its token is known.

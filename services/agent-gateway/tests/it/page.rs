@@ -1,57 +1,15 @@
 //! The page where a person admits a device, as a browser without script uses it.
 
 use crate::support::{Gateway, READER, WRITER, gateway, plugin};
-use reqwest::{Client, Response, redirect};
 use serde_json::json;
+use testkit::Browser;
 
-struct Browser {
-    client: Client,
-    base: String,
-    cookie: String,
+fn open(gateway: &Gateway) -> Browser {
+    Browser::new(gateway.url(""))
 }
 
-impl Browser {
-    fn new(gateway: &Gateway) -> Self {
-        let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
-        Self { client, base: gateway.url(""), cookie: String::new() }
-    }
-
-    async fn get(&self, path: &str) -> (u16, String) {
-        let request =
-            self.client.get(format!("{}{path}", self.base)).header("cookie", &self.cookie);
-        read(request.send().await.unwrap()).await
-    }
-
-    async fn send(&self, path: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Response {
-        let mut request = self
-            .client
-            .post(format!("{}{path}", self.base))
-            .header("cookie", &self.cookie)
-            .form(form);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request.send().await.unwrap()
-    }
-
-    async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, String) {
-        read(self.send(path, form, &[]).await).await
-    }
-
-    async fn sign_in(&mut self, key: &str) -> u16 {
-        let answer = self.send("/device/session", &[("key", key)], &[]).await;
-        let status = answer.status().as_u16();
-        if let Some(cookie) = answer.headers().get("set-cookie") {
-            let cookie = cookie.to_str().unwrap();
-            assert!(
-                cookie.contains("HttpOnly")
-                    && cookie.contains("SameSite=Strict")
-                    && cookie.contains("Path=/device")
-            );
-            self.cookie = cookie.split(';').next().unwrap().into();
-        }
-        status
-    }
+async fn sign_in(browser: &mut Browser, key: &str) -> u16 {
+    browser.sign_in("/device/session", &[("key", key)], "/device").await.0
 }
 
 /// Sends the last form.
@@ -61,20 +19,6 @@ async fn send(browser: &Browser, form: &[(&str, String)]) -> (u16, String) {
     browser.post("/device", &form).await
 }
 
-async fn read(answer: Response) -> (u16, String) {
-    let policy = answer.headers()["content-security-policy"].to_str().unwrap();
-    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
-    assert!(!policy.contains("unsafe") && policy.contains("form-action 'self'"));
-    let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
-    assert!(!text.contains("<script") && !text.contains("http"), "{text}");
-    (status, text)
-}
-
-fn word(page: &str) -> String {
-    let (_, after) = page.split_once("name=\"csrf\" value=\"").unwrap();
-    after.split_once('"').unwrap().0.into()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_admits_a_device_without_script() {
     let gateway = gateway().await;
@@ -82,7 +26,7 @@ async fn a_person_admits_a_device_without_script() {
         gateway.post("/v1/teams", WRITER, &json!({"name": "<b>blue"})).await.expect(201).json();
     let plugin = gateway.post("/v1/plugins", WRITER, &plugin()).await.expect(201).json();
     let request =
-        gateway.client.post(gateway.url("/oauth/device/code")).header("user-agent", "<img src=x>");
+        gateway.client.post(gateway.url("/oauth/device/code")).header("user-agent", "<img alt=x>");
     let code: serde_json::Value = request
         .json(&json!({"client_id": "\"><b>evil"}))
         .send()
@@ -92,23 +36,23 @@ async fn a_person_admits_a_device_without_script() {
         .await
         .unwrap();
     let letters = code["user_code"].as_str().unwrap();
-    let mut browser = Browser::new(&gateway);
+    let mut browser = open(&gateway);
 
     let (status, page) = browser.get(&format!("/device?code={letters}")).await;
     assert!(status == 200 && page.contains("API key") && !page.contains("evil"), "{page}");
     for key in ["", "wrong", READER] {
-        assert_eq!(browser.sign_in(key).await, 403);
+        assert_eq!(sign_in(&mut browser, key).await, 403);
     }
-    assert_eq!(browser.sign_in(WRITER).await, 303);
+    assert_eq!(sign_in(&mut browser, WRITER).await, 303);
     let (_, page) = browser.get("/device").await;
-    let csrf = word(&page);
+    let csrf = Browser::word(&page);
     let typed = letters.replace('-', " ").to_lowercase();
     let (status, page) = browser.post("/device/code", &[("csrf", &csrf), ("code", &typed)]).await;
     assert_eq!(status, 200);
     for shown in [
         "127.0.0.1",
         "&quot;&gt;&lt;b&gt;evil",
-        "&lt;img src=x&gt;",
+        "&lt;img alt=x&gt;",
         "&lt;b&gt;blue",
         letters,
         "greeter",
@@ -156,11 +100,11 @@ async fn no_other_site_and_no_guesser_gets_through() {
     let gateway = gateway().await;
     let code = gateway.device_code().await;
     let letters = code["user_code"].as_str().unwrap();
-    let mut browser = Browser::new(&gateway);
+    let mut browser = open(&gateway);
     let form = [("code", letters), ("name", "a"), ("decision", "approve")];
     assert_eq!(browser.post("/device", &form).await.0, 403, "nobody is signed in");
-    assert_eq!(browser.sign_in(WRITER).await, 303);
-    let csrf = word(&browser.get("/device").await.1);
+    assert_eq!(sign_in(&mut browser, WRITER).await, 303);
+    let csrf = Browser::word(&browser.get("/device").await.1);
     assert_eq!(browser.post("/device", &form).await.0, 403, "no word");
     let mut with = form.to_vec();
     with.push(("csrf", "wrong"));
@@ -172,7 +116,8 @@ async fn no_other_site_and_no_guesser_gets_through() {
     {
         assert_eq!(browser.send("/device", &with, &[header]).await.status(), 403, "{header:?}");
     }
-    let thief = Browser { cookie: "writ-device=stolen".into(), ..Browser::new(&gateway) };
+    let mut thief = open(&gateway);
+    thief.cookie = "writ-device=stolen".into();
     assert_eq!(thief.post("/device", &with).await.0, 403, "another session");
     assert_eq!(gateway.count("agent").await, 0);
 
@@ -183,7 +128,7 @@ async fn no_other_site_and_no_guesser_gets_through() {
     }
     let (status, page) = browser.post("/device", &with).await;
     assert!(status == 429 && page.contains("five minutes"), "{page}");
-    assert_eq!(browser.sign_in(WRITER).await, 429);
+    assert_eq!(sign_in(&mut browser, WRITER).await, 429);
     assert_eq!(
         gateway.poll_token(&code).await.expect(400).json()["error"],
         "authorization_pending"

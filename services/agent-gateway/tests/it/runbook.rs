@@ -9,6 +9,7 @@ use sha2::{Digest, Sha512};
 use std::time::Duration as Wait;
 use testkit::{PATIENCE, until};
 use time::Duration;
+use types::api::device::GRANT_TYPE;
 use types::messages::AgentChanged;
 use types::{AgentStatus, Transport};
 
@@ -89,7 +90,14 @@ async fn an_agent_enrols_fetches_runs_and_reports() {
 
     let view = gateway.get(&format!("/v1/agents/{id}"), READER).await.expect(200).json();
     assert_eq!((&view["transport"], &view["plugins"]), (&json!("runbook"), &json!([plugin])));
-    // a path with doubled slashes, as a server_url that ends in one makes it
+    // paths with doubled slashes, as a server_url that ends in one makes them
+    for path in ["//oauth/device/code", "//oauth/token"] {
+        let body = json!({"client_id": "c", "grant_type": GRANT_TYPE, "device_code": "dead"});
+        let body = body.to_string();
+        let (status, text) = exchange(agent.server, "POST", path, None, Some(&body)).await.unwrap();
+        let dead = status == 400 && text.contains("expired_token");
+        assert!(dead || status == 200 && text.contains("user_code"), "{path} {status} {text}");
+    }
     let token = agent.token.as_deref();
     let (status, text) = exchange(agent.server, "GET", "//api/agent", token, None).await.unwrap();
     let data = serde_json::from_str::<Value>(&text).unwrap()["data"].clone();

@@ -1,16 +1,14 @@
 //! A gateway with a database and a virtual host of its own, an ear on the exchange, and callers of every kind.
 
 use agent_gateway::AgentGateway;
-use diesel::sql_types::{BigInt, Text, Timestamptz};
-use diesel_async::RunQueryDsl;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use service::{Running, Settings, Shutdown};
 use std::time::Duration;
+pub(crate) use testkit::Answer;
 use testkit::{Database, PATIENCE, Proxy, Tap, Vhost};
 use time::OffsetDateTime;
-use time::macros::datetime;
 use types::api::device::GRANT_TYPE;
 use types::messages::command::IssuedCommand;
 use types::messages::{AgentChanged, CommandIssued};
@@ -36,29 +34,6 @@ pub(crate) struct Enrolled {
     pub(crate) id: AgentUid,
     pub(crate) number: AgentId,
     pub(crate) token: String,
-}
-
-/// Is what came back.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) text: String,
-}
-
-impl Answer {
-    pub(crate) async fn of(response: Response) -> Self {
-        Self { status: response.status().as_u16(), text: response.text().await.unwrap() }
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    #[track_caller]
-    pub(crate) fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{}", self.text);
-        self
-    }
 }
 
 /// Starts a gateway with a clock that stands until it is moved.
@@ -97,30 +72,9 @@ async fn servers() -> (Vhost, Tap, Database) {
     let database =
         Database::new("agent_gateway", vec![messaging::MIGRATIONS, auth::MIGRATIONS]).await;
     let read = Permission::GatewayRead.mask();
-    let store = database.store();
-    let mut conn = store.get().await.unwrap();
-    for (id, key, permissions) in
-        [(1, WRITER, read | Permission::GatewayWrite.mask()), (2, READER, read), (3, NOBODY, 0)]
-    {
-        store::sql(
-            "insert into auth.investigator (id, name, status, permissions, api_key_sha256, created, modified, version)
-             values ($1, $2, 'active', $3, $4, now(), now(), 1)",
-        )
-        .bind::<BigInt, _>(id)
-        .bind::<Text, _>(key.get(..6).unwrap())
-        .bind::<BigInt, _>(permissions)
-        .bind::<Text, _>(auth::api_key_hash(key))
-        .execute(&mut conn)
-        .await
-        .unwrap();
-    }
-    // the copy counts as fresh, wherever a test moves its clock
-    store::sql("insert into auth.digest (confirmed) values ($1)")
-        .bind::<Timestamptz, _>(datetime!(2100-01-01 00:00 UTC))
-        .execute(&mut conn)
-        .await
-        .unwrap();
-    drop(conn);
+    let write = read | Permission::GatewayWrite.mask();
+    let known = [(1, WRITER, write), (2, READER, read), (3, NOBODY, 0)];
+    testkit::know(&database.store(), &known, auth::api_key_hash).await;
     (vhost, tap, database)
 }
 
@@ -291,17 +245,7 @@ impl Gateway {
 
 /// Counts rows, whether a gateway runs or not.
 pub(crate) async fn count(database: &Database, from: &str) -> i64 {
-    #[derive(diesel::QueryableByName)]
-    struct Count {
-        #[diesel(sql_type = BigInt)]
-        count: i64,
-    }
-    let mut conn = database.store().get().await.unwrap();
-    let counted: Count = store::sql(format!("select count(*) as count from {from}"))
-        .get_result(&mut conn)
-        .await
-        .unwrap();
-    counted.count
+    testkit::count(&database.store(), from).await
 }
 
 /// Is an action's document with two operations; blanks and order must come through as they are.

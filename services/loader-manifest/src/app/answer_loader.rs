@@ -8,7 +8,9 @@ use crate::domain::shelf::{Choice, File, Shelf, Shelved};
 use crate::domain::text::parse_target;
 use crate::error::Error;
 use crate::store::deliveries::{delivery_offer, delivery_write};
-use crate::store::loaders::{Given, KnockRow, LoaderRow, loader_report, queueloc_release};
+use crate::store::loaders::{
+    Given, KnockRow, LoaderRow, loader_report, loaders_lock, queueloc_release,
+};
 use std::sync::Arc;
 use store::Failure;
 use time::{Duration, OffsetDateTime};
@@ -61,7 +63,7 @@ impl App {
         // the one whose list it has, so that list and files fit together while a newer one comes
         let choice = visit.given().or_else(|| visit.choose()).ok_or(Error::NoManifest)?;
         let manifest = choice.manifest;
-        let not_found = || Error::NotFound(format!("object {name:?} not found in manifest"));
+        let not_found = || Error::NotFound(format!("object {name} not found in manifest"));
         let file = manifest.file(name).ok_or_else(not_found)?.clone();
         self.note_fetch(&visit, choice, &file).await?;
         Ok((manifest.id, file))
@@ -127,6 +129,7 @@ impl App {
                 if let Some(queueloc) = host.queueloc.as_deref()
                     && loader.queueloc.as_deref() != Some(queueloc)
                 {
+                    loaders_lock(conn, loader.id(), queueloc).await?;
                     rows = queueloc_release(conn, queueloc, loader.id()).await?;
                 }
                 // disabled since it was let in

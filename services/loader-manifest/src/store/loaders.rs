@@ -194,6 +194,17 @@ pub(crate) async fn loader_change(
     Ok(rows.into_iter().next())
 }
 
+/// Keeps a loader and whoever has a queue location from being changed by others until this transaction is over: always in the
+/// same order, so that two whose hosts change places do not wait for each other.
+pub(crate) async fn loaders_lock(conn: &mut Conn, id: LoaderId, queueloc: &str) -> QueryResult<()> {
+    store::sql("select from loader where id = $1 or queueloc = $2 order by id for update")
+        .bind::<BigInt, _>(id.0)
+        .bind::<Text, _>(queueloc)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// Takes a queue location from every loader but one: the host has moved to another key.
 pub(crate) async fn queueloc_release(
     conn: &mut Conn,

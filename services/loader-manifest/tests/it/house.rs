@@ -1,5 +1,6 @@
 //! A process of loader-manifest on servers of its own, with three investigators, and people who call it.
 
+use crate::loader::Loader;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use diesel::QueryableByName;
@@ -269,5 +270,16 @@ impl House {
         let mut conn = self.running.parts.store.get().await.unwrap();
         let rows: Vec<Row> = store::sql(sql).load(&mut conn).await.unwrap();
         rows.into_iter().map(|row| row.text).collect()
+    }
+}
+
+impl Loader {
+    /// Sets a host up that trusts these people.
+    pub(crate) fn new(house: &House, key: &str, trusted: &[&str], required: usize) -> Self {
+        let trusted: Vec<_> =
+            trusted.iter().map(|name| keys::of(name).public().armored()).collect();
+        let loader = Self::on_host(&house.url("/api/v1/"), key, &trusted, house.clock.clone());
+        loader.set("requiredsignatures", &required.to_string());
+        loader
     }
 }

@@ -1,7 +1,7 @@
-//! A loader that does exactly what `mig-loader` does (specs/mig/loader.md §4): order, headers, hashes, the signatures by the keys
-//! on its disk, each file replaced at once or not at all.
+//! A loader that does exactly what `mig-loader` does in one run (specs/mig/loader.md §4): settings and key from its disk, what it
+//! tells of its host, order, headers, hashes, the signatures by the keys on its disk, each file replaced at once or not at all,
+//! modes, and what it would run in the end. It needs nothing but an address, so that the whole house can be asked as well.
 
-use crate::house::House;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
@@ -9,61 +9,87 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use signing::{KeySet, Policy, PublicKey};
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Read;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use tempfile::TempDir;
 use types::Clock;
 
-/// Lists the files that it knows, and where they belong below its root.
-const PLACES: [(&str, &str); 7] = [
-    ("mig-agent", "sbin/mig-agent"),
-    ("mig-loader", "sbin/mig-loader"),
-    ("configuration", "etc/mig/mig-agent.cfg"),
-    ("agentcert", "etc/mig/agent.crt"),
-    ("agentkey", "etc/mig/agent.key"),
-    ("cacert", "etc/mig/ca.crt"),
-    ("loaderconfig", "etc/mig/mig-loader.cfg"),
+/// Lists the files that it knows, where they belong below its root, and their modes.
+const PLACES: [(&str, &str, u32); 7] = [
+    ("mig-agent", "sbin/mig-agent", 0o700),
+    ("mig-loader", "sbin/mig-loader", 0o700),
+    ("configuration", "etc/mig/mig-agent.cfg", 0o600),
+    ("agentcert", "etc/mig/agent.crt", 0o644),
+    ("agentkey", "etc/mig/agent.key", 0o600),
+    ("cacert", "etc/mig/ca.crt", 0o644),
+    ("loaderconfig", "etc/mig/mig-loader.cfg", 0o600),
 ];
+/// Is what it runs where something changed, or where the agent does not answer.
+pub(crate) const TRIGGERS: [&str; 2] = ["mig-agent -q shutdown", "mig-agent -u"];
 
 /// Is a loader on a host of its own.
 pub(crate) struct Loader {
     root: TempDir,
-    /// The API's address; it ends in a slash.
-    api: String,
-    key: String,
-    pub(crate) required: usize,
+    /// What it tells of its host.
     pub(crate) agent: Value,
+    /// Whether an agent answers `mig-agent -q pid`.
+    pub(crate) agent_answers: bool,
+    ran: Mutex<Vec<String>>,
     client: Client,
     clock: Clock,
 }
 
 impl Loader {
-    /// Sets a host up: the key's file, and the public keys of whom it trusts.
-    pub(crate) fn new(house: &House, key: &str, trusted: &[&str], required: usize) -> Self {
+    /// Sets a host up: settings, the key's file, and the public keys of whom it trusts. The API's address ends in a slash.
+    pub(crate) fn on_host(api: &str, key: &str, trusted: &[String], clock: Clock) -> Self {
+        let _once = rustls::crypto::ring::default_provider().install_default();
         let root = TempDir::new().unwrap();
-        for directory in ["sbin", "etc/mig/loaderkeys"] {
-            fs::create_dir_all(root.path().join(directory)).unwrap();
+        let mig = root.path().join("etc/mig");
+        fs::create_dir_all(root.path().join("sbin")).unwrap();
+        fs::create_dir_all(mig.join("loaderkeys")).unwrap();
+        fs::write(mig.join("mig-loader.key"), format!("{key}\n")).unwrap();
+        for (number, armored) in trusted.iter().enumerate() {
+            fs::write(mig.join(format!("loaderkeys/{number}")), armored).unwrap();
         }
-        fs::write(root.path().join("etc/mig/mig-loader.key"), format!("{key}\n")).unwrap();
-        for name in trusted {
-            let armored = testkit::keys::of(name).public().armored();
-            fs::write(root.path().join("etc/mig/loaderkeys").join(name), armored).unwrap();
-        }
-        let text = fs::read_to_string(root.path().join("etc/mig/mig-loader.key")).unwrap();
+        let settings = format!(
+            "[loader]\napi = \"{api}\"\ndiscoverpublicip = off\nrequiredsignatures = 1\n[logging]\nmode = \"stdout\"\n"
+        );
+        fs::write(mig.join("mig-loader.cfg"), settings).unwrap();
         Self {
-            key: text.lines().next().unwrap().to_owned(),
             root,
-            api: house.url("/api/v1/"),
-            required,
             agent: agent("host1.example.net", "linux.q1"),
-            client: house.client.clone(),
-            clock: house.clock.clone(),
+            agent_answers: true,
+            ran: Mutex::default(),
+            client: Client::builder().timeout(std::time::Duration::from_mins(1)).build().unwrap(),
+            clock,
         }
     }
 
+    /// Changes one of its settings.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        let path = self.root.path().join("etc/mig/mig-loader.cfg");
+        let text = fs::read_to_string(&path).unwrap();
+        let start = format!("{name} = ");
+        assert!(text.contains(&start), "{text}");
+        let lines = text.lines().map(|line| {
+            let line =
+                if line.starts_with(&start) { format!("{start}{value}") } else { line.into() };
+            line + "\n"
+        });
+        fs::write(path, lines.collect::<String>()).unwrap();
+    }
+
+    fn setting(&self, name: &str) -> String {
+        let text = fs::read_to_string(self.root.path().join("etc/mig/mig-loader.cfg")).unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(&format!("{name} = ")));
+        value.unwrap_or_default().trim_matches('"').to_owned()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        let (_, place) = PLACES.into_iter().find(|(known, _)| *known == name).unwrap();
+        let (_, place, _) = PLACES.into_iter().find(|(known, ..)| *known == name).unwrap();
         self.root.path().join(place)
     }
 
@@ -71,29 +97,76 @@ impl Loader {
         fs::read(self.path(name)).ok()
     }
 
+    /// Gives a file's mode.
+    pub(crate) fn mode(&self, name: &str) -> u32 {
+        fs::metadata(self.path(name)).unwrap().permissions().mode() & 0o7777
+    }
+
+    /// Gives what it ran since it was last asked.
+    pub(crate) fn ran(&self) -> Vec<String> {
+        std::mem::take(&mut *self.ran.lock().unwrap())
+    }
+
     /// Makes one run; tells which files it replaced.
     pub(crate) async fn run(&self) -> Result<Vec<String>, String> {
+        let key = fs::read_to_string(self.root.path().join("etc/mig/mig-loader.key")).unwrap();
+        let key = key.lines().next().unwrap_or_default();
+        if key.len() != 40 || !key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err("the loader key is none".into());
+        }
+        let agent = self.environment().await?;
         let hashes: Vec<_> = PLACES
             .iter()
-            .map(|(name, _)| (*name, self.content(name).map(|content| hex(&content))))
+            .map(|(name, ..)| (*name, self.content(name).map(|content| hex(&content))))
             .collect();
-        let manifest = self.ask("manifest/agent/", "", "manifest").await?;
-        let name = manifest["loader_name"].as_str().unwrap_or_default();
-        if name.is_empty() {
+        let (status, body) = self.ask("manifest/agent/", key, &agent, "").await;
+        if status != 200 {
+            return Err(format!("HTTP {status}: {}", body["collection"]["error"]["message"]));
+        }
+        let data = &body["collection"]["items"][0]["data"][0];
+        assert_eq!(data["name"], "manifest");
+        let manifest = &data["value"];
+        if manifest["loader_name"].as_str().unwrap_or_default().is_empty() {
             return Err("no loader name".into());
         }
-        self.verify(&manifest)?;
+        self.verify(manifest)?;
         let mut replaced = Vec::new();
         for entry in manifest["entries"].as_array().unwrap() {
             let (name, sha256) =
                 (entry["name"].as_str().unwrap(), entry["sha256"].as_str().unwrap());
             let Some((_, have)) = hashes.iter().find(|(known, _)| *known == name) else { continue };
-            if have.as_deref() != Some(sha256) {
-                self.replace(name, sha256).await?;
+            if have.as_deref() == Some(sha256) {
+                give_mode(&self.path(name), name);
+            } else {
+                self.replace(key, &agent, name, sha256).await?;
                 replaced.push(name.to_owned());
             }
         }
+        let mut ran = self.ran.lock().unwrap();
+        if replaced.is_empty() {
+            ran.push("mig-agent -q pid".into());
+        }
+        if !replaced.is_empty() || !self.agent_answers {
+            ran.extend(TRIGGERS.map(Into::into));
+        }
         Ok(replaced)
+    }
+
+    /// Builds what it tells of its host; the address is asked for behind a slash too many.
+    async fn environment(&self) -> Result<Value, String> {
+        let mut agent = self.agent.clone();
+        if self.setting("discoverpublicip") == "on" {
+            let url = format!("{}/ip", self.setting("api"));
+            let answer = self.client.get(url).send().await.unwrap();
+            if answer.status() != 200 {
+                return Err(format!("the address is not told: {}", answer.status()));
+            }
+            let text = answer.text().await.unwrap();
+            let address: std::net::IpAddr =
+                text.parse().map_err(|error| format!("{text:?}: {error}"))?;
+            agent["environment"]["publicip"] = json!(address.to_string());
+        }
+        Ok(agent)
     }
 
     /// Checks the signatures over the JSON that it rebuilds: all must be good, each key counts once.
@@ -123,20 +196,32 @@ impl Loader {
             }
             signers.push(verified.fingerprint);
         }
-        if signers.len() < self.required {
-            return Err(format!("{} of {} signatures", signers.len(), self.required));
+        let required: usize = self.setting("requiredsignatures").parse().unwrap();
+        if signers.len() < required {
+            return Err(format!("{} of {required} signatures", signers.len()));
         }
         Ok(())
     }
 
-    async fn replace(&self, name: &str, sha256: &str) -> Result<(), String> {
-        let fetched = self.ask("manifest/fetch/", name, "content").await?;
-        let packed = STANDARD.decode(fetched["data"].as_str().unwrap()).unwrap();
+    async fn replace(
+        &self,
+        key: &str,
+        agent: &Value,
+        name: &str,
+        sha256: &str,
+    ) -> Result<(), String> {
+        // the status is not looked at: an answer without an item ends the run
+        let (_, fetched) = self.ask("manifest/fetch/", key, agent, name).await;
+        let data = fetched.pointer("/collection/items/0/data/0/value/data");
+        let data = data.and_then(Value::as_str).ok_or("index out of range")?;
+        let packed = STANDARD.decode(data).map_err(|error| error.to_string())?;
         let mut content = Vec::new();
-        GzDecoder::new(packed.as_slice()).read_to_end(&mut content).unwrap();
+        let unpacked = GzDecoder::new(packed.as_slice()).read_to_end(&mut content);
+        unpacked.map_err(|error| error.to_string())?;
         let path = self.path(name);
         let beside = path.with_added_extension("loader");
         fs::write(&beside, &content).unwrap();
+        give_mode(&beside, name);
         if hex(&fs::read(&beside).unwrap()) != sha256 {
             return Err(format!("{name} has another hash"));
         }
@@ -147,26 +232,25 @@ impl Loader {
         Ok(())
     }
 
-    /// Posts as Go's client does; gives the value of the one item.
-    async fn ask(&self, path: &str, object: &str, wanted: &str) -> Result<Value, String> {
-        let parameters = json!({"agent": self.agent, "object": object}).to_string();
+    /// Posts as Go's client does; gives the status and the body.
+    async fn ask(&self, path: &str, key: &str, agent: &Value, object: &str) -> (u16, Value) {
+        let parameters = json!({"agent": agent, "object": object}).to_string();
         let request = self
             .client
-            .post(format!("{}{path}", self.api))
+            .post(format!("{}{path}", self.setting("api")))
             .header("user-agent", "Go-http-client/1.1")
-            .header("x-loaderkey", &self.key)
+            .header("x-loaderkey", key)
             .form(&[("parameters", parameters)]);
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         assert_eq!(response.headers()["content-type"], "application/json");
-        let body: Value = response.json().await.unwrap();
-        if status != 200 {
-            return Err(format!("HTTP {status}: {}", body["collection"]["error"]["message"]));
-        }
-        let data = &body["collection"]["items"][0]["data"][0];
-        assert_eq!(data["name"], wanted);
-        Ok(data["value"].clone())
+        (status, response.json().await.unwrap())
     }
+}
+
+fn give_mode(path: &Path, name: &str) {
+    let (.., mode) = PLACES.into_iter().find(|(known, ..)| *known == name).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
 /// Describes a host as `mig-loader` does.

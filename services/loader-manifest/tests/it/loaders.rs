@@ -208,3 +208,63 @@ async fn the_same_in_plain_json() {
     let nobody = house.client.get(house.url("/v1/loaders")).bearer_auth(api_key("nobody"));
     Answer::of(nobody).await.expect(401);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_guesses_keys_is_stopped_for_a_minute() {
+    let house = house(&[]).await;
+    house.active_manifest("base", "TRUE", &[("configuration", b"one")]).await;
+    let (_, key) = house.enabled_loader("khan").await;
+    let (_, other) = house.enabled_loader("kirk").await;
+    let ask = async |key: &str, queueloc: &str| {
+        let form = [("parameters", json!({"agent": agent("h", queueloc)}).to_string())];
+        let request = house.client.post(house.url("/api/v1/manifest/agent/")).form(&form);
+        Answer::of(request.header("X-LOADERKEY", key)).await
+    };
+    let prefix = key.split_at(8).0;
+    for guess in 0..30 {
+        ask(&format!("{prefix}{guess:032}"), "q").await.expect(401);
+    }
+    let stopped = ask(&format!("{prefix}{:032}", 30), "q").await.expect(503);
+    assert!(stopped.error().contains("busy"), "{stopped:?}");
+    // nor is one more hashed that is right; who has another prefix notices nothing
+    ask(&key, "q").await.expect(503);
+    ask(&other, "q2").await.expect(200);
+    house.clock.advance(time::Duration::minutes(1));
+    ask(&key, "q").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_host_gets_no_file_and_is_not_written_down() {
+    let house = house(&[]).await;
+    house.active_manifest("base", "TRUE", &[("configuration", b"one")]).await;
+    let (id, key) = house.new_loader("khan", "env#>>'{os}'='windows'").await;
+    let form = [("loaderid", &*id.to_string()), ("status", "enabled")];
+    house.form("/api/v1/loader/status/", &form).await.expect(200);
+    let parameters = json!({"agent": agent("h", "q"), "object": "configuration"}).to_string();
+    let request = house.client.post(house.url("/api/v1/manifest/fetch/"));
+    let request = request.header("x-loaderkey", &key).form(&[("parameters", parameters)]);
+    let answer = Answer::of(request).await.expect(404);
+    assert_eq!(answer.error(), "Unable to locate valid manifest for this loader entry");
+    let untouched = "loader where name is null and queueloc is null and manifest_id is null";
+    assert_eq!(house.count(untouched).await, 1);
+    assert_eq!(house.count("delivery").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hosts_that_change_places_do_not_wait_for_each_other() {
+    let house = house(&[]).await;
+    house.active_manifest("base", "TRUE", &[("configuration", b"one")]).await;
+    let (_, first) = house.enabled_loader("first").await;
+    let (_, second) = house.enabled_loader("second").await;
+    let ask = async |key: &str, queueloc: &str| {
+        let form = [("parameters", json!({"agent": agent("h", queueloc)}).to_string())];
+        let request = house.client.post(house.url("/api/v1/manifest/agent/")).form(&form);
+        Answer::of(request.header("X-LOADERKEY", key)).await.expect(200);
+    };
+    for round in 0..40 {
+        let (one, other) = if round % 2 == 0 { ("q1", "q2") } else { ("q2", "q1") };
+        tokio::join!(ask(&first, one), ask(&second, other));
+    }
+    let places = "select queueloc as text from loader where queueloc is not null order by 1";
+    assert_eq!(house.texts(places).await, ["q1", "q2"]);
+}

@@ -21,6 +21,8 @@ mod plans;
 #[cfg(test)]
 mod rollout;
 #[cfg(test)]
+mod rsa;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod signers;

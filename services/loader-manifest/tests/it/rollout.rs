@@ -38,7 +38,7 @@ async fn each_loader_is_behind_fetching_there_or_stuck() {
         loaders[0].run().await.unwrap();
         std::fs::remove_file(loaders[0].path("configuration")).unwrap();
     }
-    loaders[1].required = 9;
+    loaders[1].set("requiredsignatures", "9");
     for _ in 0..2 {
         loaders[1].run().await.unwrap_err();
     }

@@ -1,6 +1,6 @@
 //! The page for steps as HTML.
 
-use super::page::Visitor;
+use super::page::may_respond;
 use crate::store::steps::Step;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -13,6 +13,7 @@ use types::api::step::{StepDetail, StepEvent, StepState, StepView};
 use types::cacao::{VariableType, parse_bool};
 use types::messages::manual::{CacaoVariable, ManualCommand};
 use web::Values;
+use web::Visitor;
 use web::page::{Frame, escape, wrong};
 
 /// How often the list of what waits is asked for anew, in seconds.
@@ -150,11 +151,11 @@ pub(super) fn step(
         body.push_str(&self::command(command));
     }
     facts(&mut body, step, waits, now);
-    if waits && visitor.may_respond() {
+    if waits && may_respond(visitor) {
         form(&mut body, visitor, step, typed);
     }
     history(&mut body, &detail.events);
-    if visitor.may_respond() {
+    if may_respond(visitor) {
         let _ = write!(
             body,
             "<form method=\"post\" action=\"/manual/page/steps/{}\"><input type=\"hidden\" name=\"csrf\" value=\"{}\">\

@@ -11,18 +11,19 @@ use crate::store::steps::Wanted;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use auth::{Caller, PAGE_SESSION};
 use std::collections::BTreeMap;
 use types::api::step::StepState;
 use types::messages::manual::ManualOutcome;
 use types::{Permission, StepRunId};
 use utoipa::ToSchema;
 use web::page::{self, Cookie};
-use web::{Form, Origin, Peer, Problem, Query, Values};
+use web::{Entrance, Entry, Form, Origin, Peer, Problem, Query, Values, Visitor};
 
 const COOKIE: Cookie = Cookie { name: "writ-manual", path: "/manual/page" };
 /// How many steps a page shows.
 const SHOWN: i64 = 100;
+const NOT_A_KEY: &str =
+    "this is not the API key of an active investigator who may read manual steps (manual_read)";
 const FORGED: &str = "the form is not one of this page, or is too old; open the page again";
 
 /// Is what the sign-in form sends.
@@ -57,17 +58,9 @@ struct StepForm {
     assignee: Option<String>,
 }
 
-/// Is somebody who is signed in.
-pub(super) struct Visitor {
-    pub(super) caller: Caller,
-    /// The word that each form of theirs carries.
-    pub(super) csrf: String,
-}
-
-impl Visitor {
-    pub(super) fn may_respond(&self) -> bool {
-        self.caller.permissions.has(Permission::ManualRespond)
-    }
+/// Tells whether somebody may do more than look.
+pub(super) fn may_respond(visitor: &Visitor) -> bool {
+    visitor.caller.permissions.has(Permission::ManualRespond)
 }
 
 /// Shows the steps that wait, or those that ended.
@@ -83,7 +76,7 @@ pub(super) async fn show(
     service: Data<ManualInteraction>,
     query: Query<Show>,
 ) -> Result<HttpResponse, Problem> {
-    let Some(visitor) = visitor(&request, &service).await? else {
+    let Some(visitor) = entrance(&service).visitor(&request).await? else {
         return Ok(html::sign_in(StatusCode::OK, "/manual/page", ""));
     };
     let app = &service.app;
@@ -117,23 +110,18 @@ pub(super) async fn sign_in(
     form: Form<{ 16 << 10 }>,
 ) -> Result<HttpResponse, Problem> {
     let next = form.first("next").filter(|next| is_own(next)).unwrap_or("/manual/page");
-    if page::is_from_elsewhere(&request) {
-        return Ok(html::sign_in(StatusCode::FORBIDDEN, next, FORGED));
+    let refuse = |fault| Ok(html::sign_in(StatusCode::FORBIDDEN, next, fault));
+    match entrance(&service).enter(&request, peer, &origin, &form).await? {
+        Entry::In(cookie) => Ok(page::go(next, Some(cookie))),
+        Entry::Forged => refuse(FORGED),
+        Entry::Wrong => refuse(NOT_A_KEY),
+        Entry::Shut => {
+            let fault = "Too many wrong keys came from your address; try again in five minutes.";
+            let mut page = html::sign_in(StatusCode::TOO_MANY_REQUESTS, next, fault);
+            page.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("300"));
+            Ok(page)
+        }
     }
-    let now = service.app.clock.now();
-    if service.guesses.is_shut(peer.0, now) {
-        let fault = "Too many wrong keys came from your address; try again in five minutes.";
-        let mut page = html::sign_in(StatusCode::TOO_MANY_REQUESTS, next, fault);
-        page.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("300"));
-        return Ok(page);
-    }
-    let key = form.first("key").unwrap_or_default().trim();
-    let Some(secret) = service.app.sign_in(key).await? else {
-        service.guesses.note(peer.0, now);
-        let fault = "this is not the API key of an active investigator who may read manual steps (manual_read)";
-        return Ok(html::sign_in(StatusCode::FORBIDDEN, next, fault));
-    };
-    Ok(page::go(next, Some(COOKIE.set(&secret, PAGE_SESSION.as_secs(), &origin))))
 }
 
 /// Signs the visitor out.
@@ -149,11 +137,11 @@ pub(super) async fn sign_out(
     service: Data<ManualInteraction>,
     form: Form<{ 16 << 10 }>,
 ) -> Result<HttpResponse, Problem> {
-    let Some(secret) = own_form(&request, &form) else {
-        return Ok(html::message(StatusCode::FORBIDDEN, FORGED));
-    };
-    service.app.sign_out(secret).await?;
-    Ok(page::go("/manual/page", Some(COOKIE.clear())))
+    let left = entrance(&service).leave(&request, &form).await?;
+    Ok(left.map_or_else(
+        || html::message(StatusCode::FORBIDDEN, FORGED),
+        |cookie| page::go("/manual/page", Some(cookie)),
+    ))
 }
 
 /// Shows one step, its form and its history.
@@ -169,7 +157,7 @@ pub(super) async fn step(
     service: Data<ManualInteraction>,
     id: Path<StepRunId>,
 ) -> Result<HttpResponse, Problem> {
-    match visitor(&request, &service).await? {
+    match entrance(&service).visitor(&request).await? {
         None => Ok(html::sign_in(StatusCode::OK, &format!("/manual/page/steps/{id}"), "")),
         Some(visitor) => {
             show_step(&service, &visitor, *id, (StatusCode::OK, ""), &Values::default()).await
@@ -193,11 +181,8 @@ pub(super) async fn act(
     form: Form<{ 2 << 20 }>,
 ) -> Result<HttpResponse, Problem> {
     let id = *id;
-    let visitor = match own_form(&request, &form) {
-        Some(_) => visitor(&request, &service).await?,
-        None => None,
-    };
-    let Some(visitor) = visitor.filter(Visitor::may_respond) else {
+    let visitor = entrance(&service).sender(&request, &form).await?;
+    let Some(visitor) = visitor.filter(may_respond) else {
         return Ok(html::message(StatusCode::FORBIDDEN, FORGED));
     };
     if !service.app.may_change() {
@@ -298,16 +283,7 @@ fn is_own(next: &str) -> bool {
     })
 }
 
-/// Gives the secret of the session that sent a form, if the form is one of it.
-fn own_form<'a>(request: &'a HttpRequest, form: &Values) -> Option<&'a str> {
-    COOKIE.of(request).filter(|secret| page::is_own_form(request, form, secret))
-}
-
-async fn visitor(
-    request: &HttpRequest,
-    service: &ManualInteraction,
-) -> Result<Option<Visitor>, Problem> {
-    let Some(secret) = COOKIE.of(request) else { return Ok(None) };
-    let found = service.app.session(secret).await?;
-    Ok(found.map(|caller| Visitor { caller, csrf: page::form_word(secret) }))
+fn entrance(service: &ManualInteraction) -> Entrance<'_> {
+    let ManualInteraction { app, guesses } = service;
+    Entrance { cookie: COOKIE, sessions: app.sessions(), guesses, now: app.clock.now() }
 }

@@ -6,11 +6,17 @@ use actix_web::{FromRequest, HttpRequest};
 use auth::Caller;
 use std::future::{Ready, ready};
 use types::Permission;
-use web::{Investigator, Peer, Problem, SoarcaCaller};
+use web::{Investigator, Needs, Peer, Permitted, Problem, SoarcaCaller};
 
-/// Is an investigator with `manual_read`; known before any body is read.
-#[derive(Debug, Clone)]
-pub(super) struct Reader;
+/// Is an investigator with `manual_read`.
+pub(super) type Reader = Permitted<Read>;
+
+/// Needs `manual_read`.
+pub(super) enum Read {}
+
+impl Needs for Read {
+    const PERMISSION: Permission = Permission::ManualRead;
+}
 
 /// Is an investigator with `manual_respond`.
 #[derive(Debug, Clone)]
@@ -36,15 +42,6 @@ pub(super) fn actor(
         investigator: caller.map(|caller| caller.id),
         address: address.to_string(),
         channel,
-    }
-}
-
-impl FromRequest for Reader {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Investigator::who_may(request, Permission::ManualRead).map(|_caller| Self))
     }
 }
 

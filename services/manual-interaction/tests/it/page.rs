@@ -1,70 +1,16 @@
 //! The page for people, as a browser without script uses it.
 
 use crate::support::{ALICE, BOB, Manual, NOBODY, READER, manual};
-use reqwest::{Client, Response, redirect};
+use testkit::Browser;
 use types::messages::ManualAnswered;
 
-struct Browser {
-    client: Client,
-    base: String,
-    cookie: String,
+fn open(manual: &Manual) -> Browser {
+    Browser::new(manual.url(""))
 }
 
-impl Browser {
-    fn new(manual: &Manual) -> Self {
-        let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
-        Self { client, base: manual.url(""), cookie: String::new() }
-    }
-
-    async fn get(&self, path: &str) -> (u16, String) {
-        let request =
-            self.client.get(format!("{}{path}", self.base)).header("cookie", &self.cookie);
-        read(request.send().await.unwrap()).await
-    }
-
-    async fn send(&self, path: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Response {
-        let mut request = self
-            .client
-            .post(format!("{}{path}", self.base))
-            .header("cookie", &self.cookie)
-            .form(form);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request.send().await.unwrap()
-    }
-
-    async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, String) {
-        read(self.send(path, form, &[]).await).await
-    }
-
-    async fn sign_in(&mut self, key: &str, next: &str) -> (u16, String) {
-        let answer = self.send("/manual/page/session", &[("key", key), ("next", next)], &[]).await;
-        let status = answer.status().as_u16();
-        let to = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
-        if let Some(cookie) = answer.headers().get("set-cookie") {
-            let cookie = cookie.to_str().unwrap();
-            for rule in ["HttpOnly", "SameSite=Strict", "Path=/manual/page"] {
-                assert!(cookie.contains(rule), "{cookie}");
-            }
-            self.cookie = cookie.split(';').next().unwrap().into();
-        }
-        (status, to.unwrap_or_default())
-    }
-}
-
-async fn read(answer: Response) -> (u16, String) {
-    let policy = answer.headers()["content-security-policy"].to_str().unwrap();
-    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
-    assert!(!policy.contains("unsafe") && policy.contains("form-action 'self'"));
-    let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
-    assert!(!text.contains("<script") && !text.contains("src="), "{text}");
-    (status, text)
-}
-
-fn word(page: &str) -> String {
-    let (_, after) = page.split_once("name=\"csrf\" value=\"").unwrap();
-    after.split_once('"').unwrap().0.into()
+async fn sign_in(browser: &mut Browser, key: &str, next: &str) -> (u16, String) {
+    let form = [("key", key), ("next", next)];
+    browser.sign_in("/manual/page/session", &form, "/manual/page").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,15 +20,15 @@ async fn a_person_answers_a_step_without_script() {
     step.name = "<b>ask".into();
     step.out_args[0].value = "\"><b>".into();
     manual.ask(&step).await;
-    let mut browser = Browser::new(&manual);
+    let mut browser = open(&manual);
     let at = format!("/manual/page/steps/{}", step.step);
     let (status, page) = browser.get(&at).await;
     assert!(status == 200 && page.contains("API key") && !page.contains("ask"), "{page}");
     for key in ["", "wrong", NOBODY] {
-        assert_eq!(browser.sign_in(key, &at).await.0, 403);
+        assert_eq!(sign_in(&mut browser, key, &at).await.0, 403);
     }
-    assert_eq!(browser.sign_in(ALICE, "//evil.example").await, (303, "/manual/page".into()));
-    assert_eq!(browser.sign_in(ALICE, &at).await, (303, at.clone()));
+    assert_eq!(sign_in(&mut browser, ALICE, "//evil.example").await, (303, "/manual/page".into()));
+    assert_eq!(sign_in(&mut browser, ALICE, &at).await, (303, at.clone()));
 
     let (status, page) = browser.get("/manual/page").await;
     assert_eq!(status, 200);
@@ -102,7 +48,7 @@ async fn a_person_answers_a_step_without_script() {
     ] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
-    let csrf = word(&page);
+    let csrf = Browser::word(&page);
     let act = async |fields: &[(&str, &str)]| {
         let mut form = vec![("csrf", csrf.as_str())];
         form.extend(fields);
@@ -125,14 +71,14 @@ async fn a_person_answers_a_step_without_script() {
     assert!(!page.contains("value=\"success\""), "it waits no longer");
     let (_, page) = browser.get("/manual/page?state=answered").await;
     assert!(page.contains("&lt;b&gt;ask") && page.contains("success"), "{page}");
-    let mut other = Browser::new(&manual);
-    other.sign_in(BOB, &at).await;
-    let csrf = word(&other.get(&at).await.1);
+    let mut other = open(&manual);
+    sign_in(&mut other, BOB, &at).await;
+    let csrf = Browser::word(&other.get(&at).await.1);
     let late = [("csrf", csrf.as_str()), ("do", "failure")];
     let (status, page) = other.post(&at, &late).await;
     assert!(status == 409 && page.contains("answered already, by alice"), "{page}");
     assert_eq!(browser.get("/manual/page/steps/00000000-0000-0000-0000-000000000001").await.0, 404);
-    let csrf = word(&browser.get("/manual/page").await.1);
+    let csrf = Browser::word(&browser.get("/manual/page").await.1);
     assert_eq!(browser.post("/manual/page/session/end", &[("csrf", &csrf)]).await.0, 303);
     assert!(browser.get("/manual/page").await.1.contains("API key"), "signed out");
 }
@@ -142,11 +88,11 @@ async fn no_other_site_no_reader_and_no_guesser_answers() {
     let manual = manual().await;
     let step = manual.asked().await;
     let at = format!("/manual/page/steps/{}", step.step);
-    let mut browser = Browser::new(&manual);
+    let mut browser = open(&manual);
     let form = [("do", "failure")];
     assert_eq!(browser.post(&at, &form).await.0, 403, "nobody is signed in");
-    browser.sign_in(ALICE, "").await;
-    let csrf = word(&browser.get(&at).await.1);
+    sign_in(&mut browser, ALICE, "").await;
+    let csrf = Browser::word(&browser.get(&at).await.1);
     assert_eq!(browser.post(&at, &form).await.0, 403, "no word");
     assert_eq!(browser.post(&at, &[("csrf", "wrong"), form[0]]).await.0, 403, "a wrong word");
     let with = [("csrf", csrf.as_str()), form[0]];
@@ -155,17 +101,17 @@ async fn no_other_site_no_reader_and_no_guesser_answers() {
     {
         assert_eq!(browser.send(&at, &with, &[header]).await.status(), 403, "{header:?}");
     }
-    let mut reader = Browser::new(&manual);
-    assert_eq!(reader.sign_in(READER, "").await.0, 303);
+    let mut reader = open(&manual);
+    assert_eq!(sign_in(&mut reader, READER, "").await.0, 303);
     let (_, page) = reader.get(&at).await;
     assert!(!page.contains("value=\"success\"") && !page.contains("name=\"text\""), "{page}");
-    let csrf = word(&page);
+    let csrf = Browser::word(&page);
     assert_eq!(reader.post(&at, &[("csrf", &csrf), form[0]]).await.0, 403, "may only read");
     assert_eq!(manual.shown(&step).await["state"], "pending");
     for _ in 0..10 {
-        assert_eq!(reader.sign_in("wrong", "").await.0, 403);
+        assert_eq!(sign_in(&mut reader, "wrong", "").await.0, 403);
     }
-    assert_eq!(reader.sign_in(ALICE, "").await.0, 429);
+    assert_eq!(sign_in(&mut reader, ALICE, "").await.0, 429);
     manual.clock.advance(time::Duration::minutes(15));
     assert!(browser.get("/manual/page").await.1.contains("API key"), "a session ends");
 }

@@ -1,15 +1,13 @@
 //! The service with a database and a virtual host of its own, an ear on the exchange, and callers of every kind.
 
-use diesel::sql_types::{BigInt, Text, Timestamptz};
-use diesel_async::RunQueryDsl;
 use manual_interaction::ManualInteraction;
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use service::{Running, Settings, Shutdown};
 use std::time::Duration;
 use store::Store;
+pub(crate) use testkit::{Answer, count};
 use testkit::{Database, PATIENCE, Tap, Vhost, until};
-use time::macros::datetime;
 use types::messages::manual::{CacaoVariable, ManualCommand};
 use types::messages::{ManualRequested, ManualWithdrawn};
 use types::{Clock, ExecutionId, Permission, StepRunId};
@@ -31,29 +29,6 @@ pub(crate) struct Manual {
     pub(crate) vhost: Vhost,
     pub(crate) database: Database,
     pub(crate) client: Client,
-}
-
-/// Is what came back.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) text: String,
-}
-
-impl Answer {
-    pub(crate) async fn of(response: Response) -> Self {
-        Self { status: response.status().as_u16(), text: response.text().await.unwrap() }
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    #[track_caller]
-    pub(crate) fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{}", self.text);
-        self
-    }
 }
 
 /// Starts the service with a clock that stands until it is moved.
@@ -86,28 +61,8 @@ pub(crate) async fn manual_with(flags: &[&str]) -> Manual {
 pub(crate) async fn investigators(store: &Store) {
     let read = Permission::ManualRead.mask();
     let both = read | Permission::ManualRespond.mask();
-    let mut conn = store.get().await.unwrap();
-    for (id, key, permissions) in
-        [(1, ALICE, both), (2, BOB, both), (3, READER, read), (4, NOBODY, 0)]
-    {
-        store::sql(
-            "insert into auth.investigator (id, name, status, permissions, api_key_sha256, created, modified, version)
-             values ($1, $2, 'active', $3, $4, now(), now(), 1)",
-        )
-        .bind::<BigInt, _>(id)
-        .bind::<Text, _>(key.get(..5).unwrap())
-        .bind::<BigInt, _>(permissions)
-        .bind::<Text, _>(auth::api_key_hash(key))
-        .execute(&mut conn)
-        .await
-        .unwrap();
-    }
-    // the copy counts as fresh, wherever a test moves its clock
-    store::sql("insert into auth.digest (confirmed) values ($1)")
-        .bind::<Timestamptz, _>(datetime!(2100-01-01 00:00 UTC))
-        .execute(&mut conn)
-        .await
-        .unwrap();
+    let known = [(1, ALICE, both), (2, BOB, both), (3, READER, read), (4, NOBODY, 0)];
+    testkit::know(store, &known, auth::api_key_hash).await;
 }
 
 async fn start(
@@ -211,21 +166,6 @@ impl Manual {
     pub(crate) async fn count(&self, from: &str) -> i64 {
         count(&self.database.store(), from).await
     }
-}
-
-/// Counts rows, whether a service runs or not.
-pub(crate) async fn count(store: &Store, from: &str) -> i64 {
-    #[derive(diesel::QueryableByName)]
-    struct Count {
-        #[diesel(sql_type = BigInt)]
-        count: i64,
-    }
-    let mut conn = store.get().await.unwrap();
-    let counted: Count = store::sql(format!("select count(*) as count from {from}"))
-        .get_result(&mut conn)
-        .await
-        .unwrap();
-    counted.count
 }
 
 /// Makes a step of an execution of its own.

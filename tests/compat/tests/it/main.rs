@@ -16,6 +16,8 @@ mod go;
 #[cfg(test)]
 mod json;
 #[cfg(test)]
+mod loaders;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod soarca;

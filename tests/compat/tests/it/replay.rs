@@ -1,4 +1,5 @@
-//! Every recorded request that concerns investigation-api is answered as it was, but for the table of differences.
+//! Every recorded request that concerns investigation-api or loader-manifest is answered as it was, but for the table of
+//! differences.
 
 use crate::capture::{Answer, Capture};
 use crate::differences::INTENDED;
@@ -6,23 +7,8 @@ use crate::json::{Difference, Json, differences};
 use crate::world::World;
 use std::collections::BTreeSet;
 
-/// Lists the recordings about loaders and manifests, which loader-manifest answers.
-const LOADERS_AND_MANIFESTS: [u16; 43] = [
-    93, 95, 97, 99, 101, 103, 105, 107, 109, 111, 113, 115, 117, 119, 121, 123, 125, 127, 129, 131,
-    133, 135, 137, 139, 141, 143, 145, 147, 149, 151, 153, 155, 157, 159, 161, 163, 187, 251, 253,
-    255, 257, 259, 327,
-];
 /// Lists the recordings of what agents say, which agent-gateway answers.
 const AGENTS: [u16; 6] = [313, 315, 317, 319, 321, 323];
-
-/// Tells whether a recording is about loaders or manifests.
-fn is_loader_or_manifest(capture: &Capture) -> bool {
-    let path = capture.path();
-    path.starts_with("/api/v1/loader")
-        || path.starts_with("/api/v1/manifest")
-        || capture.asks("type=loader")
-        || capture.asks("type=manifest")
-}
 
 /// Tells whether a recording is what an agent says of itself.
 fn is_agents(capture: &Capture) -> bool {
@@ -70,13 +56,11 @@ fn matches(pattern: &str, text: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn recorded_requests_are_answered_as_they_were() {
     let world = World::begin().await;
-    let (mut replayed, mut loaders, mut agents) = (0, Vec::new(), Vec::new());
+    let (mut replayed, mut agents) = (0, Vec::new());
     let (mut unexpected, mut used) = (Vec::new(), BTreeSet::new());
     for capture in &world.captures {
         world.before(capture.number).await;
-        if is_loader_or_manifest(capture) {
-            loaders.push(capture.number);
-        } else if is_agents(capture) {
+        if is_agents(capture) {
             agents.push(capture.number);
         } else {
             let came = world.send(capture).await;
@@ -109,7 +93,6 @@ async fn recorded_requests_are_answered_as_they_were() {
         stale.extend(gone.map(|number| format!("{number} {place}")));
     }
     assert!(stale.is_empty(), "what does not differ any more: {stale:?}");
-    assert_eq!(loaders, LOADERS_AND_MANIFESTS);
     assert_eq!(agents, AGENTS);
-    assert_eq!(replayed + loaders.len() + agents.len(), world.captures.len());
+    assert_eq!(replayed + agents.len(), world.captures.len());
 }

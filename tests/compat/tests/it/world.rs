@@ -1,20 +1,26 @@
 //! An investigation-api that knows what the recorded server knew: the same investigators, agents, actions and commands,
 //! under the same numbers, told through the same messages and documents. The clock stands where the recording's stood, so
-//! that recorded tokens and signatures count as they are.
+//! that recorded tokens and signatures count as they are. Beside it runs loader-manifest, which answers what is recorded of
+//! loaders and manifests, and tells investigation-api of them.
 
 use crate::capture::{Answer, Capture, all, exchange};
 use diesel_async::RunQueryDsl;
 use investigation_api::InvestigationApi;
+use loader_manifest::LoaderManifest;
 use serde_json::{Value, json};
-use service::{Running, Settings, Shutdown};
+use service::{Running, Service, Settings, Shutdown};
+use std::sync::Mutex;
 use testkit::{Database, PATIENCE, Vhost, until};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use types::messages::action::RunCounters;
 use types::messages::command::{IssuedCommand, ReturnedCommand};
-use types::messages::{ActionChanged, AgentChanged, CommandIssued, CommandReturned};
+use types::messages::{
+    ActionChanged, AgentChanged, CommandIssued, CommandReturned, InvestigatorChanged,
+};
 use types::{
-    ActionId, AgentId, AgentStatus, AgentUid, Clock, CommandId, CommandStatus, Message, Transport,
+    ActionId, AgentId, AgentStatus, AgentUid, Clock, CommandId, CommandStatus, InvestigatorId,
+    InvestigatorStatus, Message, Transport,
 };
 
 /// Says when the recorded server was set up: Bob's row is from this time.
@@ -23,6 +29,8 @@ const BEGUN: OffsetDateTime = datetime!(2026-11-21 18:29:28.336873 UTC);
 const ORIGIN: &str = "http://127.0.0.1:18340";
 /// Is the key under which fixtures are posted, by investigator 1, whom the recording does not ask for.
 const FIXTURE_KEY: &str = "fixturesFixturesFixtures01234567";
+/// Is the API key of Ann, who does at loader-manifest what was not recorded.
+const ANNS_KEY: &str = "annsannsannsannsannsannsannsanns";
 /// Is the API key of investigator 5 in the recording.
 const KEY_ONLY: &str = "gwK3L5CzR4JrTzQDUA6yawYf41dnvrSH";
 /// Gives the mask of `search` and `dashboard`.
@@ -34,25 +42,44 @@ pub(crate) struct World {
     pub(crate) captures: Vec<Capture>,
     clock: Clock,
     vhost: Vhost,
-    _database: Database,
+    loaders: Running<LoaderManifest>,
+    /// The key that loader 1 has now, in the place of the recorded one.
+    loader_key: Mutex<String>,
+    _databases: [Database; 2],
+}
+
+/// Starts a service as the recorded server was called.
+async fn start<S: Service>(database: &Database, vhost: &Vhost, clock: &Clock) -> Running<S> {
+    let words = [
+        ["--database-url", database.url()],
+        ["--amqp-url", vhost.url()],
+        ["--listen", "127.0.0.1:0"],
+        ["--admin-listen", "127.0.0.1:0"],
+        ["--public-url", ORIGIN],
+    ];
+    let mut settings = Settings::<S>::parse(words.as_flattened()).unwrap();
+    settings.clock = clock.clone();
+    service::start(settings, Shutdown::new()).await.unwrap()
 }
 
 impl World {
     /// Starts one as the recording began: Bob, agent a1 and its first action.
     pub(crate) async fn begin() -> Self {
-        let (database, vhost) = (Database::new("compat", vec![]).await, testkit::vhost().await);
-        let words = [
-            ["--database-url", database.url()],
-            ["--amqp-url", vhost.url()],
-            ["--listen", "127.0.0.1:0"],
-            ["--admin-listen", "127.0.0.1:0"],
-            ["--public-url", ORIGIN],
-        ];
-        let mut settings = Settings::<InvestigationApi>::parse(words.as_flattened()).unwrap();
+        let vhost = testkit::vhost().await;
+        let databases =
+            [Database::new("compat", vec![]).await, Database::new("compat", vec![]).await];
         let clock = Clock::fixed(BEGUN);
-        settings.clock = clock.clone();
-        let running = service::start(settings, Shutdown::new()).await.unwrap();
-        let world = Self { running, captures: all(), clock, vhost, _database: database };
+        let running = start(&databases[0], &vhost, &clock).await;
+        let loaders = start(&databases[1], &vhost, &clock).await;
+        let world = Self {
+            running,
+            captures: all(),
+            clock,
+            vhost,
+            loaders,
+            loader_key: Mutex::default(),
+            _databases: databases,
+        };
         world.add(1, "migscheduler", 4, Some(key("scheduler")), Some(FIXTURE_KEY)).await;
         world.add(2, "Bob Investigator", ALL, Some(key("bob")), None).await;
         world.agent(0).await;
@@ -102,6 +129,14 @@ impl World {
         .await;
         let parts = &self.running.parts;
         parts.replica.refresh(&parts.store, self.clock.now()).await.unwrap();
+        let others = &self.loaders.parts;
+        let mut conn = others.store.get().await.unwrap();
+        let mut states: Vec<_> = parts.replica.current().iter().cloned().collect();
+        states.push(ann(self.clock.now()));
+        for state in &states {
+            others.replica.apply(&mut conn, state).await.unwrap();
+        }
+        others.replica.learn(&states);
     }
 
     /// Changes an investigator's row as another process would.
@@ -116,8 +151,9 @@ impl World {
         let by = at - self.clock.now();
         assert!(!by.is_negative() || by > -time::Duration::SECOND, "the recording goes back: {at}");
         self.clock.advance(by);
-        let parts = &self.running.parts;
-        parts.replica.refresh(&parts.store, self.clock.now()).await.unwrap();
+        for parts in [&self.running.parts, &self.loaders.parts] {
+            parts.replica.refresh(&parts.store, self.clock.now()).await.unwrap();
+        }
     }
 
     async fn publish<M: Message>(&self, message: M) {
@@ -138,7 +174,41 @@ impl World {
     /// Sends a recorded request at its time.
     pub(crate) async fn send(&self, capture: &Capture) -> Answer {
         self.at(capture.at).await;
-        exchange(self.running.address, &capture.request).await
+        let path = capture.path();
+        if !path.starts_with("/api/v1/loader") && !path.starts_with("/api/v1/manifest") {
+            return exchange(self.running.address, &capture.request).await;
+        }
+        let request = with_key(&capture.request, &self.loader_key.lock().unwrap());
+        let answer = exchange(self.loaders.address, &request).await;
+        if capture.number == LOADER_1 {
+            *self.loader_key.lock().unwrap() = loader_key(&answer);
+        }
+        answer
+    }
+
+    /// Asks loader-manifest as Ann, who is known nowhere else and may do everything there.
+    async fn ask_loaders(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = format!(
+            "POST /api/v1/{path} HTTP/1.1\r\nhost: writ\r\nx-migapikey: {ANNS_KEY}\r\n\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{form}",
+            form.len()
+        );
+        let answer = exchange(self.loaders.address, request.as_bytes()).await;
+        assert!(matches!(answer.status, 200 | 201), "{path}: {answer:?}");
+        answer
+    }
+
+    async fn loaders_sql(&self, statement: &str) {
+        let mut conn = self.loaders.parts.store.get().await.unwrap();
+        store::sql(statement).execute(&mut conn).await.unwrap();
+    }
+
+    /// Posts a manifest that the recording shows only afterwards: the content of the recorded one under another name.
+    async fn second_manifest(&self) {
+        let shown = value(&self.captures, 151, "manifest").remove(0);
+        let record = json!({"name": "second", "target": shown["target"], "status": "staged", "content": shown["content"]});
+        self.ask_loaders("manifest/new/", &[("manifest", &record.to_string())]).await;
     }
 
     /// Tells of the n-th agent of recording 275, from the third on as the others saw it.
@@ -272,6 +342,27 @@ impl World {
             85 => self.change(5, "api_key_sha256 = null").await,
             // 088: Eve is active again, and may see the dashboard
             89 => self.change(6, "status = 'active', permissions = 1 | 16 | 32").await,
+            // the name was taken the first time, which cost a number
+            97 => self.loaders_sql("select setval('loader_id_seq', 2)").await,
+            151 => self.second_manifest().await,
+            // 120 and 156: it has another key
+            157 => {
+                let form = [("loaderid", "1")];
+                let answer = self.ask_loaders("loader/key/", &form).await;
+                *self.loader_key.lock().unwrap() = loader_key(&answer);
+            }
+            // what is told of loaders and manifests has arrived
+            187 => {
+                let known = "loader where agent_name = 'host1.example.net' and enabled";
+                until(PATIENCE, async || self.count(known).await == 1).await;
+                let known = "manifest where status = 'active'";
+                until(PATIENCE, async || self.count(known).await == 1).await;
+            }
+            327 => {
+                self.loaders_sql("select setval('loader_id_seq', 5)").await;
+                let form = [("loader", r#"{"name":"real"}"#)];
+                self.ask_loaders("loader/new/", &form).await;
+            }
             165 => {
                 self.at(datetime!(2026-11-21 18:35:00 UTC)).await;
                 self.agent(1).await;
@@ -287,6 +378,45 @@ impl World {
     async fn next_action(&self, id: i64) {
         self.sql(&format!("select setval('action_id_seq', {id}, false)")).await;
     }
+}
+
+/// Describes Ann.
+fn ann(at: OffsetDateTime) -> InvestigatorChanged {
+    let key = testkit::keys::of("ann");
+    InvestigatorChanged {
+        id: InvestigatorId(100),
+        name: "Ann".into(),
+        fingerprint: Some(key.public().fingerprint()),
+        public_key: Some(key.public().armored()),
+        status: InvestigatorStatus::Active,
+        permissions: ALL,
+        api_key_sha256: Some(auth::api_key_hash(ANNS_KEY)),
+        created: at,
+        modified: at,
+        version: 1,
+    }
+}
+
+/// Is the recording in which loader 1 is made.
+const LOADER_1: u16 = 95;
+
+/// Puts the key that loader 1 has now in the place of a recorded one, which begins with the recorded prefix.
+fn with_key(request: &[u8], key: &str) -> Vec<u8> {
+    let mark = b"X-LOADERKEY: iTt22rPb";
+    let mut request = request.to_vec();
+    if let Some(at) = request.windows(mark.len()).position(|window| window == mark) {
+        let start = at + mark.len() - 8;
+        request[start..start + key.len()].copy_from_slice(key.as_bytes());
+    }
+    request
+}
+
+/// Reads the key out of an answer that shows one.
+fn loader_key(answer: &Answer) -> String {
+    let shown: Value = serde_json::from_str(&answer.body).unwrap();
+    let loader = &shown["collection"]["items"][0]["data"][0]["value"];
+    let part = |name: &str| loader[name].as_str().unwrap().to_owned();
+    part("prefix") + &part("key")
 }
 
 /// Gives the key of someone in the recording.

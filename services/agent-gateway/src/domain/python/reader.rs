@@ -170,7 +170,7 @@ fn construction(parameters: &Parameters) -> Option<String> {
     }
     let mut needed = places.chain(kwonlyargs).filter(|of| of.default.is_none());
     let other = needed.find(|of| of.parameter.name.as_str() != "api")?;
-    let name = &other.parameter.name;
+    let name = other.parameter.name.as_str();
     Some(format!(
         "__init__ of `class Plugin` needs {name:?}, which agents do not give; give it a default"
     ))

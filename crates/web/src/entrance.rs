@@ -1,0 +1,117 @@
+//! The way into a page for people: they show their API key once and have a session then.
+
+use crate::page::{Cookie, form_word, is_from_elsewhere, is_own_form};
+use crate::{Guesses, Origin, Peer, Problem, Values};
+use actix_web::HttpRequest;
+use auth::{Caller, PAGE_SESSION, PageSessions};
+use std::time::Duration;
+use store::Failure;
+use time::OffsetDateTime;
+
+/// Is the way into one page.
+#[derive(Debug, Clone, Copy)]
+pub struct Entrance<'a> {
+    /// The cookie of its sessions.
+    pub cookie: Cookie,
+    /// Its sessions.
+    pub sessions: PageSessions<'a>,
+    /// Who was wrong lately.
+    pub guesses: &'a Guesses,
+    /// The time.
+    pub now: OffsetDateTime,
+}
+
+/// Says what became of somebody who showed an API key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// They are in; the browser is given this cookie.
+    In(String),
+    /// The form is not one of the page.
+    Forged,
+    /// Their address was wrong too often.
+    Shut,
+    /// The key is not that of an active investigator who may come in.
+    Wrong,
+}
+
+/// Is somebody who is signed in.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// Who.
+    pub caller: Caller,
+    /// The word that each form of theirs carries.
+    pub csrf: String,
+}
+
+impl Entrance<'_> {
+    /// Tells whether an address was wrong too often.
+    pub fn is_shut(&self, peer: Peer) -> bool {
+        self.guesses.is_shut(peer.0, self.now)
+    }
+
+    /// Lets in who shows in `form` the API key of somebody who may come in.
+    pub async fn enter(
+        &self,
+        request: &HttpRequest,
+        peer: Peer,
+        origin: &Origin,
+        form: &Values,
+    ) -> Result<Entry, Problem> {
+        if is_from_elsewhere(request) {
+            return Ok(Entry::Forged);
+        }
+        if self.is_shut(peer) {
+            return Ok(Entry::Shut);
+        }
+        let key = form.first("key").unwrap_or_default().trim();
+        let Some(secret) = self.sessions.open(key, self.now).await.map_err(problem)? else {
+            self.guesses.note(peer.0, self.now);
+            return Ok(Entry::Wrong);
+        };
+        Ok(Entry::In(self.cookie.set(&secret, PAGE_SESSION.as_secs(), origin)))
+    }
+
+    /// Gives who asks, if they are signed in and may still come in.
+    pub async fn visitor(&self, request: &HttpRequest) -> Result<Option<Visitor>, Problem> {
+        let Some(secret) = self.cookie.of(request) else { return Ok(None) };
+        let found = self.sessions.find(secret, self.now).await.map_err(problem)?;
+        Ok(found.map(|caller| Visitor { caller, csrf: form_word(secret) }))
+    }
+
+    /// Gives who sent a form, if the form is one of theirs.
+    pub async fn sender(
+        &self,
+        request: &HttpRequest,
+        form: &Values,
+    ) -> Result<Option<Visitor>, Problem> {
+        if self.own_form(request, form).is_none() {
+            return Ok(None);
+        }
+        self.visitor(request).await
+    }
+
+    /// Ends the session that sent a form, if the form is one of it; gives what takes its cookie away.
+    pub async fn leave(
+        &self,
+        request: &HttpRequest,
+        form: &Values,
+    ) -> Result<Option<String>, Problem> {
+        let Some(secret) = self.own_form(request, form) else { return Ok(None) };
+        self.sessions.end(secret).await.map_err(problem)?;
+        Ok(Some(self.cookie.clear()))
+    }
+
+    /// Gives the secret of the session that sent a form, if the form is one of it.
+    fn own_form<'a>(&self, request: &'a HttpRequest, form: &Values) -> Option<&'a str> {
+        self.cookie.of(request).filter(|secret| is_own_form(request, form, secret))
+    }
+}
+
+fn problem(failure: Failure) -> Problem {
+    if failure.is_transient() {
+        Problem::unavailable("the database is not available now", Some(failure.into()))
+            .retry_after(Duration::from_secs(2))
+    } else {
+        Problem::internal(failure)
+    }
+}
