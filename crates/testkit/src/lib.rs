@@ -4,6 +4,7 @@
 //! Everything here panics instead of returning errors: a fixture that cannot be had fails the test that wanted it.
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a fixture that cannot be had fails the test that wanted it"
@@ -17,6 +18,7 @@ mod database;
 mod gpg;
 mod hostile;
 pub mod keys;
+pub mod loader;
 mod proxy;
 mod rows;
 mod scans;

@@ -1,6 +1,5 @@
 //! A process of loader-manifest on servers of its own, with three investigators, and people who call it.
 
-use crate::loader::Loader;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use diesel::QueryableByName;
@@ -11,6 +10,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use service::{Running, Settings, Shutdown};
 use signing::manifest::Builder;
+use testkit::loader::Loader;
 use testkit::{Database, PATIENCE, Tap, Vhost, keys};
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -271,14 +271,12 @@ impl House {
         let rows: Vec<Row> = store::sql(sql).load(&mut conn).await.unwrap();
         rows.into_iter().map(|row| row.text).collect()
     }
-}
 
-impl Loader {
     /// Sets a host up that trusts these people.
-    pub(crate) fn new(house: &House, key: &str, trusted: &[&str], required: usize) -> Self {
+    pub(crate) fn host(&self, key: &str, trusted: &[&str], required: usize) -> Loader {
         let trusted: Vec<_> =
             trusted.iter().map(|name| keys::of(name).public().armored()).collect();
-        let loader = Self::on_host(&house.url("/api/v1/"), key, &trusted, house.clock.clone());
+        let loader = Loader::on_host(&self.url("/api/v1/"), key, &trusted, self.clock.clone());
         loader.set("requiredsignatures", &required.to_string());
         loader
     }

@@ -1,7 +1,6 @@
 //! A file of 50 MB goes out in pieces.
 
 use crate::house::{Answer, api_key, archive, house};
-use crate::loader::Loader;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_50_mb_arrives_whole_and_in_pieces() {
@@ -27,7 +26,7 @@ async fn a_file_of_50_mb_arrives_whole_and_in_pieces() {
     house.form("/api/v1/manifest/sign/", &form).await.expect(200);
     assert!(house.count("manifest_chunk where position = 1").await > 900);
     assert_eq!(house.count("manifest_chunk where octet_length(data) > 49152").await, 0);
-    let loader = Loader::new(&house, &key, &["alice"], 1);
+    let loader = house.host(&key, &["alice"], 1);
     assert_eq!(loader.run().await.unwrap(), ["mig-agent"]);
     assert!(loader.content("mig-agent").unwrap() == large, "the file is another");
 }

@@ -1,8 +1,8 @@
 //! Loaders as people see them (specs/mig/api.md §3.13–3.17; captures 093–125, 162, 327).
 
 use crate::house::{Answer, api_key, house, start};
-use crate::loader::{Loader, agent};
 use serde_json::json;
+use testkit::loader::agent;
 
 /// Texts that end a statement or a string somewhere in SQL, or are none of the language.
 const HOSTILE: &[&str] = &[
@@ -187,7 +187,7 @@ async fn the_same_in_plain_json() {
     house.patch(&path, &json!({"nonsense": 1})).await.expect(422);
     house.patch("/v1/loaders/99", &json!({"enabled": true})).await.expect(404);
     house.active_manifest("base", "TRUE", &[("configuration", b"one")]).await;
-    Loader::new(&house, &key, &["alice"], 1).run().await.unwrap();
+    house.host(&key, &["alice"], 1).run().await.unwrap();
     let shown = house.get(&path).await.expect(200).json();
     assert_eq!(
         (&shown["agent_name"], &shown["manifest_id"]),

@@ -11,8 +11,6 @@ mod house;
 #[cfg(test)]
 mod large;
 #[cfg(test)]
-mod loader;
-#[cfg(test)]
 mod loaders;
 #[cfg(test)]
 mod manifests;

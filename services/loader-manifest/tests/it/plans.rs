@@ -1,7 +1,6 @@
 //! No statement that runs with each question of a loader, each file and each page reads a whole table: each has its index.
 
 use crate::house::{house, start};
-use crate::loader::Loader;
 use testkit::Scans;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -15,7 +14,7 @@ async fn every_statement_of_a_loader_has_its_index() {
     scans.forget("manifest_revision").await;
 
     let first = house.active_manifest("m", "TRUE", &[("configuration", b"one")]).await;
-    let loader = Loader::new(&house, &key, &["alice"], 1);
+    let loader = house.host(&key, &["alice"], 1);
     assert_eq!(loader.run().await.unwrap(), ["configuration"]);
     assert!(loader.run().await.unwrap().is_empty());
     let second = house.active_manifest("m", "TRUE", &[("configuration", b"two")]).await;

@@ -1,8 +1,8 @@
 //! How far loaders are with a manifest.
 
 use crate::house::{House, house};
-use crate::loader::{Loader, agent};
 use serde_json::{Value, json};
+use testkit::loader::agent;
 
 async fn rollout(house: &House, id: i64) -> Value {
     house.get(&format!("/v1/manifests/{id}/rollout")).await.expect(200).json()
@@ -16,7 +16,7 @@ async fn each_loader_is_behind_fetching_there_or_stuck() {
     let mut loaders = Vec::new();
     for number in 1..=4 {
         let (_, key) = house.enabled_loader(&format!("web-{number}")).await;
-        let mut loader = Loader::new(&house, &key, &["alice"], 1);
+        let mut loader = house.host(&key, &["alice"], 1);
         loader.agent = agent(&format!("host{number}"), &format!("linux.q{number}"));
         loaders.push(loader);
     }
@@ -72,7 +72,7 @@ async fn each_loader_is_behind_fetching_there_or_stuck() {
     assert_eq!(old["items"][3]["current"], true);
     assert_eq!(old["items"][2]["current"], false);
     assert_eq!(old["counts"], json!({"fetching": 1, "taken": 3, "behind": 1}));
-    let mut new = Loader::new(&house, &key, &["alice"], 1);
+    let mut new = house.host(&key, &["alice"], 1);
     new.agent = agent("host9", "linux.q9");
     new.run().await.unwrap();
     // web-4 had not come again after it fetched the old one
@@ -100,7 +100,7 @@ async fn an_order_to_go_back_is_told_by_what_it_leads_to() {
     let mut loaders = Vec::new();
     for number in 1..=3 {
         let (_, key) = house.enabled_loader(&format!("web-{number}")).await;
-        let mut loader = Loader::new(&house, &key, &["alice"], 1);
+        let mut loader = house.host(&key, &["alice"], 1);
         loader.agent = agent(&format!("host{number}"), &format!("linux.q{number}"));
         loaders.push(loader);
     }
@@ -153,7 +153,7 @@ async fn asking_again_writes_nothing_until_something_changes() {
     let house = house(&[]).await;
     house.active_manifest("m", "TRUE", &[("configuration", b"one")]).await;
     let (id, key) = house.enabled_loader("khan").await;
-    let loader = Loader::new(&house, &key, &["alice"], 1);
+    let loader = house.host(&key, &["alice"], 1);
     for _ in 0..4 {
         loader.run().await.unwrap();
     }

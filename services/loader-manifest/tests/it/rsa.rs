@@ -1,11 +1,11 @@
 //! Loaders and signers with the keys that MIG's programs can read, and keys that expire.
 
 use crate::house::{House, house, person};
-use crate::loader::{Loader, TRIGGERS};
 use loader_manifest::LoaderManifest;
 use service::Service;
 use signing::SecretKey;
 use testkit::Gpg;
+use testkit::loader::{Loader, TRIGGERS};
 use time::Duration;
 use types::messages::{InvestigatorChanged, ManifestChanged};
 

@@ -1,8 +1,8 @@
 //! Whole runs of a loader, from an empty host on.
 
 use crate::house::house;
-use crate::loader::{Loader, agent};
 use serde_json::json;
+use testkit::loader::agent;
 use time::Duration;
 use types::messages::{LoaderChanged, ManifestChanged};
 
@@ -12,7 +12,7 @@ const LINUX: &str = "env#>>'{os}'='linux'";
 async fn one_signed_manifest_is_installed_updated_and_then_left_alone() {
     let mut house = house(&[]).await;
     let (id, key) = house.new_loader("khan", "tags#>>'{operator}'='opsec'").await;
-    let loader = Loader::new(&house, &key, &["alice"], 1);
+    let loader = house.host(&key, &["alice"], 1);
     assert!(loader.run().await.unwrap_err().contains("401"), "it is not enabled");
     house
         .form("/api/v1/loader/status/", &[("loaderid", &id.to_string()), ("status", "enabled")])
@@ -56,10 +56,10 @@ async fn a_loader_refuses_what_has_too_few_signatures_or_a_strangers() {
     let house = house(&[]).await;
     let (_, key) = house.enabled_loader("khan").await;
     let id = house.active_manifest("base", "TRUE", &[("configuration", b"one")]).await;
-    let careful = Loader::new(&house, &key, &["alice", "bob"], 2);
+    let careful = house.host(&key, &["alice", "bob"], 2);
     assert_eq!(careful.run().await.unwrap_err(), "1 of 2 signatures");
     assert_eq!(careful.content("configuration"), None);
-    let stranger = Loader::new(&house, &key, &["bob"], 1);
+    let stranger = house.host(&key, &["bob"], 1);
     assert!(stranger.run().await.unwrap_err().starts_with("signature:"));
     house.sign_as("bob", id).await.expect(200);
     assert_eq!(careful.run().await.unwrap(), ["configuration"]);
@@ -75,7 +75,7 @@ async fn a_forged_host_is_neither_believed_nor_written_down() {
         .await
         .expect(200);
     house.active_manifest("base", "TRUE", &[("configuration", b"one")]).await;
-    let mut loader = Loader::new(&house, &key, &["alice"], 1);
+    let mut loader = house.host(&key, &["alice"], 1);
     let good = loader.agent.clone();
     for (pointer, value) in [
         ("/environment/os", json!("windows")),
@@ -99,9 +99,9 @@ async fn a_host_that_moves_to_another_key_takes_its_queue_location_along() {
     let house = house(&[]).await;
     house.active_manifest("base", "TRUE", &[("configuration", b"one")]).await;
     let (first, key) = house.enabled_loader("first").await;
-    Loader::new(&house, &key, &["alice"], 1).run().await.unwrap();
+    house.host(&key, &["alice"], 1).run().await.unwrap();
     let (second, key) = house.enabled_loader("second").await;
-    Loader::new(&house, &key, &["alice"], 1).run().await.unwrap();
+    house.host(&key, &["alice"], 1).run().await.unwrap();
     let place = async |id: i64| {
         house.get(&format!("/v1/loaders/{id}")).await.expect(200).json()["queueloc"].clone()
     };
@@ -112,7 +112,7 @@ async fn a_host_that_moves_to_another_key_takes_its_queue_location_along() {
 async fn the_newest_that_is_for_the_host_is_chosen_and_none_that_expired() {
     let house = house(&[]).await;
     let (_, key) = house.enabled_loader("khan").await;
-    let mut loader = Loader::new(&house, &key, &["alice"], 1);
+    let mut loader = house.host(&key, &["alice"], 1);
     house.active_manifest("all", "TRUE", &[("configuration", b"all")]).await;
     house.active_manifest("linux", LINUX, &[("configuration", b"linux")]).await;
     house.active_manifest("mac", "env#>>'{os}'='darwin'", &[("configuration", b"mac")]).await;
@@ -144,7 +144,7 @@ async fn the_newest_that_is_for_the_host_is_chosen_and_none_that_expired() {
 async fn no_loader_goes_back_unless_a_newer_manifest_signed_says_so() {
     let house = house(&[]).await;
     let (_, key) = house.enabled_loader("khan").await;
-    let loader = Loader::new(&house, &key, &["alice"], 1);
+    let loader = house.host(&key, &["alice"], 1);
     let first = house.active_manifest("base", "TRUE", &[("configuration", b"one")]).await;
     let second = house.active_manifest("base", "TRUE", &[("configuration", b"two")]).await;
     loader.run().await.unwrap();
@@ -155,7 +155,7 @@ async fn no_loader_goes_back_unless_a_newer_manifest_signed_says_so() {
     assert!(loader.run().await.unwrap_err().contains("Unable to locate"));
     assert_eq!(loader.content("configuration").unwrap(), b"two");
     let (_, key) = house.enabled_loader("fresh").await;
-    let mut fresh = Loader::new(&house, &key, &["alice"], 1);
+    let mut fresh = house.host(&key, &["alice"], 1);
     fresh.agent = agent("host2.example.net", "linux.q2");
     assert_eq!(fresh.run().await.unwrap(), ["configuration"]);
 
@@ -195,7 +195,7 @@ async fn list_and_files_fit_together_while_a_newer_manifest_comes() {
     let house = house(&[]).await;
     let (_, key) = house.enabled_loader("khan").await;
     let first = house.active_manifest("base", "TRUE", &[("configuration", b"one")]).await;
-    let loader = Loader::new(&house, &key, &["alice"], 1);
+    let loader = house.host(&key, &["alice"], 1);
     loader.run().await.unwrap();
     house.active_manifest("base", "TRUE", &[("configuration", b"two")]).await;
     let parameters = json!({"agent": loader.agent, "object": "configuration"}).to_string();

@@ -1,7 +1,6 @@
 //! Who signed and may no longer does not count, at once.
 
 use crate::house::{house, person};
-use crate::loader::Loader;
 use loader_manifest::LoaderManifest;
 use service::Service;
 use testkit::{PATIENCE, until};
@@ -14,7 +13,7 @@ use types::{InvestigatorStatus, Permission};
 async fn a_disabled_signer_puts_the_manifest_back_and_an_active_one_forward() {
     let mut house = house(&["--required-signatures", "2"]).await;
     let (_, key) = house.enabled_loader("khan").await;
-    let loader = Loader::new(&house, &key, &["alice", "bob", "carol"], 2);
+    let loader = house.host(&key, &["alice", "bob", "carol"], 2);
     let id = house.active_manifest("m", "TRUE", &[("configuration", b"one")]).await;
     house.sign_as("bob", id).await.expect(200);
     loader.run().await.unwrap();
@@ -68,7 +67,7 @@ async fn a_signature_that_was_made_before_the_manifest_does_not_count() {
 async fn what_this_process_knows_counts_before_the_table_says_so() {
     let house = house(&[]).await;
     let (_, key) = house.enabled_loader("khan").await;
-    let loader = Loader::new(&house, &key, &["alice"], 1);
+    let loader = house.host(&key, &["alice"], 1);
     let id = house.active_manifest("m", "TRUE", &[("configuration", b"one")]).await;
     loader.run().await.unwrap();
     let alice = person("alice", &house.clock);

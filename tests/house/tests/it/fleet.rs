@@ -102,6 +102,7 @@ async fn whatever_dies_the_counters_are_what_the_agents_did() {
         assert!(at("finished") <= at("expire_after") + GRACE, "{view}");
     }
     cancelled(&investigator, &parameters).await;
+    lies_are_counted(&house).await;
     while let Some(ended) = fleets.join_next().await {
         let (line, sound) = ended.unwrap().unwrap();
         assert!(sound, "{line:#}");
@@ -120,6 +121,15 @@ async fn whatever_dies_the_counters_are_what_the_agents_did() {
         assert!((least..=least + more).contains(&answered), "{line:#}");
         assert!(of("lies") > 0 && of("answers") > answered + of("lies"), "{line:#}");
     }
+}
+
+/// Looks for the count of refused answers, which an alert asks for.
+async fn lies_are_counted(house: &House) {
+    let url = format!("{}/metrics", house.service_var("agent-gateway", "ADMIN_URL"));
+    let metrics = reqwest::get(url).await.unwrap().text().await.unwrap();
+    let of = |line: &str| line.rsplit(' ').next().and_then(|count| count.parse::<f64>().ok());
+    let counts = metrics.lines().filter(|line| line.starts_with("writ_results_refused_total{"));
+    assert!(counts.filter_map(of).sum::<f64>() > 0.0, "{metrics}");
 }
 
 /// Withdraws an action in the middle: what was not given out never is, and the counters say so.

@@ -15,6 +15,8 @@ mod fleet;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod installs;
+#[cfg(test)]
 mod investigator;
 #[cfg(test)]
 mod kill_services;

@@ -28,15 +28,15 @@ const PLACES: [(&str, &str, u32); 7] = [
     ("loaderconfig", "etc/mig/mig-loader.cfg", 0o600),
 ];
 /// Is what it runs where something changed, or where the agent does not answer.
-pub(crate) const TRIGGERS: [&str; 2] = ["mig-agent -q shutdown", "mig-agent -u"];
+pub const TRIGGERS: [&str; 2] = ["mig-agent -q shutdown", "mig-agent -u"];
 
 /// Is a loader on a host of its own.
-pub(crate) struct Loader {
+pub struct Loader {
     root: TempDir,
     /// What it tells of its host.
-    pub(crate) agent: Value,
+    pub agent: Value,
     /// Whether an agent answers `mig-agent -q pid`.
-    pub(crate) agent_answers: bool,
+    pub agent_answers: bool,
     ran: Mutex<Vec<String>>,
     client: Client,
     clock: Clock,
@@ -44,7 +44,7 @@ pub(crate) struct Loader {
 
 impl Loader {
     /// Sets a host up: settings, the key's file, and the public keys of whom it trusts. The API's address ends in a slash.
-    pub(crate) fn on_host(api: &str, key: &str, trusted: &[String], clock: Clock) -> Self {
+    pub fn on_host(api: &str, key: &str, trusted: &[String], clock: Clock) -> Self {
         let _once = rustls::crypto::ring::default_provider().install_default();
         let root = TempDir::new().unwrap();
         let mig = root.path().join("etc/mig");
@@ -69,7 +69,7 @@ impl Loader {
     }
 
     /// Changes one of its settings.
-    pub(crate) fn set(&self, name: &str, value: &str) {
+    pub fn set(&self, name: &str, value: &str) {
         let path = self.root.path().join("etc/mig/mig-loader.cfg");
         let text = fs::read_to_string(&path).unwrap();
         let start = format!("{name} = ");
@@ -88,27 +88,29 @@ impl Loader {
         value.unwrap_or_default().trim_matches('"').to_owned()
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    /// Gives where a file belongs on this host.
+    pub fn path(&self, name: &str) -> PathBuf {
         let (_, place, _) = PLACES.into_iter().find(|(known, ..)| *known == name).unwrap();
         self.root.path().join(place)
     }
 
-    pub(crate) fn content(&self, name: &str) -> Option<Vec<u8>> {
+    /// Gives what is in a file; none when it is not there.
+    pub fn content(&self, name: &str) -> Option<Vec<u8>> {
         fs::read(self.path(name)).ok()
     }
 
     /// Gives a file's mode.
-    pub(crate) fn mode(&self, name: &str) -> u32 {
+    pub fn mode(&self, name: &str) -> u32 {
         fs::metadata(self.path(name)).unwrap().permissions().mode() & 0o7777
     }
 
     /// Gives what it ran since it was last asked.
-    pub(crate) fn ran(&self) -> Vec<String> {
+    pub fn ran(&self) -> Vec<String> {
         std::mem::take(&mut *self.ran.lock().unwrap())
     }
 
     /// Makes one run; tells which files it replaced.
-    pub(crate) async fn run(&self) -> Result<Vec<String>, String> {
+    pub async fn run(&self) -> Result<Vec<String>, String> {
         let key = fs::read_to_string(self.root.path().join("etc/mig/mig-loader.key")).unwrap();
         let key = key.lines().next().unwrap_or_default();
         if key.len() != 40 || !key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -254,7 +256,7 @@ fn give_mode(path: &Path, name: &str) {
 }
 
 /// Describes a host as `mig-loader` does.
-pub(crate) fn agent(name: &str, queueloc: &str) -> Value {
+pub fn agent(name: &str, queueloc: &str) -> Value {
     let none = "0001-01-01T00:00:00Z";
     json!({"name": name, "queueloc": queueloc, "mode": "", "pid": 100, "starttime": none,
         "destructiontime": none, "heartbeatts": none, "refreshts": none,
