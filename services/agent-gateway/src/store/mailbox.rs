@@ -122,7 +122,8 @@ pub(crate) async fn mailbox_insert(
              insert into mailbox (command, action, agent, run, state, push_at)
              select new.command, $1, new.agent, new.run, case when w.command is null then 'waiting' else 'withdrawn' end,
                  case when a.transport = 'mig' then case when exists (
-                     select from agent o where o.transport = 'mig' and o.queueloc = a.queueloc and o.status = 'online'
+                     select from agent o where o.transport = 'mig' and o.queueloc = a.queueloc
+                         and (o.status = 'online') is true
                  ) then $5 else 'infinity' end end
              from unnest($2, $3, $4) as new(command, agent, run) join agent a on a.number = new.agent
                  left join withdrawal w on w.command = new.command

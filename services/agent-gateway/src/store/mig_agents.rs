@@ -16,12 +16,13 @@ use time::format_description::well_known::Rfc3339;
 use types::{AgentId, AgentStatus};
 use uuid::Uuid;
 
-/// Finds the rows that heartbeats are of, and when another process of the same queue location was heard last.
+/// Finds the rows that heartbeats are of, and when another process of the same queue location was heard last. `is true` keeps
+/// PostgreSQL, which cannot know how many are online, from looking through all of them for each heartbeat.
 pub(crate) const MIG_AGENTS_FIND: &str = "
     select h.place, a.number, a.status, a.refreshed, a.started, a.described is not distinct from h.described as same,
         a.conflict_since, (
             select max(p.last_seen) from agent o join presence p on p.agent = o.number
-            where o.transport = 'mig' and o.queueloc = h.queueloc and o.status = 'online' and o.number <> a.number
+            where o.transport = 'mig' and o.queueloc = h.queueloc and (o.status = 'online') is true and o.number <> a.number
                 and o.mode <> 'checkin'
         ) as rival_seen
     from unnest($1::text[], $2::bigint[], $3::bytea[]) with ordinality as h(queueloc, pid, described, place)
