@@ -1,4 +1,6 @@
 //! Agents: read whole with what belongs to them, changed in small statements that each raise the revision.
+//!
+//! Long because all statements over one table stand together.
 
 use super::schema::{agent, agent_plugin, presence};
 use super::unreadable;

@@ -1,4 +1,6 @@
 //! Commands of signed actions that an agent cannot do any more, because a plugin was taken from it.
+//!
+//! The statements name `in (…)` beside the one state that they want, as the partial indexes of open rows do.
 
 use super::offers::{self, TaskMail};
 use super::unreadable;

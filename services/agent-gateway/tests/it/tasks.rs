@@ -1,4 +1,6 @@
 //! `/v1/tasks`, and signed actions as tasks.
+//!
+//! Long because each life of a task is one test from its making to its end.
 
 use crate::runbook::{enrol, enrol_as, read, task, tools};
 use crate::scripted::{Version, exchange};
