@@ -3,6 +3,8 @@
 //! Agents give the expression to `croniter`, whichever version was current when they were installed, and one that it
 //! does not take ends the whole schedule of that agent without a word (specs/runbook/plugins-and-tasks.md §6). So this
 //! takes the subset that versions 2.0.1 and 7.0.0 agree on, and nothing that never happens.
+//!
+//! Long because the dialect, its dates and its pauses are read against one table of fields.
 
 use std::time::Duration;
 use time::Date;
