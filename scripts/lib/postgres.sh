@@ -73,7 +73,8 @@ postgres_settings() { # DIR PORT SOCKET_DIR
   printf '%s\n' "listen_addresses='127.0.0.1'" "port=$2" "unix_socket_directories='$3'" \
     "fsync=$durable" "synchronous_commit=$durable" "full_page_writes=$durable" \
     shared_buffers=64MB max_connections=200 max_wal_size=512MB \
-    "timezone='UTC'" "log_timezone='UTC'" "log_line_prefix='%m [%p] %q%u@%d '" log_lock_waits=on deadlock_timeout=200ms
+    "timezone='UTC'" "log_timezone='UTC'" "log_line_prefix='%m [%p] %q%u@%d '" log_lock_waits=on deadlock_timeout=200ms \
+    ${PS_PG_SETTINGS:+"$PS_PG_SETTINGS"}
   if [ "$PS_TLS" = 1 ]; then
     # The key is refused when others may read it or own it.
     install -m 600 "$1/tls/server.key" "$1/pg/server.key"

@@ -23,6 +23,23 @@ pub(crate) const MAILBOX_FIND: &str = "
 pub(crate) const MAILBOX_CLOSE: &str = "
     update mailbox set state = 'returned', returned_at = $2 where command = any($1)";
 
+/// Puts commands into the mailbox.
+pub(crate) const MAILBOX_INSERT: &str = "
+    with made as (
+        insert into mailbox (command, action, agent, run, state, push_at)
+        select new.command, $1, new.agent, new.run, case when w.command is null then 'waiting' else 'withdrawn' end,
+            case when a.transport = 'mig' then case when exists (
+                select from agent o where o.transport = 'mig' and o.queueloc = a.queueloc
+                    and (o.status = 'online') is true
+            ) then $5 else 'infinity' end end
+        from unnest($2, $3, $4) as new(command, agent, run) join agent a on a.number = new.agent
+            left join withdrawal w on w.command = new.command
+        order by new.command
+        on conflict (command) do nothing
+        returning 1
+    )
+    update action_document set sent = sent + (select count(*) from made) where action = $1";
+
 /// Stores an action's document once, however many commands it has.
 pub(crate) async fn document_insert(
     conn: &mut Conn,
@@ -117,29 +134,14 @@ pub(crate) async fn mailbox_insert(
     let commands: Vec<i64> = mail.iter().map(|new| new.command.0).collect();
     let agents: Vec<i64> = mail.iter().map(|new| new.agent.0).collect();
     let runs: Vec<Uuid> = mail.iter().map(|new| new.run.0).collect();
-    store::sql(
-        "with made as (
-             insert into mailbox (command, action, agent, run, state, push_at)
-             select new.command, $1, new.agent, new.run, case when w.command is null then 'waiting' else 'withdrawn' end,
-                 case when a.transport = 'mig' then case when exists (
-                     select from agent o where o.transport = 'mig' and o.queueloc = a.queueloc
-                         and (o.status = 'online') is true
-                 ) then $5 else 'infinity' end end
-             from unnest($2, $3, $4) as new(command, agent, run) join agent a on a.number = new.agent
-                 left join withdrawal w on w.command = new.command
-             order by new.command
-             on conflict (command) do nothing
-             returning 1
-         )
-         update action_document set sent = sent + (select count(*) from made) where action = $1",
-    )
-    .bind::<BigInt, _>(action.0)
-    .bind::<Array<BigInt>, _>(commands)
-    .bind::<Array<BigInt>, _>(agents)
-    .bind::<Array<SqlUuid>, _>(runs)
-    .bind::<Timestamptz, _>(now)
-    .execute(conn)
-    .await
+    store::sql(MAILBOX_INSERT)
+        .bind::<BigInt, _>(action.0)
+        .bind::<Array<BigInt>, _>(commands)
+        .bind::<Array<BigInt>, _>(agents)
+        .bind::<Array<SqlUuid>, _>(runs)
+        .bind::<Timestamptz, _>(now)
+        .execute(conn)
+        .await
 }
 
 /// Withdraws open commands and remembers those that have not come yet.

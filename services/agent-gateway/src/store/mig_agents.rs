@@ -28,6 +28,23 @@ pub(crate) const MIG_AGENTS_FIND: &str = "
     from unnest($1::text[], $2::bigint[], $3::bytea[]) with ordinality as h(queueloc, pid, described, place)
         join agent a on a.transport = 'mig' and a.status <> 'offline' and a.queueloc = h.queueloc and a.pid = h.pid";
 
+/// Locks the machines of queue locations.
+pub(crate) const MIG_MACHINES_LOCK: &str = "
+    select from agent a where a.transport = 'mig' and a.queueloc = any($1)
+        and (a.status <> 'offline' or a.number = (select max(o.number) from agent o
+            where o.transport = 'mig' and o.queueloc = a.queueloc))
+    order by a.number for update";
+
+/// Reads the modules of the newest online process of each queue location; for `is true` see above.
+pub(crate) const MIG_MODULES: &str = "
+    select asks.queueloc, array(select jsonb_array_elements_text(newest.modules)) as modules
+    from unnest($1) as asks(queueloc) cross join lateral (
+        select a.environment->'modules' as modules from agent a
+        where a.transport = 'mig' and a.queueloc = asks.queueloc and (a.status = 'online') is true
+        order by a.number desc limit 1
+    ) as newest
+    where jsonb_typeof(newest.modules) = 'array'";
+
 #[derive(QueryableByName)]
 struct KnownRow {
     #[diesel(sql_type = BigInt)]
@@ -243,16 +260,7 @@ pub(crate) async fn mig_queue_is_gone(conn: &mut Conn, queueloc: &str) -> QueryR
 /// Keeps the machines of these queue locations from being given mail, and waits for who gives them some, until the
 /// transaction ends: a new process of a machine is there either before its mail is put away, or after.
 pub(crate) async fn mig_machines_lock(conn: &mut Conn, queuelocs: &[&str]) -> QueryResult<()> {
-    store::sql(
-        "select from agent a where a.transport = 'mig' and a.queueloc = any($1)
-             and (a.status <> 'offline' or a.number = (select max(o.number) from agent o
-                 where o.transport = 'mig' and o.queueloc = a.queueloc))
-         order by a.number for update",
-    )
-    .bind::<Array<Text>, _>(queuelocs)
-    .execute(conn)
-    .await
-    .map(drop)
+    store::sql(MIG_MACHINES_LOCK).bind::<Array<Text>, _>(queuelocs).execute(conn).await.map(drop)
 }
 
 /// Gives those of these queue locations whose agent was revoked: it is heard no more, whatever process speaks for it.
@@ -281,18 +289,8 @@ pub(crate) async fn mig_modules(
     conn: &mut Conn,
     queuelocs: &[&str],
 ) -> QueryResult<BTreeMap<String, BTreeSet<String>>> {
-    let rows: Vec<AbleRow> = store::sql(
-        "select queueloc, array(select jsonb_array_elements_text(modules)) as modules
-         from (
-             select distinct on (queueloc) queueloc, environment->'modules' as modules from agent
-             where transport = 'mig' and status = 'online' and queueloc = any($1)
-             order by queueloc, number desc
-         ) as newest
-         where jsonb_typeof(modules) = 'array'",
-    )
-    .bind::<Array<Text>, _>(queuelocs)
-    .get_results(conn)
-    .await?;
+    let rows: Vec<AbleRow> =
+        store::sql(MIG_MODULES).bind::<Array<Text>, _>(queuelocs).get_results(conn).await?;
     Ok(rows.into_iter().map(|row| (row.queueloc, row.modules.into_iter().collect())).collect())
 }
 

@@ -27,6 +27,12 @@ pub(crate) const MIG_MAIL_DUE: &str = "
     where m.state = 'waiting' and m.push_at is not null and m.push_at <= $1
     order by m.push_at, m.command limit $2 for update skip locked";
 
+/// Notes that the broker has commands.
+pub(crate) const MIG_MAIL_PUSHED: &str = "
+    update mailbox m set state = 'leased', leased_until = d.expire_after, attempts = m.attempts + 1,
+        delivered_at = $2, push_at = null
+    from action_document d where d.action = m.action and m.command = any($1)";
+
 /// Locks the commands that answers name.
 pub(crate) const MIG_MAIL_FIND: &str = "
     select m.command, m.action, m.agent, m.state, d.operations, a.queueloc, a.pid
@@ -125,15 +131,11 @@ pub(crate) async fn mig_mail_pushed(
     now: OffsetDateTime,
 ) -> QueryResult<usize> {
     let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
-    store::sql(
-        "update mailbox m set state = 'leased', leased_until = d.expire_after, attempts = m.attempts + 1,
-             delivered_at = $2, push_at = null
-         from action_document d where d.action = m.action and m.command = any($1)",
-    )
-    .bind::<Array<BigInt>, _>(commands)
-    .bind::<Timestamptz, _>(now)
-    .execute(conn)
-    .await
+    store::sql(MIG_MAIL_PUSHED)
+        .bind::<Array<BigInt>, _>(commands)
+        .bind::<Timestamptz, _>(now)
+        .execute(conn)
+        .await
 }
 
 /// Puts mail off until then, or until its machine is heard again when no time is given.
