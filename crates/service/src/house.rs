@@ -197,6 +197,7 @@ async fn serve(
     let address = listener.local_addr()?;
     let Some(first) = members.first() else { return Ok(()) };
     let settings = server::Settings { workers: front.workers.max(1), ..first.common().server() };
+    let linger = members.iter().map(|member| member.common().linger()).max().unwrap_or_default();
     let starts = members.into_iter().map(|member| member.start(shutdown.clone()));
     let started = try_join_all(starts).await?;
     let sites: Vec<Site> = started.iter().map(|member| member.site()).collect();
@@ -205,8 +206,10 @@ async fn serve(
     let serving = tokio::runtime::Handle::current().spawn(public);
     tracing::info!(%address, "all services are served");
     shutdown.wait().await;
-    // the public port ends together with the services' own: requests at hand are answered, new ones refused
+    // the public port ends together with the services' own: it goes on for a while, and then requests at hand are answered
+    // and new ones refused
     let public = async {
+        tokio::time::sleep(linger).await;
         let patience = settings.drain + Duration::from_secs(2);
         let _ = tokio::time::timeout(patience, handle.stop(true)).await;
         serving.abort();

@@ -7,6 +7,7 @@ mod credentials;
 mod health;
 mod house;
 mod job;
+mod look;
 mod meters;
 mod notes;
 mod parts;

@@ -8,6 +8,7 @@ use messaging::{Bus, Shutdown, Subscription};
 use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use store::Store;
 use types::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -30,6 +31,8 @@ pub struct Parts {
     pub tasks: Tasks,
     /// Is triggered when the process is to end: whoever makes a caller wait lets it go then.
     pub shutdown: Shutdown,
+    /// How long after that requests may take.
+    pub grace: Duration,
 }
 
 /// Is one of the services: a name, tables, routes, subscriptions and jobs.
@@ -39,6 +42,11 @@ pub trait Service: Send + Sync + Sized + 'static {
     /// The migrations of the crates that bring tables of their own, and then the service's; those of `messaging` and
     /// `auth` run before.
     const MIGRATIONS: &'static [EmbeddedMigrations];
+    /// Whether a process gets no callers while the broker is away. Not, where they need an answer more than the other services
+    /// need the news: what is written waits in the outbox.
+    const NEEDS_BROKER: bool = true;
+    /// How long callers are held while the database is away: so long a process without it gets them all the same.
+    const HOLDS_CALLERS: Duration = Duration::ZERO;
     /// The settings that are this service's own.
     type Config: clap::Args + clap::FromArgMatches + Clone + Send + Sync + 'static;
 

@@ -1,7 +1,8 @@
 //! The start of a service, in the order in which it can fail clearly: ports, database, migrations, broker, callers.
 
+use crate::look::Look;
 use crate::{
-    Common, Health, Notes, Parts, Running, Service, Settings, Tasks, meters, running, wait,
+    Common, Health, Notes, Parts, Running, Service, Settings, Tasks, running, wait,
     watch_certificates,
 };
 use anyhow::{Context, anyhow};
@@ -15,9 +16,9 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::Store;
+use store::{Probe, Store};
+use tokio::sync::Mutex;
 use types::Clock;
-use web::admin::Check;
 use web::{Site, Witness, admin, server};
 
 /// How often the dependencies are looked at.
@@ -53,8 +54,10 @@ pub async fn start<S: Service>(
     let relay = Shutdown::new();
     relays.spawn("relay", messaging::relay(parts.bus.clone(), parts.store.clone(), relay.clone()));
     run_work(&service, &parts, &work);
-    let versions: Arc<[String]> = versions::<S>()?.into();
-    watch(&health, &parts, &versions, &work);
+    let probe = Probe::new(&common.store(S::NAME)?)?;
+    let look = Look::new::<S>(health.clone(), parts.clone(), versions::<S>()?, probe);
+    let look = Arc::new(Mutex::new(look));
+    watch(&look, &parts, &work);
     let watched = [
         ("database", common.store(S::NAME)?.certificate_files()?),
         ("broker", common.bus()?.certificate_files()?),
@@ -76,7 +79,7 @@ pub async fn start<S: Service>(
     let http = server::own(listener, &common.server(), &site)?;
     let http_handle = http.handle();
     tasks.spawn_fallible("http", async { http.await.context("the server of callers ended") });
-    look(&health, &parts, &versions).await;
+    look.lock().await.once().await;
     health.serving();
     tracing::info!(service = S::NAME, %address, admin = %admin_address, "serving");
     Ok(Running {
@@ -138,7 +141,8 @@ pub async fn parts<S: Service>(
         .await
         .context("the investigators cannot be read; was the database migrated?")?;
     let clock = settings.clock.clone();
-    Ok(Parts { store, bus, replica, clock, origin: common.origin(), tasks, shutdown })
+    let (origin, grace) = (common.origin(), common.linger() + common.drain());
+    Ok(Parts { store, bus, replica, clock, origin, tasks, shutdown, grace })
 }
 
 /// Holds the migrations that every service's database has.
@@ -195,37 +199,14 @@ fn run_work<S: Service>(service: &Arc<S>, parts: &Parts, work: &Shutdown) {
 }
 
 /// Looks at the dependencies until the end.
-fn watch(health: &Health, parts: &Parts, versions: &Arc<[String]>, until: &Shutdown) {
-    let (health, parts, until) = (health.clone(), parts.clone(), until.clone());
-    let versions = Arc::clone(versions);
+fn watch(look: &Arc<Mutex<Look>>, parts: &Parts, until: &Shutdown) {
+    let (look, until) = (Arc::clone(look), until.clone());
     parts.tasks.clone().spawn("health", async move {
         while !until.is_triggered() {
-            look(&health, &parts, &versions).await;
+            look.lock().await.once().await;
             let _ = tokio::time::timeout(LOOK, until.wait()).await;
         }
     });
-}
-
-async fn look(health: &Health, parts: &Parts, versions: &[String]) {
-    let check = |ok: bool, needed: bool, detail: &str| Check {
-        ok,
-        needed,
-        detail: (!ok).then(|| detail.to_owned()),
-    };
-    let lacking = parts.store.lacking(versions).await;
-    let database = lacking.is_some();
-    health.note("database", check(database, true, "the database does not answer"));
-    let lacking = lacking.unwrap_or_default().join(", ");
-    let old = format!("the database lacks the migrations {lacking}; run the command migrate");
-    health.note("schema", check(lacking.is_empty(), true, &old));
-    let fault = parts.bus.fault();
-    health.note("broker", check(fault.is_none(), true, fault.as_deref().unwrap_or_default()));
-    let now = parts.clock.now();
-    let fresh = parts.replica.is_fresh(now);
-    let stale = "the investigators' keys were not confirmed lately; changes are refused";
-    health.note("investigators", check(fresh, false, stale));
-    let up = [("database", database), ("schema", lacking.is_empty()), ("broker", fault.is_none())];
-    meters::look(parts, up, now);
 }
 
 /// Notes for the audit what is witnessed, and tells it to investigation-api until `end`.

@@ -155,7 +155,7 @@ struct Version {
 }
 
 /// Gives those of `versions` that have run.
-async fn known(conn: &mut Conn, versions: &[String]) -> Result<HashSet<String>, Error> {
+pub(crate) async fn known(conn: &mut Conn, versions: &[String]) -> Result<HashSet<String>, Error> {
     let rows: Vec<Version> = sql(
         "select version::text as version from __diesel_schema_migrations where version = any($1)",
     )

@@ -34,7 +34,7 @@ pub struct Readiness {
 pub struct Check {
     /// Whether it is as it should be.
     pub ok: bool,
-    /// Whether the process can have work without it.
+    /// Whether the process gets no work as long as it is not.
     pub needed: bool,
     /// What is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,6 +6,7 @@ use crate::{Origin, Problem, TrustedProxies, openapi};
 use actix_web::dev::Server;
 use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
 use actix_web::{App, HttpServer, guard, web};
+use socket2::SockRef;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a caller may take to send the head of a request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// How many connections may wait to be taken: fleets that were started together ask together, each over a new connection
+/// (specs/runbook/backend.md §2, §4), and the standard library's 128 make some of them wait for seconds.
+const BACKLOG: i32 = 4_096;
 
 /// Is one service as a server mounts it: its name and what it adds to an application (routes and their data).
 #[derive(Clone)]
@@ -75,6 +79,7 @@ fn run<F>(listener: TcpListener, settings: &Settings, mount: F) -> std::io::Resu
 where
     F: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 {
+    lengthen(&listener)?;
     let origin = web::Data::new(settings.origin.clone());
     let proxies = web::Data::new(settings.proxies.clone());
     let server = HttpServer::new(move || {
@@ -101,4 +106,26 @@ where
         .disable_signals()
         .listen(listener)?
         .run())
+}
+
+/// Lets more connections wait to be taken. A listener that listens already may be told again; only its queue changes.
+fn lengthen(listener: &TcpListener) -> std::io::Result<()> {
+    SockRef::from(listener).listen(BACKLOG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    #[test]
+    fn a_fleet_that_comes_at_once_is_let_wait() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        lengthen(&listener).unwrap();
+        let address = listener.local_addr().unwrap();
+        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_secs(5));
+        // nobody takes them; with the standard library's queue the 130th is not let in
+        let fleet: Result<Vec<_>, _> = (0..400).map(connect).collect();
+        assert_eq!(fleet.unwrap().len(), 400);
+    }
 }

@@ -24,6 +24,7 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use messaging::{Bus, Subscription};
 use service::{Job, Parts, Service};
 use std::sync::Arc;
+use std::time::Duration;
 use types::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::Guesses;
@@ -38,6 +39,9 @@ pub struct AgentGateway {
 impl Service for AgentGateway {
     const NAME: &'static str = "agent-gateway";
     const MIGRATIONS: &'static [EmbeddedMigrations] = &[embed_migrations!()];
+    /// RunbookSolutions agents end when they are not answered (specs/runbook/backend.md §4.1).
+    const NEEDS_BROKER: bool = false;
+    const HOLDS_CALLERS: Duration = app::patience::LONGEST;
     type Config = Config;
 
     async fn build(parts: Parts, config: Config) -> anyhow::Result<Self> {

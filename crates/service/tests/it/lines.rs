@@ -1,8 +1,9 @@
 //! Servers that go away and come back.
 
-use crate::support::{Answer, client, servers, settings};
+use crate::support::{Answer, client, process, servers, settings};
 use service::Shutdown;
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 use testkit::{PATIENCE, Proxy, until};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,4 +59,19 @@ async fn a_start_waits_for_servers_that_come_late() {
     let running = starting.await.unwrap().unwrap();
     assert_eq!(readiness().await.unwrap()["ready"], true);
     running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_is_all_on_loan_does_not_turn_callers_away() {
+    let process = process(&["--database-pool", "1"]).await;
+    let lent = process.running.parts.store.get().await.unwrap();
+    // longer than a look at the database may take
+    let end = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < end {
+        let ready = process.admin("/readyz").await;
+        assert_eq!((ready.status, &ready.json()["checks"]["database"]["ok"]), (200, &true.into()));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    drop(lent);
+    process.running.stop().await.unwrap();
 }

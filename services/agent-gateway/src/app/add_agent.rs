@@ -52,7 +52,7 @@ impl App {
                 let id = AgentUid(Uuid::now_v7());
                 let new = Agent::enrolled(id, approval, Some(address), now);
                 let number = agents::agent_insert(conn, &new).await?;
-                agents::agent_add_plugins(conn, number, &new.plugins).await?;
+                agents::agent_add_plugins(conn, number, &new.plugins, true).await?;
                 self.publish_agent(conn, number, now).await
             })
             .await?;

@@ -36,7 +36,7 @@ impl App {
                 check_plugins(conn, "/plugins", &approval.plugins).await?;
                 let new = Agent::enrolled(AgentUid(Uuid::now_v7()), approval, address, now);
                 let number = agents::agent_insert(conn, &new).await?;
-                agents::agent_add_plugins(conn, number, &new.plugins).await?;
+                agents::agent_add_plugins(conn, number, &new.plugins, true).await?;
                 codes::code_decide(conn, &sha256, Some(number), by).await?;
                 self.publish_agent(conn, number, now).await
             })

@@ -75,7 +75,12 @@ impl App {
 
     /// Gives what a RunbookSolutions agent is told of itself.
     pub(crate) async fn describe_self(&self, agent: AgentId) -> Result<Oneself, Error> {
-        Ok(runbook::agent_self(&mut *self.store.get().await?, agent).await?)
+        let mut conn = self.store.get().await?;
+        let oneself = runbook::agent_self(&mut conn, agent).await?;
+        if oneself.news {
+            runbook::plugins_tell(&mut conn, agent, &oneself.plugins).await?;
+        }
+        Ok(oneself)
     }
 
     /// Gives the teams behind `after`.

@@ -18,7 +18,7 @@ pub(crate) mod make_task;
 pub(crate) mod meters;
 pub(crate) mod name_agents;
 pub(crate) mod offer_tasks;
-mod patience;
+pub(crate) mod patience;
 pub(crate) mod poll_token;
 pub(crate) mod publish_plugin;
 pub(crate) mod purge;
@@ -52,6 +52,7 @@ use record_run::Ran;
 use seen::Seen;
 use service::{Parts, Shutdown};
 use std::sync::Arc;
+use std::time::Duration;
 use store::{Conn, Store};
 use time::OffsetDateTime;
 use together::Together;
@@ -99,6 +100,8 @@ pub struct App {
     /// Counts the KiB that answers may still take apart.
     pub(crate) desk: Arc<Semaphore>,
     shutdown: Shutdown,
+    /// How long after that requests may take.
+    grace: Duration,
 }
 
 impl App {
@@ -123,6 +126,7 @@ impl App {
             runs: Together::default(),
             mig,
             shutdown: parts.shutdown,
+            grace: parts.grace,
         }
     }
 

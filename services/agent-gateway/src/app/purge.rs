@@ -2,13 +2,18 @@
 
 use super::App;
 use crate::error::Error;
-use crate::store::{agents, codes, mailbox, mig_agents, plugins, tasks};
+use crate::store::{agents, codes, mailbox, mig_agents, plugins, runs, tasks};
 use store::Conn;
 use time::{Duration, OffsetDateTime};
 use types::{AgentId, AgentUid};
 
 const AT_ONCE: i64 = 5_000;
 const FORSAKEN_AT_ONCE: i64 = 100;
+/// How long tasks by the clock that their agents were told of are kept after they ended: one that comes once a year goes on in
+/// agents 0.1.1 until they are started anew.
+const ECHOES_KEPT: Duration = Duration::days(400);
+/// How far back it is looked for tasks whose runs are to go: more than a process is ever down.
+const LOOK_BACK: Duration = Duration::days(3);
 /// How long rows of MIG agents that are gone are kept; the copies of the other services keep them as long.
 const GONE_KEPT: Duration = Duration::days(30);
 
@@ -29,7 +34,13 @@ impl App {
         mailbox::documents_purge(&mut conn, before).await?;
         let mut removed = AT_ONCE;
         while removed >= AT_ONCE {
-            let count = tasks::tasks_purge(&mut conn, before, AT_ONCE).await?;
+            let long_ago = before.min(now - ECHOES_KEPT);
+            let count = tasks::tasks_purge(&mut conn, before, long_ago, AT_ONCE).await?;
+            removed = i64::try_from(count).unwrap_or(AT_ONCE);
+        }
+        let mut removed = AT_ONCE;
+        while removed >= AT_ONCE {
+            let count = runs::runs_purge(&mut conn, before - LOOK_BACK, before, AT_ONCE).await?;
             removed = i64::try_from(count).unwrap_or(AT_ONCE);
         }
         Ok(())

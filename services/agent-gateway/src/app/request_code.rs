@@ -40,18 +40,23 @@ impl App {
         })
     }
 
-    /// Makes a code for a device. How many wait for a person is bounded, so that nobody fills the list for others.
+    /// Makes a code for a device. How many wait for a person is bounded, so that nobody fills the list for others; beyond that
+    /// the oldest of the same asker give way, or else of the one who has the most. A refusal would end the agent
+    /// (specs/runbook/backend.md §3.1), one whose code is gone asks anew.
     pub(crate) async fn request_code(&self, request: CodeRequest) -> Result<DeviceCode, Error> {
         self.check_client(&request.client_id)?;
         let now = self.clock.now();
         let origin = web::asker(request.address).to_string();
         let mut conn = self.store.get().await?;
         let (mine, all) = codes::codes_count(&mut conn, &origin, now).await?;
-        let full = mine >= self.config.device_codes_per_address.into()
-            || all >= self.config.device_codes.into();
-        if full {
-            let detail = "too many device codes wait for a person; approve or deny some, or wait until they expire";
-            return Err(Error::Device { error: "temporarily_unavailable", detail });
+        let too_many = |have: i64, may: u32| (have + 1).saturating_sub(may.max(1).into());
+        let over = too_many(mine, self.config.device_codes_per_address);
+        if over > 0 {
+            codes::codes_give_way(&mut conn, &origin, now, over).await?;
+        }
+        let over = too_many(all - over.max(0), self.config.device_codes);
+        if over > 0 {
+            codes::codes_give_way_most(&mut conn, now, over).await?;
         }
         let device_code = Secret::draw()?;
         for _ in 0..DRAWS {

@@ -113,7 +113,13 @@ impl Outcome {
 
     /// Makes the result of a signed action's operation: whatever came back is a success, for agents tell of nothing else.
     pub(crate) fn into_result(self, limit: usize) -> OperationResult {
-        let note = format!("result was {} bytes; cut at {}", self.bytes, in_words(limit));
+        let large = usize::try_from(self.bytes).is_ok_and(|bytes| bytes > limit);
+        let why = if large {
+            format!("cut at {}", in_words(limit))
+        } else {
+            "it could not be taken in".to_owned()
+        };
+        let note = format!("result was {} bytes; {why}", self.bytes);
         OperationResult {
             foundanything: self.cut || is_something(&self.data),
             success: true,

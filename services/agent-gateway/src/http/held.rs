@@ -18,8 +18,6 @@ pub(super) const LIMIT: usize = 32 << 20;
 const SMALL: usize = 1 << 20;
 /// How long an agent that comes again waits for room before it is told to do so.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long one waits that would not come again: shorter than what proxies wait for an answer.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(50);
 /// Larger bodies are taken apart beside the event loops, as many at a time as there is memory for.
 const QUICK_BYTES: usize = 64 << 10;
 /// How much larger JSON may become when it is taken apart.
@@ -42,7 +40,8 @@ impl FromRequest for Held {
         let request = request.clone();
         let mut payload = payload.take();
         Box::pin(async move {
-            let room = wait_for_room(app(&request)?, told(&request), PATIENCE).await?;
+            let room = wait_for_room(app(&request)?, told(&request));
+            let room = or_later(PATIENCE, room).await?;
             let body = Body::<LIMIT>::from_request(&request, &mut payload).await?;
             Ok(Self { bytes: body.0, room })
         })
@@ -61,41 +60,47 @@ pub(super) fn app(request: &HttpRequest) -> Result<&App, Problem> {
 pub(super) async fn wait_for_room(
     app: &App,
     told: Option<usize>,
-    patience: Duration,
 ) -> Result<OwnedSemaphorePermit, Problem> {
     let bytes = told.unwrap_or(LIMIT).min(LIMIT);
     let room = if bytes <= SMALL { &app.small_room } else { &app.room };
-    acquire(room, bytes, patience).await
+    acquire(room, bytes).await
 }
 
-/// Does `work`, which takes a body of `bytes` apart, when there is memory for what comes out; that is to be held until nothing
-/// of it is needed any more.
-pub(super) async fn take_apart<T: Send + 'static>(
+/// Waits until there is memory for what comes out of a body of `bytes`; that is to be held until nothing of it is needed any
+/// more. A small one needs none.
+pub(super) async fn wait_for_desk(
     app: &App,
     bytes: usize,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<(T, Option<OwnedSemaphorePermit>), Problem> {
+) -> Result<Option<OwnedSemaphorePermit>, Problem> {
     if bytes <= QUICK_BYTES {
-        return Ok((work(), None));
+        return Ok(None);
     }
     let most = 2 * usize::try_from(app.config.answers_in_flight).unwrap_or(usize::MAX);
-    let desk = acquire(&app.desk, bytes.saturating_mul(SPREAD).min(most), LONGEST_WAIT).await?;
-    Ok((web::cpu(work).await?, Some(desk)))
+    acquire(&app.desk, bytes.saturating_mul(SPREAD).min(most)).await.map(Some)
 }
 
-async fn acquire(
-    room: &Arc<Semaphore>,
+/// Does `work`, which takes a body of `bytes` apart.
+pub(super) async fn take_apart<T: Send + 'static>(
     bytes: usize,
-    patience: Duration,
-) -> Result<OwnedSemaphorePermit, Problem> {
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    if bytes <= QUICK_BYTES { Ok(work()) } else { web::cpu(work).await }
+}
+
+async fn acquire(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
     let kib = u32::try_from((bytes / 1_024).max(1)).map_err(Problem::internal)?;
-    match tokio::time::timeout(patience, Arc::clone(room).acquire_many_owned(kib)).await {
-        Ok(room) => room.map_err(Problem::internal),
-        Err(_elapsed) => Err(Problem::unavailable(
-            "more answers come in than can be taken at a time; come again",
-            None,
-        )),
-    }
+    Arc::clone(room).acquire_many_owned(kib).await.map_err(Problem::internal)
+}
+
+/// Waits for so long, and sends an agent away then that comes again.
+pub(super) async fn or_later<T>(
+    patience: Duration,
+    what: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let late = |_elapsed| {
+        Problem::unavailable("more answers come in than can be taken at a time; come again", None)
+    };
+    tokio::time::timeout(patience, what).await.map_err(late)?
 }
 
 /// Gives how large the body says that it is.

@@ -1,6 +1,7 @@
 //! The device flow (RFC 8628), as RunbookSolutions' agents need it too: specs/runbook/backend.md §3.5.
 
 use crate::AgentGateway;
+use crate::app::patience::Patience;
 use crate::app::request_code::CodeRequest;
 use crate::error::Error;
 use actix_web::http::header::{self, HeaderMap};
@@ -41,7 +42,7 @@ struct TokenRequest {
     request_body(content((DeviceCodeRequest = "application/json"), (DeviceCodeRequest = "application/x-www-form-urlencoded"))),
     responses(
         (status = 200, body = DeviceCode),
-        (status = 400, description = "`invalid_request`, `invalid_client`, `temporarily_unavailable`", body = OAuthError)
+        (status = 400, description = "`invalid_request`, `invalid_client`", body = OAuthError)
     )
 )]
 #[post("/oauth/device/code")]
@@ -60,7 +61,8 @@ pub(super) async fn request_code(
         verification_uri: verification_uri(&request, &origin),
     };
     let app = &gateway.app;
-    let code = app.patiently(async || app.request_code(code.clone()).await).await?;
+    let code =
+        app.patiently(Patience::begin(), async || app.request_code(code.clone()).await).await?;
     Ok(HttpResponse::Ok().json(code))
 }
 
@@ -93,7 +95,9 @@ pub(super) async fn poll_token(
     let client_id = required(&parameters, "client_id")?;
     let device_code = required(&parameters, "device_code")?;
     let app = &gateway.app;
-    let token = app.patiently(async || app.poll_token(client_id, device_code).await).await?;
+    let token = app
+        .patiently(Patience::begin(), async || app.poll_token(client_id, device_code).await)
+        .await?;
     Ok(HttpResponse::Ok().json(token))
 }
 

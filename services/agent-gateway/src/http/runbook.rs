@@ -133,11 +133,11 @@ impl From<Offer> for RunbookTask {
 )]
 #[get("/api/agent")]
 pub(super) async fn oneself(
-    RunbookAgent(agent, ()): RunbookAgent,
+    RunbookAgent(agent, (), patience): RunbookAgent,
     gateway: Data<AgentGateway>,
 ) -> Result<HttpResponse, Problem> {
     let app = &gateway.app;
-    let oneself = app.patiently(async || app.describe_self(agent.number).await).await?;
+    let oneself = app.patiently(patience, async || app.describe_self(agent.number).await).await?;
     Ok(answer(AgentDocument::from(oneself)))
 }
 
@@ -150,11 +150,11 @@ pub(super) async fn oneself(
 )]
 #[get("/api/agent/plugin/{id}")]
 pub(super) async fn fetch_plugin(
-    RunbookAgent(agent, id): RunbookAgent<Path<PluginId>>,
+    RunbookAgent(agent, id, patience): RunbookAgent<Path<PluginId>>,
     gateway: Data<AgentGateway>,
 ) -> Result<HttpResponse, Problem> {
     let (app, id) = (&gateway.app, id.into_inner());
-    let plugin = app.patiently(async || app.fetch_plugin(id, agent.number).await).await?;
+    let plugin = app.patiently(patience, async || app.fetch_plugin(id, agent.number).await).await?;
     Ok(answer(RunbookPlugin::from(plugin)))
 }
 
@@ -166,11 +166,11 @@ pub(super) async fn fetch_plugin(
 )]
 #[get("/api/agent/tasks")]
 pub(super) async fn list_tasks(
-    RunbookAgent(agent, ()): RunbookAgent,
+    RunbookAgent(agent, (), patience): RunbookAgent,
     gateway: Data<AgentGateway>,
 ) -> Result<HttpResponse, Problem> {
     let app = &gateway.app;
-    let offers = app.patiently(async || app.offer_tasks(agent).await).await?;
+    let offers = app.patiently(patience, async || app.offer_tasks(agent).await).await?;
     let tasks: Vec<RunbookTask> = offers.into_iter().map(Into::into).collect();
     Ok(answer(tasks))
 }
@@ -194,14 +194,14 @@ struct RunbookResult {
 )]
 #[post("/api/agent/task/{id}")]
 pub(super) async fn take_result(
-    RunbookAgent(agent, (id, sent)): RunbookAgent<(Path<TaskId>, Sent)>,
+    RunbookAgent(agent, (id, sent), mut patience): RunbookAgent<(Path<TaskId>, Sent)>,
     gateway: Data<AgentGateway>,
 ) -> Result<HttpResponse, Problem> {
     let (app, task) = (&gateway.app, id.into_inner());
-    app.patiently(async || app.check_task(agent.number, task).await).await?;
-    let received = sent.receive(app).await?;
+    app.patiently(patience, async || app.check_task(agent.number, task).await).await?;
+    let received = sent.receive(app, &mut patience).await?;
     let outcome = &received.outcome;
-    app.patiently(async || app.record_run(agent.number, task, outcome).await).await?;
+    app.patiently(patience, async || app.record_run(agent.number, task, outcome).await).await?;
     drop(received);
     Ok(answer(json!({"ok": true})))
 }

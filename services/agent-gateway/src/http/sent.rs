@@ -3,6 +3,7 @@
 
 use super::held;
 use crate::app::App;
+use crate::app::patience::Patience;
 use crate::domain::exact;
 use crate::domain::task::Outcome;
 use actix_web::dev::Payload;
@@ -15,13 +16,17 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 use types::go_json;
 use web::Problem;
 
-/// How long the rest of a body that is too large may take; it is read and thrown away.
+/// How long a body may take.
 const DRAIN: Duration = Duration::from_mins(5);
+/// How much of the time that an agent is held is left when there is room for its result, and when it can be taken apart: what
+/// is left is for the database.
+const RESERVE_OF_ROOM: Duration = Duration::from_secs(20);
+const RESERVE_OF_DESK: Duration = Duration::from_secs(10);
 /// Is how long `{"data":}` is.
 const AROUND: usize = 9;
 
@@ -47,14 +52,23 @@ impl FromRequest for Sent {
 }
 
 impl Sent {
-    /// Reads the result; one that is larger than what is kept is cut.
-    pub(super) async fn receive(mut self, app: &App) -> Result<Received, Problem> {
+    /// Reads the result. One that is larger than what is kept is cut, and so is one for which there is no room in time: these
+    /// agents do not come again.
+    pub(super) async fn receive(
+        mut self,
+        app: &App,
+        patience: &mut Patience,
+    ) -> Result<Received, Problem> {
         let limit = app.config.max_result;
         let told = held::told(&self.request);
         if told.is_some_and(|told| told > held::LIMIT) {
-            return Ok(Received { outcome: self.drain(0).await?.into(), _room: [None, None] });
+            return self.drain(0, patience).await;
         }
-        let room = held::wait_for_room(app, told, held::LONGEST_WAIT).await?;
+        let room = held::wait_for_room(app, told);
+        let Some(room) = app.in_time(*patience, RESERVE_OF_ROOM, room).await else {
+            return self.drain(0, patience).await;
+        };
+        let room = room?;
         let mut bytes = Vec::new();
         let reading = async {
             while let Some(chunk) = self.payload.next().await {
@@ -66,27 +80,30 @@ impl Sent {
             }
             Ok::<_, Problem>(None)
         };
-        let overflow = tokio::time::timeout(DRAIN, reading).await.map_err(|_late| late())?;
-        if let Some(so_far) = overflow? {
+        if let Some(so_far) = timed(patience, reading).await? {
             drop(bytes);
             drop(room);
-            return Ok(Received { outcome: self.drain(so_far).await?.into(), _room: [None, None] });
+            return self.drain(so_far, patience).await;
         }
         let bytes = Bytes::from(bytes);
         let size = compact_size(&bytes);
         if size > limit.saturating_add(AROUND) && is_result(&bytes) {
-            return Ok(Received {
-                outcome: Outcome::cut(size - AROUND).into(),
-                _room: [Some(room), None],
-            });
+            return Ok(Received::cut(size - AROUND));
         }
-        let (outcome, desk) =
-            held::take_apart(app, bytes.len(), move || read(&bytes, limit)).await?;
-        Ok(Received { outcome: outcome?.into(), _room: [Some(room), desk] })
+        let desk = held::wait_for_desk(app, bytes.len());
+        let Some(desk) = app.in_time(*patience, RESERVE_OF_DESK, desk).await else {
+            let cut = is_result(&bytes).then(|| Received::cut(size.saturating_sub(AROUND)));
+            return cut.ok_or_else(|| {
+                Problem::malformed("body-not-json", "the body is not {\"data\": …}")
+            });
+        };
+        let desk = desk?;
+        let outcome = held::take_apart(bytes.len(), move || read(&bytes, limit)).await??;
+        Ok(Received { outcome: outcome.into(), _room: [Some(room), desk] })
     }
 
     /// Throws the rest of the body away, counting it.
-    async fn drain(&mut self, so_far: usize) -> Result<Outcome, Problem> {
+    async fn drain(mut self, so_far: usize, patience: &mut Patience) -> Result<Received, Problem> {
         let draining = async {
             let mut count = so_far;
             while let Some(chunk) = self.payload.next().await {
@@ -94,9 +111,26 @@ impl Sent {
             }
             Ok::<_, Problem>(count)
         };
-        let count = tokio::time::timeout(DRAIN, draining).await.map_err(|_late| late())??;
-        Ok(Outcome::cut(count))
+        timed(patience, draining).await.map(Received::cut)
     }
+}
+
+impl Received {
+    /// Is a result of so many bytes that is not kept, and takes no room.
+    fn cut(bytes: usize) -> Self {
+        Self { outcome: Outcome::cut(bytes).into(), _room: [None, None] }
+    }
+}
+
+/// Waits for the body, which is the agent's time and not ours.
+async fn timed<T>(
+    patience: &mut Patience,
+    reading: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let began = Instant::now();
+    let read = tokio::time::timeout(DRAIN, reading).await;
+    patience.pass_over(began.elapsed());
+    read.map_err(|_late| late())?
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "called by map_err")]

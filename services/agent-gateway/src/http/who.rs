@@ -1,6 +1,7 @@
 //! Who may come in: investigators who read, investigators who change, agents.
 
 use crate::AgentGateway;
+use crate::app::patience::Patience;
 use crate::error::Error;
 use crate::store::tokens::Known;
 use actix_web::dev::Payload;
@@ -57,9 +58,10 @@ where
     }
 }
 
-/// Is a RunbookSolutions agent with what it sent: known by its token, or by its address where agents are known so.
+/// Is a RunbookSolutions agent with what it sent, and until when it is held: known by its token, or by its address where
+/// agents are known so.
 #[derive(Debug, Clone)]
-pub(super) struct RunbookAgent<T = ()>(pub(super) Known, pub(super) T);
+pub(super) struct RunbookAgent<T = ()>(pub(super) Known, pub(super) T, pub(super) Patience);
 
 impl<T> FromRequest for RunbookAgent<T>
 where
@@ -76,10 +78,11 @@ where
             let peer = Peer::extract(&request).await?;
             let app = &gateway(&request)?.app;
             let token = bearer(&request)?;
-            let agent = app.patiently(async || app.authenticate_runbook(token, peer.0).await).await;
-            let agent = agent.map_err(Problem::from)?;
+            let patience = Patience::begin();
+            let known = async || app.authenticate_runbook(token, peer.0).await;
+            let agent = app.patiently(patience, known).await.map_err(Problem::from)?;
             let sent = T::from_request(&request, &mut payload).await.map_err(Into::into)?;
-            Ok(Self(agent, sent))
+            Ok(Self(agent, sent, patience))
         })
     }
 }

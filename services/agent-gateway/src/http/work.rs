@@ -4,6 +4,7 @@ use super::held::{self, Held};
 use super::query::Wait;
 use super::who::Agent;
 use crate::AgentGateway;
+use crate::app::patience;
 use crate::app::record_returns::Prepared;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpResponse, get, post};
@@ -69,8 +70,8 @@ pub(super) async fn return_results(
     let max_result = gateway.app.config.max_result;
     let Held { bytes, room } = sent;
     let size = bytes.len();
-    let (answers, desk) =
-        held::take_apart(&gateway.app, size, move || read(&bytes, max_result)).await?;
+    let desk = held::or_later(patience::LONGEST, held::wait_for_desk(&gateway.app, size)).await?;
+    let answers = held::take_apart(size, move || read(&bytes, max_result)).await?;
     let receipts = gateway.app.record_returns(agent, answers?).await?;
     drop((room, desk));
     Ok(HttpResponse::Ok().json(receipts))

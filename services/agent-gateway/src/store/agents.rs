@@ -236,7 +236,7 @@ pub(crate) async fn agent_set_plugins(
     .bind::<Timestamptz, _>(until)
     .execute(conn)
     .await?;
-    agent_add_plugins(conn, number, plugins).await?;
+    agent_add_plugins(conn, number, plugins, false).await?;
     diesel::update(agent::table.find(number.0))
         .set(agent::revision.eq(agent::revision + 1))
         .execute(conn)
@@ -244,15 +244,21 @@ pub(crate) async fn agent_set_plugins(
         .map(drop)
 }
 
-/// Gives plugins to an agent; the revision stays.
+/// Gives plugins to an agent; the revision stays. One that is not `told` of them is not given tasks that need them until it
+/// has asked which it should have; a new one asks before anything else.
 pub(crate) async fn agent_add_plugins(
     conn: &mut Conn,
     number: AgentId,
     plugins: &[PluginId],
+    told: bool,
 ) -> QueryResult<()> {
     let rows: Vec<_> = plugins
         .iter()
-        .map(|plugin| (agent_plugin::agent.eq(number.0), agent_plugin::plugin.eq(plugin.0)))
+        .map(|plugin| {
+            let (agent, plugin) =
+                (agent_plugin::agent.eq(number.0), agent_plugin::plugin.eq(plugin.0));
+            (agent, plugin, agent_plugin::told.eq(told))
+        })
         .collect();
     diesel::insert_into(agent_plugin::table)
         .values(rows)

@@ -4,7 +4,7 @@ use super::schema::device_code;
 use crate::domain::user_code::UserCode;
 use diesel::dsl::count_star;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use store::Conn;
 use time::OffsetDateTime;
@@ -98,6 +98,51 @@ pub(crate) async fn codes_count(
         pending().filter(device_code::origin.eq(origin)).select(count_star()).first(conn).await?;
     let all = pending().select(count_star()).first(conn).await?;
     Ok((mine, all))
+}
+
+/// Removes the `count` oldest codes of one asker that wait for a person.
+pub(crate) async fn codes_give_way(
+    conn: &mut Conn,
+    origin: &str,
+    now: OffsetDateTime,
+    count: i64,
+) -> QueryResult<usize> {
+    store::sql(
+        "delete from device_code where sha256 in (
+             select sha256 from device_code where state = 'pending' and origin = $1 and expires > $2
+             order by created limit $3 for update skip locked
+         )",
+    )
+    .bind::<Text, _>(origin)
+    .bind::<Timestamptz, _>(now)
+    .bind::<BigInt, _>(count)
+    .execute(conn)
+    .await
+}
+
+/// Does the same to the asker who has the most of them.
+pub(crate) async fn codes_give_way_most(
+    conn: &mut Conn,
+    now: OffsetDateTime,
+    count: i64,
+) -> QueryResult<usize> {
+    #[derive(QueryableByName)]
+    struct Asker {
+        #[diesel(sql_type = Text)]
+        origin: String,
+    }
+    let most: Option<Asker> = store::sql(
+        "select origin from device_code where state = 'pending' and expires > $1
+         group by origin order by count(*) desc, min(created) limit 1",
+    )
+    .bind::<Timestamptz, _>(now)
+    .get_result(conn)
+    .await
+    .optional()?;
+    match most {
+        Some(most) => codes_give_way(conn, &most.origin, now, count).await,
+        None => Ok(0),
+    }
 }
 
 /// Stores a code; gives whether it was new (another pending one may have the same letters).

@@ -24,6 +24,7 @@ pub(crate) const TASKS_LOOK: &str = "
             where t.agent = asks.agent and t.state in ('waiting', 'offered')
                 and (t.state = 'waiting' or (t.cron is null and t.leased_until <= $2 and t.attempts < $3))
                 and (t.mail is null or d.expire_after > $2)
+                and (select ap.told from agent_plugin ap where ap.agent = t.agent and ap.plugin = t.plugin)
         ) or exists (
             select from mailbox m join action_document d on d.action = m.action
             where m.agent = asks.agent and m.state = 'waiting' and d.expire_after > $2
@@ -37,7 +38,8 @@ pub(crate) const TASKS_LOOK: &str = "
     ) c on true
     order by c.id";
 
-/// Gives agents what waits for each, oldest first; what runs once is leased.
+/// Gives agents what waits for each, oldest first; what runs once is leased. An agent drops, without a word, what it is told of
+/// before it has the plugin (specs/runbook/plugins-and-tasks.md §4): it must have been told of that before.
 pub(crate) const TASKS_OFFER: &str = "
     with due as (
         select todo.id, todo.expire_after
@@ -47,6 +49,7 @@ pub(crate) const TASKS_OFFER: &str = "
             where t.agent = asks.agent and t.state in ('waiting', 'offered')
                 and (t.state = 'waiting' or (t.cron is null and t.leased_until <= $2 and t.attempts < $3))
                 and (t.mail is null or d.expire_after > $2)
+                and (select ap.told from agent_plugin ap where ap.agent = t.agent and ap.plugin = t.plugin)
             order by t.id limit $5 for update of t skip locked
         ) as todo
     )

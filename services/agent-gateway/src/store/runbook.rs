@@ -1,7 +1,7 @@
 //! RunbookSolutions agents: who they are to themselves, by which address they are known, what they can run.
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use std::collections::{BTreeMap, BTreeSet};
 use store::Conn;
@@ -19,7 +19,8 @@ pub(crate) const ADDRESS_FIND: &str = "
 /// Reads what an agent is told of itself.
 pub(crate) const AGENT_SELF: &str = "
     select a.id, a.name, a.team_id,
-        array(select ap.plugin from agent_plugin ap where ap.agent = a.number order by ap.plugin) as plugins
+        array(select ap.plugin from agent_plugin ap where ap.agent = a.number order by ap.plugin) as plugins,
+        exists (select from agent_plugin ap where ap.agent = a.number and not ap.told) as news
     from agent a where a.number = $1";
 
 /// Is what an agent is told of itself.
@@ -33,6 +34,8 @@ pub(crate) struct Oneself {
     pub team: Option<TeamId>,
     /// The plugins it should have.
     pub plugins: Vec<PluginId>,
+    /// Whether it was not told of some of them yet.
+    pub news: bool,
 }
 
 #[derive(QueryableByName)]
@@ -45,6 +48,8 @@ struct SelfRow {
     team_id: Option<Uuid>,
     #[diesel(sql_type = Array<SqlUuid>)]
     plugins: Vec<Uuid>,
+    #[diesel(sql_type = Bool)]
+    news: bool,
 }
 
 /// Gives what an agent is told of itself.
@@ -55,7 +60,24 @@ pub(crate) async fn agent_self(conn: &mut Conn, agent: AgentId) -> QueryResult<O
         name: row.name,
         team: row.team_id.map(TeamId),
         plugins: row.plugins.into_iter().map(PluginId).collect(),
+        news: row.news,
     })
+}
+
+/// Notes that an agent was told of these plugins; done once for each.
+pub(crate) async fn plugins_tell(
+    conn: &mut Conn,
+    agent: AgentId,
+    plugins: &[PluginId],
+) -> QueryResult<usize> {
+    let plugins: Vec<Uuid> = plugins.iter().map(|plugin| plugin.0).collect();
+    store::sql(
+        "update agent_plugin set told = true where agent = $1 and plugin = any($2) and not told",
+    )
+    .bind::<BigInt, _>(agent.0)
+    .bind::<Array<SqlUuid>, _>(plugins)
+    .execute(conn)
+    .await
 }
 
 /// Gives the agent of an address, unless it was revoked.

@@ -157,6 +157,29 @@ pub(crate) async fn runs_trim(
     .await
 }
 
+/// Removes at most `limit` runs that were told before `before`, of tasks by the clock that ended between `since` and then; the
+/// tasks themselves stay.
+pub(crate) async fn runs_purge(
+    conn: &mut Conn,
+    since: OffsetDateTime,
+    before: OffsetDateTime,
+    limit: i64,
+) -> QueryResult<usize> {
+    store::sql(
+        "delete from task_run r using (
+             select r.number from task t join task_run r on r.task = t.id
+             where t.ended >= $1 and t.ended < $2 and t.cron is not null and t.offered is not null and r.at < $2
+             limit $3
+         ) as old
+         where r.number = old.number",
+    )
+    .bind::<Timestamptz, _>(since)
+    .bind::<Timestamptz, _>(before)
+    .bind::<BigInt, _>(limit)
+    .execute(conn)
+    .await
+}
+
 #[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = BigInt)]

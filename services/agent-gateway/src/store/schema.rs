@@ -30,6 +30,7 @@ diesel::table! {
     agent_plugin (agent, plugin) {
         agent -> Int8,
         plugin -> Uuid,
+        told -> Bool,
     }
 }
 

@@ -250,22 +250,29 @@ pub(crate) async fn tasks_withdraw(
     .await
 }
 
-/// Removes at most `limit` tasks that ended before `before`, with their runs. One of which an agent still tells stays: it runs
-/// what it was told of until it is started anew, and a 404 is an error to it.
+/// Removes at most `limit` tasks of either kind that ended before `before`, with their runs. One of which an agent still tells stays: it runs
+/// what it was told of until it is started anew, and a 404 is an error to it; so one by the clock that it was told of stays longer, and counts from
+/// `long_ago`.
 pub(crate) async fn tasks_purge(
     conn: &mut Conn,
     before: OffsetDateTime,
+    long_ago: OffsetDateTime,
     limit: i64,
 ) -> QueryResult<usize> {
     store::sql(
-        "delete from task t using (
-             select id from task where ended < $1 and mail is null
+        "with old as (
+             (select id from task where ended < $1 and (cron is null or offered is null) and mail is null
                  and not exists (select from task_run r where r.task = task.id and r.at >= $1)
-             limit $2
-         ) as old
-         where t.id = old.id",
+              limit $3)
+             union all
+             (select id from task where ended < $2 and cron is not null and offered is not null
+                 and not exists (select from task_run r where r.task = task.id and r.at >= $2)
+              limit $3)
+         )
+         delete from task t using old where t.id = old.id",
     )
     .bind::<Timestamptz, _>(before)
+    .bind::<Timestamptz, _>(long_ago)
     .bind::<BigInt, _>(limit)
     .execute(conn)
     .await

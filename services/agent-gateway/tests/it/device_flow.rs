@@ -1,6 +1,6 @@
 //! A device becomes an agent (specs/runbook/backend.md §3, RFC 8628).
 
-use crate::support::{READER, WRITER, gateway, gateway_with};
+use crate::support::{Answer, READER, WRITER, gateway, gateway_with};
 use diesel::sql_types::Binary;
 use diesel_async::RunQueryDsl;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use types::api::device::GRANT_TYPE;
 use types::messages::{AgentChanged, CommandReturned};
 use types::{AgentId, AgentStatus, CommandId, CommandStatus};
 
-fn error(answer: &crate::support::Answer) -> (u16, String) {
+fn error(answer: &Answer) -> (u16, String) {
     (answer.status, answer.json()["error"].as_str().unwrap_or_default().to_owned())
 }
 
@@ -146,7 +146,7 @@ async fn every_call_has_its_answer_in_both_forms() {
     ] {
         let request = gateway.client.post(gateway.url("/oauth/device/code"));
         let request = request.header("content-type", "application/json").body(body);
-        let answer = crate::support::Answer::of(request.send().await.unwrap()).await;
+        let answer = Answer::of(request.send().await.unwrap()).await;
         assert_eq!(error(&answer), (400, want.into()), "{body}");
     }
     assert_eq!(gateway.form("/oauth/device/code", "client_id=test").await.status, 200);
@@ -302,16 +302,34 @@ async fn two_at_once_get_one_agent_and_one_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn how_many_codes_wait_is_bounded() {
-    let gateway = gateway_with(&["--device-codes-per-address", "2"]).await;
-    gateway.device_code().await;
-    let second = gateway.device_code().await;
-    let answer = gateway.form("/oauth/device/code", "client_id=test").await;
-    assert_eq!(error(&answer), (400, "temporarily_unavailable".into()));
+async fn how_many_codes_wait_is_bounded_and_nobody_is_refused() {
+    let flags = ["--device-codes-per-address", "2", "--device-codes", "3"];
+    let gateway = gateway_with(&[&flags[..], &["--trusted-proxies", "127.0.0.1"]].concat()).await;
+    let from = async |address: &str| {
+        gateway.clock.advance(Duration::milliseconds(1));
+        let request = gateway.client.post(gateway.url("/oauth/device/code"));
+        let request =
+            request.header("x-forwarded-for", address).json(&json!({"client_id": "test"}));
+        Answer::of(request.send().await.unwrap()).await.expect(200).json()
+    };
+    let poll = async |code: &Value| error(&gateway.poll_token(code).await);
+    let pending = (400, "authorization_pending".into());
+    let gone = (400, "expired_token".into());
+    let (first, second) = (from("192.0.2.1").await, from("192.0.2.1").await);
+    let third = from("192.0.2.1").await;
+    assert_eq!(poll(&first).await, gone, "the oldest of that address gave way");
+    assert_eq!((poll(&second).await, poll(&third).await), (pending.clone(), pending.clone()));
+    // what was decided does not wait, and does not give way
     gateway.approve(&second, &json!({"name": "a"})).await.expect(200);
-    gateway.device_code().await;
-    gateway.clock.advance(Duration::seconds(601));
-    gateway.device_code().await;
+    let fourth = from("192.0.2.1").await;
+    gateway.poll_token(&second).await.expect(200);
+    // beyond what all may have, who has the most gives way
+    let (fifth, sixth) = (from("192.0.2.2").await, from("192.0.2.3").await);
+    assert_eq!(poll(&third).await, gone);
+    for code in [&fourth, &fifth, &sixth] {
+        assert_eq!(poll(code).await, pending);
+    }
+    assert_eq!(gateway.count("device_code where state = 'pending'").await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,13 +1,14 @@
 //! The database is away.
 
-use crate::support::{READER, WRITER, gateway_through};
+use crate::runbook::{enrol, read, task, tools};
+use crate::support::{Answer, READER, WRITER, gateway_between, gateway_through};
 use serde_json::json;
 use std::time::Duration;
 use testkit::{PATIENCE, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_turned_away_for_good_while_the_database_is_gone() {
-    let (mut gateway, line) = gateway_through().await;
+    let (mut gateway, line) = gateway_through(&[]).await;
     let agent = gateway.online("one").await;
     line.cut();
     let name = json!({"name": "x"});
@@ -41,14 +42,21 @@ async fn nobody_is_turned_away_for_good_while_the_database_is_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_would_end_is_answered_when_the_database_is_back() {
-    let (mut gateway, line) = gateway_through().await;
-    let agent = gateway.enrol("one").await;
-    gateway.get("/api/agent", &agent.token).await.expect(200);
+    let (gateway, line) = gateway_through(&[]).await;
+    let plugin = tools(&gateway).await;
+    let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
+    agent.sync().await.unwrap();
+    let daily = task(&gateway, &id, &format!("{plugin}.boom"), json!("@daily"), json!({})).await;
+    agent.sync().await.unwrap();
+    let token = agent.token.clone().unwrap();
     let code = gateway.device_code().await;
     line.cut();
-    let (oneself, tasks, token) = tokio::join!(
-        gateway.get("/api/agent", &agent.token),
-        gateway.get("/api/agent/tasks", &agent.token),
+    let (path, result) = (format!("/api/agent/task/{daily}"), json!({"data": "kept"}));
+    let (oneself, tasks, kept, new, token) = tokio::join!(
+        gateway.get("/api/agent", &token),
+        gateway.get("/api/agent/tasks", &token),
+        gateway.post(&path, &token, &result),
+        gateway.device_code(),
         async {
             let asked = gateway.poll_token(&code);
             let mut asked = std::pin::pin!(asked);
@@ -59,6 +67,61 @@ async fn an_agent_that_would_end_is_answered_when_the_database_is_back() {
         },
     );
     oneself.expect(200);
-    tasks.expect(200);
+    assert_eq!(tasks.expect(200).json()["data"].as_array().unwrap().len(), 1);
+    kept.expect(200);
+    assert_eq!(read(&gateway, &daily).await["runs"][0]["data"], "kept");
+    assert!(new["device_code"].is_string(), "{new}");
     assert_eq!(token.expect(400).json()["error"], "authorization_pending");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_ends_answers_agents_when_the_database_comes_back_in_time() {
+    let (gateway, line) = gateway_through(&["--linger", "20", "--drain", "20"]).await;
+    let (agent, _) = enrol(&gateway, &[]).await;
+    let token = agent.token.clone().unwrap();
+    let tasks = async || gateway.get("/api/agent/tasks", &token).await;
+    tasks().await.expect(200);
+    line.cut();
+    let shutdown = gateway.running.parts.shutdown.clone();
+    let (before, after) = tokio::join!(tasks(), async {
+        // it is at the gateway and waits there
+        let waits = std::pin::pin!(tasks());
+        tokio::time::timeout(Duration::from_secs(1), waits).await.unwrap_err();
+        shutdown.trigger();
+        let mut late = std::pin::pin!(tasks());
+        let held = tokio::time::timeout(Duration::from_secs(3), late.as_mut()).await;
+        assert!(held.is_err(), "{held:?}");
+        line.resume();
+        late.await
+    });
+    before.expect(200);
+    after.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_are_answered_while_the_broker_is_away() {
+    let (gateway, lines) = gateway_between(&[]).await;
+    let plugin = tools(&gateway).await;
+    let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
+    let ready = async || {
+        let admin = format!("{}/readyz", gateway.running.admin_url());
+        Answer::of(gateway.client.get(admin).send().await.unwrap()).await
+    };
+    lines.broker.cut();
+    until(PATIENCE, async || ready().await.json()["checks"]["broker"]["ok"] == false).await;
+    let readiness = ready().await.expect(200).json();
+    assert_eq!(readiness["state"], "degraded", "{readiness}");
+    let once =
+        task(&gateway, &id, &format!("{plugin}.echo"), json!(null), json!({"value": 1})).await;
+    agent.sync().await.unwrap();
+    assert_eq!(read(&gateway, &once).await["state"], "done");
+    lines.broker.resume();
+    until(PATIENCE, async || ready().await.json()["checks"]["broker"]["ok"] == true).await;
+
+    // without the database callers are held, and so they are let come
+    lines.database.cut();
+    until(PATIENCE, async || ready().await.json()["checks"]["database"]["ok"] == false).await;
+    assert_eq!(ready().await.expect(200).json()["checks"]["database"]["needed"], false);
+    lines.database.resume();
+    agent.sync().await.unwrap();
 }

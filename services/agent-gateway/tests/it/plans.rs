@@ -105,7 +105,7 @@ const FILL: &str = "
         from generate_series(1, 60000) n;
     insert into withdrawal (command, at) select n + 2000000, now() from generate_series(1, 20000) n;
     insert into plugin values ('00000000-0000-0000-0000-000000000007', 'p', '1', '', 's', repeat('0', 128), '{}', now(), 1);
-    insert into agent_plugin select n, '00000000-0000-0000-0000-000000000007' from generate_series(1, 20000) n;
+    insert into agent_plugin select n, '00000000-0000-0000-0000-000000000007', true from generate_series(1, 20000) n;
     insert into task (id, agent, plugin, command, arguments, state, attempts, leased_until, created, ended)
         select gen_random_uuid(), n % 20000 + 1, '00000000-0000-0000-0000-000000000007', 'c', '{}',
             case when n % 50 = 0 then 'waiting' when n % 50 = 1 then 'offered' else 'done' end, 1,

@@ -9,6 +9,8 @@ use sha2::{Digest, Sha512};
 use std::time::Duration as Wait;
 use testkit::{PATIENCE, until};
 use time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use types::api::device::GRANT_TYPE;
 use types::messages::AgentChanged;
 use types::{AgentStatus, Transport};
@@ -270,6 +272,38 @@ async fn results_of_any_kind_and_size_are_taken() {
     let runs = gateway.get(&format!("/v1/tasks/{often}/runs"), READER).await.expect(200).json();
     let last = runs["items"].as_array().unwrap().last().unwrap().clone();
     assert_eq!((&last["bytes"], &last["cut"]), (&json!(40 << 20), &json!(true)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_for_which_there_is_no_room_in_time_is_cut_and_not_lost() {
+    let flags = ["--answers-in-flight", "33554432", "--linger", "6", "--drain", "6"];
+    let gateway = gateway_with(&flags).await;
+    let plugin = tools(&gateway).await;
+    let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
+    let daily = task(&gateway, &id, &format!("{plugin}.boom"), json!("@daily"), json!({})).await;
+    agent.sync().await.unwrap();
+    let (path, token) = (format!("/api/agent/task/{daily}"), agent.token.clone().unwrap());
+    // one takes all the room and sends nothing
+    let mut line = TcpStream::connect(gateway.running.address).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n",
+        32 << 20
+    );
+    line.write_all(head.as_bytes()).await.unwrap();
+    let large = json!({"data": "x".repeat(2 << 20)});
+    let post = || gateway.post(&path, &token, &large);
+    let is_full = async || tokio::time::timeout(Wait::from_millis(500), post()).await.is_err();
+    until(PATIENCE, is_full).await;
+    let mut waits = std::pin::pin!(post());
+    let held = tokio::time::timeout(Wait::from_secs(1), waits.as_mut()).await;
+    assert!(held.is_err(), "{held:?}");
+    // the process is to end, and cannot wait for room any more
+    gateway.running.parts.shutdown.trigger();
+    waits.await.expect(200);
+    let told = read(&gateway, &daily).await;
+    let last = told["runs"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&last["data"], &last["cut"]), (&Value::Null, &json!(true)), "{last}");
+    assert!(last["bytes"].as_u64().unwrap() > 2 << 20, "{last}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

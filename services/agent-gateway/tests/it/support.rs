@@ -51,13 +51,27 @@ pub(crate) async fn gateway_with(flags: &[&str]) -> Gateway {
 }
 
 /// Starts a gateway whose line to the database can be cut.
-pub(crate) async fn gateway_through() -> (Gateway, Proxy) {
+pub(crate) async fn gateway_through(flags: &[&str]) -> (Gateway, Proxy) {
+    let (gateway, lines) = gateway_between(flags).await;
+    (gateway, lines.database)
+}
+
+/// Are the lines to the servers that a gateway stands on.
+pub(crate) struct Lines {
+    pub(crate) database: Proxy,
+    pub(crate) broker: Proxy,
+}
+
+/// Starts a gateway whose lines to the database and to the broker can be cut.
+pub(crate) async fn gateway_between(flags: &[&str]) -> (Gateway, Lines) {
     let (vhost, tap, database) = servers().await;
-    let line = Proxy::before(database.url()).await;
+    let (line, broker) = (Proxy::before(database.url()).await, Proxy::before(vhost.url()).await);
     let clock = Clock::fixed(Clock::system().now());
-    let running = start(&line.through(database.url()), &vhost, &clock, &[]).await;
+    let (to_database, to_broker) = (line.through(database.url()), broker.through(vhost.url()));
+    let running = start_on(&to_database, &to_broker, &clock, flags).await;
     let client = Client::builder().timeout(PATIENCE * 3).build().unwrap();
-    (Gateway { running, clock, tap, vhost, database, client }, line)
+    let gateway = Gateway { running, clock, tap, vhost, database, client };
+    (gateway, Lines { database: line, broker })
 }
 
 /// Makes a virtual host, an ear on it, and a database that knows three investigators.
@@ -85,9 +99,18 @@ pub(crate) async fn start(
     clock: &Clock,
     flags: &[&str],
 ) -> Running<AgentGateway> {
+    start_on(database, vhost.url(), clock, flags).await
+}
+
+async fn start_on(
+    database: &str,
+    broker: &str,
+    clock: &Clock,
+    flags: &[&str],
+) -> Running<AgentGateway> {
     let common = [
         ["--database-url", database],
-        ["--amqp-url", vhost.url()],
+        ["--amqp-url", broker],
         ["--listen", "127.0.0.1:0"],
         ["--admin-listen", "127.0.0.1:0"],
     ];

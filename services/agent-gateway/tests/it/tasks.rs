@@ -4,7 +4,7 @@
 
 use crate::runbook::{enrol, enrol_as, read, task, tools};
 use crate::scripted::{Version, exchange};
-use crate::support::{Gateway, READER, WRITER, gateway, gateway_with};
+use crate::support::{Gateway, READER, WRITER, gateway, gateway_through, gateway_with};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration as Wait;
@@ -97,6 +97,7 @@ async fn a_lease_that_runs_out_lists_a_task_again_as_often_as_may_be() {
     let plugin = tools(&gateway).await;
     let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
     let boom = task(&gateway, &id, &format!("{plugin}.boom"), Value::Null, json!({})).await;
+    agent.look().await.unwrap();
     let token = agent.token.clone().unwrap();
     let app = &gateway.running.service.app;
     for attempt in 1..=2 {
@@ -125,6 +126,120 @@ async fn a_lease_that_runs_out_lists_a_task_again_as_often_as_may_be() {
     gateway.clock.advance(Duration::minutes(20));
     app.end_tasks().await.unwrap();
     assert_eq!(read(&gateway, &gone).await["state"], "overdue");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_waits_until_its_agent_was_told_of_the_plugin() {
+    let mut gateway = gateway_with(&["--task-attempts", "2"]).await;
+    let (plugin, late) = (tools(&gateway).await, tools(&gateway).await);
+    let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
+    agent.sync().await.unwrap();
+    let path = format!("/v1/agents/{id}/plugins");
+    let assign = async |gateway: &Gateway, plugins: &[&str]| {
+        gateway.put(&path, WRITER, &json!(plugins)).await.expect(200);
+    };
+    let echo = |of: &str| format!("{of}.echo");
+    // it is given a plugin, a task and an order for it while it is in the middle of a sync: it would drop both
+    let listed = agent.look().await.unwrap();
+    assign(&gateway, &[&plugin, &late]).await;
+    let once = task(&gateway, &id, &echo(&late), Value::Null, json!({"value": 1})).await;
+    let known = task(&gateway, &id, &echo(&plugin), Value::Null, json!({"value": 2})).await;
+    let number = gateway.number(&id).await;
+    gateway
+        .order(9, &json!([{"module": echo(&late), "parameters": {"value": 3}}]), &[number])
+        .await;
+    until(PATIENCE, async || gateway.count("mailbox where state = 'waiting'").await == 1).await;
+    agent.load(&listed).await.unwrap();
+    agent.work().await.unwrap();
+    assert_eq!((agent.ran.get(&once), agent.ran.get(&known)), (None, Some(&1)));
+    assert_eq!(read(&gateway, &once).await["state"], "waiting");
+    agent.sync().await.unwrap();
+    assert_eq!(
+        (read(&gateway, &once).await["state"].clone(), agent.ran[&once]),
+        (json!("done"), 1)
+    );
+    let returned = gateway.tap.next::<CommandReturned>().await.data.commands.remove(0);
+    assert_eq!((returned.id, returned.status), (CommandId(90), CommandStatus::Success));
+
+    // what may be given again is not, once the plugin was taken away
+    let boom = task(&gateway, &id, &format!("{late}.boom"), Value::Null, json!({})).await;
+    agent.sync().await.unwrap();
+    assert_eq!(read(&gateway, &boom).await["attempts"], 1);
+    gateway.clock.advance(Duration::minutes(11));
+    assign(&gateway, &[&plugin]).await;
+    let token = agent.token.clone().unwrap();
+    let tasks = async || gateway.get("/api/agent/tasks", &token).await.expect(200).json();
+    assert_eq!(tasks().await, json!({"data": []}));
+    assign(&gateway, &[&plugin, &late]).await;
+    assert_eq!(tasks().await, json!({"data": []}), "it is another assignment");
+    agent.look().await.unwrap();
+    assert_eq!(tasks().await["data"][0]["id"], boom);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_hangs_up_takes_no_task() {
+    let (gateway, line) = gateway_through(&[]).await;
+    let plugin = tools(&gateway).await;
+    let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
+    agent.sync().await.unwrap();
+    let echo =
+        task(&gateway, &id, &format!("{plugin}.echo"), Value::Null, json!({"value": 1})).await;
+    line.cut();
+    let token = agent.token.clone().unwrap();
+    let asked = gateway.get("/api/agent/tasks", &token);
+    tokio::time::timeout(Wait::from_secs(2), asked).await.unwrap_err();
+    line.resume();
+    gateway.get("/api/agent", &token).await.expect(200);
+    // longer than the pause after which it would have been asked for again
+    let end = std::time::Instant::now() + Wait::from_secs(3);
+    while std::time::Instant::now() < end {
+        assert_eq!(read(&gateway, &echo).await["state"], "waiting");
+        tokio::time::sleep(Wait::from_millis(100)).await;
+    }
+    agent.sync().await.unwrap();
+    assert_eq!(agent.ran[&echo], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_of_a_task_by_the_clock_that_is_gone_are_taken_for_a_year() {
+    let gateway = gateway().await;
+    let plugin = tools(&gateway).await;
+    let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
+    let echo = format!("{plugin}.echo");
+    let yearly = task(&gateway, &id, &echo, json!("@yearly"), json!({"value": 1})).await;
+    agent.sync().await.unwrap();
+    let never = task(&gateway, &id, &echo, json!("@yearly"), json!({"value": 1})).await;
+    for task in [&yearly, &never] {
+        gateway.call(Method::DELETE, &format!("/v1/tasks/{task}"), WRITER, None).await.expect(204);
+    }
+    let app = &gateway.running.service.app;
+    gateway.clock.advance(Duration::days(8));
+    app.purge().await.unwrap();
+    // what it never was told of goes, and so do the old runs of the other one
+    gateway.get(&format!("/v1/tasks/{never}"), READER).await.expect(404);
+    assert_eq!(read(&gateway, &yearly).await["runs"], json!([]));
+    for (days, lost) in [(358, 0), (60, 0), (401, 1)] {
+        gateway.clock.advance(Duration::days(days));
+        app.purge().await.unwrap();
+        agent.report(&yearly, &json!("still there")).await.unwrap();
+        assert_eq!(agent.lost, lost, "after {days} more days");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_of_a_task_taken_back_after_it_was_given_is_kept() {
+    let gateway = gateway().await;
+    let plugin = tools(&gateway).await;
+    let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
+    let once = task(&gateway, &id, &format!("{plugin}.boom"), Value::Null, json!({})).await;
+    agent.sync().await.unwrap();
+    gateway.call(Method::DELETE, &format!("/v1/tasks/{once}"), WRITER, None).await.expect(204);
+    agent.report(&once, &json!("late")).await.unwrap();
+    let told = read(&gateway, &once).await;
+    assert_eq!(
+        (&told["state"], &told["runs"][0]["data"], agent.lost),
+        (&json!("withdrawn"), &json!("late"), 0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,55 @@
+//! Is the database there, asked apart from the pool.
+
+use crate::connect::connect;
+use crate::settings::Parsed;
+use crate::tx::known;
+use crate::{Conn, Settings};
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// How long it may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Asks the database over a connection of its own: a pool of which every connection is on loan says nothing of the database.
+pub struct Probe {
+    parsed: Parsed,
+    statement_timeout: Duration,
+    conn: Option<Conn>,
+}
+
+impl Probe {
+    /// Knows where the database is; connects when it is asked for the first time.
+    pub fn new(settings: &Settings) -> anyhow::Result<Self> {
+        let parsed = Parsed::new(settings)?;
+        Ok(Self { parsed, statement_timeout: settings.statement_timeout, conn: None })
+    }
+
+    /// Gives those of `versions` that the database's migrations lack, in their order; one that knows more is newer, which is
+    /// fine. Nothing when the database does not answer within two seconds.
+    pub async fn lacking(&mut self, versions: &[String]) -> Option<Vec<String>> {
+        tokio::time::timeout(PATIENCE, self.ask(versions)).await.ok()?
+    }
+
+    async fn ask(&mut self, versions: &[String]) -> Option<Vec<String>> {
+        let known = match self.conn.take() {
+            Some(conn) => self.read(conn, versions).await,
+            None => None,
+        };
+        let known = match known {
+            Some(known) => known,
+            // the one before died, as all do when the database restarts
+            None => {
+                let conn = connect(&self.parsed, self.statement_timeout).await.ok()?;
+                self.read(conn, versions).await?
+            }
+        };
+        Some(versions.iter().filter(|version| !known.contains(*version)).cloned().collect())
+    }
+
+    /// Reads which of `versions` have run, and keeps the connection when it is good.
+    async fn read(&mut self, mut conn: Conn, versions: &[String]) -> Option<HashSet<String>> {
+        let known = known(&mut conn, versions).await.ok()?;
+        self.conn = Some(conn);
+        Some(known)
+    }
+}

@@ -1,0 +1,1 @@
+alter table agent_plugin drop column told;
