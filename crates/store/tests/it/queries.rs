@@ -57,8 +57,12 @@ async fn what_was_asked_of_a_small_table_is_planned_anew_when_it_is_large() {
     }
     let large = "insert into growing select generate_series(11, 100000); begin";
     conn.batch_execute(large).await.unwrap();
+    let scans = async |conn: &mut Conn| {
+        let text =
+            "select seq_scan as number from pg_stat_xact_user_tables where relname = 'growing'";
+        store::sql(text).get_result::<Number>(conn).await.unwrap().number
+    };
+    let before = scans(&mut conn).await;
     assert_eq!(ask(&mut conn).await, 2);
-    let scans = "select seq_scan as number from pg_stat_xact_user_tables where relname = 'growing'";
-    let scans = store::sql(scans).get_result::<Number>(&mut conn).await.unwrap().number;
-    assert_eq!(scans, 0);
+    assert_eq!(scans(&mut conn).await, before);
 }
