@@ -31,18 +31,16 @@ impl Probe {
     }
 
     async fn ask(&mut self, versions: &[String]) -> Option<Vec<String>> {
-        let known = match self.conn.take() {
-            Some(conn) => self.read(conn, versions).await,
-            None => None,
-        };
-        let known = match known {
-            Some(known) => known,
+        let mut known = None;
+        if let Some(conn) = self.conn.take() {
+            known = self.read(conn, versions).await;
+        }
+        if known.is_none() {
             // the one before died, as all do when the database restarts
-            None => {
-                let conn = connect(&self.parsed, self.statement_timeout).await.ok()?;
-                self.read(conn, versions).await?
-            }
-        };
+            let conn = connect(&self.parsed, self.statement_timeout).await.ok()?;
+            known = self.read(conn, versions).await;
+        }
+        let known = known?;
         Some(versions.iter().filter(|version| !known.contains(*version)).cloned().collect())
     }
 

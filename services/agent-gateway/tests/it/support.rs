@@ -52,8 +52,12 @@ pub(crate) async fn gateway_with(flags: &[&str]) -> Gateway {
 
 /// Starts a gateway whose line to the database can be cut.
 pub(crate) async fn gateway_through(flags: &[&str]) -> (Gateway, Proxy) {
-    let (gateway, lines) = gateway_between(flags).await;
-    (gateway, lines.database)
+    let (vhost, tap, database) = servers().await;
+    let line = Proxy::before(database.url()).await;
+    let clock = Clock::fixed(Clock::system().now());
+    let running = start(&line.through(database.url()), &vhost, &clock, flags).await;
+    let client = Client::builder().timeout(PATIENCE * 3).build().unwrap();
+    (Gateway { running, clock, tap, vhost, database, client }, line)
 }
 
 /// Are the lines to the servers that a gateway stands on.
