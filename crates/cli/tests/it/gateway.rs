@@ -10,7 +10,8 @@ const OTHER: &str = "0190a1b2-0000-7000-8000-000000000003";
 const BLUE: &str = "0190a1b2-0000-7000-8000-000000000004";
 const TASK: &str = "0190a1b2-0000-7000-8000-000000000005";
 
-fn agent(name: &str, team: Value, revoked: Value) -> Value {
+fn agent(name: &str, team: impl Into<Value>, revoked: impl Into<Value>) -> Value {
+    let (team, revoked) = (team.into(), revoked.into());
     json!({"id": AGENT, "number": 3, "name": name, "team_id": team, "transport": "runbook", "status": "offline",
         "last_seen": "2026-11-21T12:00:00Z", "plugins": [PLUGIN, OTHER], "tags": {}, "revoked": revoked})
 }
@@ -65,7 +66,10 @@ fn agents_are_put_into_teams_and_taken_out() {
     writ.run(&[&approve[..], &["blue"]].concat()).ends(0);
     writ.run(&[&approve[..], &[OTHER]].concat()).ends(0);
     let asked = server.asked("POST /v1/device-codes/ABCD-EFGH/approve");
-    assert_eq!((&asked[0].json()["team_id"], &asked[1].json()["team_id"]), (&json!(BLUE), &json!(OTHER)));
+    assert_eq!(
+        (&asked[0].json()["team_id"], &asked[1].json()["team_id"]),
+        (&json!(BLUE), &json!(OTHER))
+    );
     for (name, why) in [("red", "more than one team"), ("green", "there is no team")] {
         let ran = writ.run(&[&approve[..], &[name]].concat()).ends(1);
         assert!(ran.stderr.contains(why), "{}", ran.stderr);
@@ -107,7 +111,10 @@ fn tasks_are_given_listed_and_taken_back() {
     let asked = server.asked("POST /v1/tasks");
     let sent = String::from_utf8_lossy(&asked[0].body).into_owned();
     assert!(sent.contains("1180591620717411303424"), "{sent}");
-    assert_eq!((&asked[0].json()["agent_id"], &asked[0].json()["cron"]), (&json!(AGENT), &json!("*/5 * * * *")));
+    assert_eq!(
+        (&asked[0].json()["agent_id"], &asked[0].json()["cron"]),
+        (&json!(AGENT), &json!("*/5 * * * *"))
+    );
     writ.run(&[&new[..], &["--arguments", "[1]"]].concat()).ends(1);
     let ran = writ.run(&["task", "ls", "--agent", "web-1", "--state", "overdue"]).ends(0);
     assert!(ran.stdout.contains("overdue"), "{}", ran.stdout);
