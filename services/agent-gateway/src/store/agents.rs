@@ -207,6 +207,7 @@ pub(crate) struct Change {
     /// The name.
     pub name: Option<String>,
     /// The team; null for none.
+    #[expect(clippy::option_option, reason = "diesel tells null from what stays so")]
     pub team_id: Option<Option<Uuid>>,
     /// The labels.
     pub tags: Option<Value>,

@@ -103,8 +103,8 @@ pub(super) fn is_bound_once(body: &[Stmt], name: &str) -> bool {
 /// Says why agents cannot make a plugin: they give it nothing but, from `staging` on, `api`
 /// (specs/runbook/plugins-and-tasks.md §3).
 pub(super) fn construction(class: &StmtClassDef) -> Option<String> {
-    let functions = class.body.iter().filter_map(Stmt::as_function_def_stmt);
-    let init = functions.filter(|of| of.name.as_str() == "__init__").next_back()?;
+    let mut functions = class.body.iter().filter_map(Stmt::as_function_def_stmt);
+    let init = functions.rfind(|of| of.name.as_str() == "__init__")?;
     if !init.decorator_list.is_empty() {
         return None;
     }
