@@ -14,7 +14,7 @@ use types::{PluginId, TeamId};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::page::{self, Cookie};
-use web::{Entrance, Entry, Form, Origin, Peer, Problem, Query, Visitor};
+use web::{Entrance, Entry, Form, Origin, Peer, Problem, Query, Visitor, Witness};
 
 const COOKIE: Cookie = Cookie { name: "writ-device", path: "/device" };
 /// How many teams and plugins are offered; more are assigned at `/v1/agents`.
@@ -172,15 +172,21 @@ pub(super) async fn decide(
             Err("the investigators' keys may be out of date here, so nothing is changed; try again later".into())
         }
         (Some("deny"), _) => match gateway.app.deny_code(code, visitor.caller.id).await {
-            Ok(()) => Ok("The device was turned away.".to_owned()),
+            Ok(()) => {
+                Witness::remark(&request, format!("{code} turned away"));
+                Ok("The device was turned away.".to_owned())
+            }
             Err(error) => Err(in_words(error)?),
         },
         (Some("approve"), Some(approval)) => {
             match gateway.app.approve_code(code, approval, visitor.caller.id).await {
-                Ok(agent) => Ok(format!(
-                    "The device is in: it is the agent {} ({}) from its next question on.",
-                    agent.name, agent.id
-                )),
+                Ok(agent) => {
+                    Witness::remark(&request, format!("{code} admitted as agent {}", agent.id));
+                    Ok(format!(
+                        "The device is in: it is the agent {} ({}) from its next question on.",
+                        agent.name, agent.id
+                    ))
+                }
                 Err(error) => Err(in_words(error)?),
             }
         }
