@@ -46,6 +46,8 @@ async fn wrong_tasks_are_refused_and_change_nothing() {
         (with("/arguments", json!({"self": 1})), 422, "/arguments/self"),
         (with("/arguments", json!({"task": 1})), 422, "/arguments/task"),
         (with("/arguments", json!({"commandName": 1})), 422, "/arguments/commandName"),
+        (with("/arguments", json!({})), 422, "/arguments"),
+        (with("/arguments", json!({"value": 1, "number": 2})), 422, "/arguments/number"),
     ] {
         let problem = gateway.post("/v1/tasks", WRITER, &task).await.expect(status).json();
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{task} {problem}");
