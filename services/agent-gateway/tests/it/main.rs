@@ -23,6 +23,8 @@ mod mig;
 #[cfg(test)]
 mod mig_agent;
 #[cfg(test)]
+mod mig_busy;
+#[cfg(test)]
 mod mig_heartbeats;
 #[cfg(test)]
 mod mig_killed;
