@@ -20,6 +20,7 @@ pub use error::AuthError;
 pub use keyring::{Keyring, api_key_hash};
 pub use page_sessions::{PAGE_SESSION, PageSessions};
 pub use replica::{FRESH_FOR, Replica};
+pub use rows::{INVESTIGATOR_COLUMNS, InvestigatorRow};
 pub use settings::Settings;
 pub use subscribe::{HasReplica, subscription};
 

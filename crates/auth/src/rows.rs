@@ -9,8 +9,13 @@ use time::OffsetDateTime;
 use types::messages::InvestigatorChanged;
 use types::{InvestigatorId, InvestigatorStatus};
 
-#[derive(QueryableByName)]
-struct Row {
+/// Lists the columns of an [`InvestigatorRow`].
+pub const INVESTIGATOR_COLUMNS: &str = "id, name, fingerprint, public_key, status, permissions, api_key_sha256, \
+     created, modified, version";
+
+/// Is a row of an investigator's state, in its owner's table as in the copies.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct InvestigatorRow {
     #[diesel(sql_type = BigInt)]
     id: i64,
     #[diesel(sql_type = Text)]
@@ -33,14 +38,14 @@ struct Row {
     version: i64,
 }
 
-impl From<Row> for InvestigatorChanged {
-    fn from(row: Row) -> Self {
+impl From<InvestigatorRow> for InvestigatorChanged {
+    fn from(row: InvestigatorRow) -> Self {
         Self {
             id: InvestigatorId(row.id),
             name: row.name,
             fingerprint: row.fingerprint,
             public_key: row.public_key,
-            // a word that is not known means that nothing is allowed
+            // a word that is not known, which the owner's table does not admit, means that nothing is allowed
             status: InvestigatorStatus::parse(&row.status).unwrap_or(InvestigatorStatus::Disabled),
             permissions: row.permissions,
             api_key_sha256: row.api_key_sha256,
@@ -53,12 +58,10 @@ impl From<Row> for InvestigatorChanged {
 
 /// Reads all investigators.
 pub(crate) async fn investigators_all(conn: &mut Conn) -> QueryResult<Vec<InvestigatorChanged>> {
-    let rows: Vec<Row> = store::sql(
-        "select id, name, fingerprint, public_key, status, permissions, api_key_sha256, created, modified, version \
-         from auth.investigator",
-    )
-    .load(conn)
-    .await?;
+    let rows: Vec<InvestigatorRow> =
+        store::sql(format!("select {INVESTIGATOR_COLUMNS} from auth.investigator"))
+            .load(conn)
+            .await?;
     Ok(rows.into_iter().map(Into::into).collect())
 }
 

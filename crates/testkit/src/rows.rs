@@ -23,6 +23,18 @@ pub async fn count(store: &Store, from: &str) -> i64 {
     counted.count
 }
 
+/// Reads the column `text` of what `sql` selects.
+pub async fn texts(store: &Store, sql: &str) -> Vec<String> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        text: String,
+    }
+    let mut conn = store.get().await.unwrap();
+    let rows: Vec<Row> = store::sql(sql).load(&mut conn).await.unwrap();
+    rows.into_iter().map(|row| row.text).collect()
+}
+
 /// Lets a service's copy know investigators, each named by what stands before the dash in the key, and makes it fresh wherever a
 /// test moves its clock; `hash` is how keys are kept.
 pub async fn know(store: &Store, investigators: &[Known], hash: impl Fn(&str) -> String) {

@@ -13,6 +13,8 @@ mod queries;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod retention;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tls;

@@ -1,6 +1,7 @@
-use crate::support::database;
-use diesel_async::RunQueryDsl;
-use store::{Value, bind};
+use crate::support::{Number, database};
+use diesel::sql_types::{Array, BigInt};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use store::{Conn, Value, bind};
 use time::macros::datetime;
 use uuid::Uuid;
 
@@ -36,4 +37,32 @@ async fn every_kind_of_value_arrives_as_it_is() {
            and $11 is null and $12 = 7 and $13 is null as same"
     );
     assert!(bind(text, values).get_result::<Same>(&mut conn).await.unwrap().same);
+}
+
+#[tokio::test]
+async fn what_was_asked_of_a_small_table_is_planned_anew_when_it_is_large() {
+    let (_database, store) = database().await;
+    let mut conn = store.get().await.unwrap();
+    let small = "create table growing (id bigint primary key) with (autovacuum_enabled = false);
+        insert into growing select generate_series(1, 10); analyze growing";
+    conn.batch_execute(small).await.unwrap();
+    let ask = async |conn: &mut Conn| {
+        let query = store::sql("select count(*) as number from growing where id = any($1)");
+        let query = query.bind::<Array<BigInt>, _>(vec![7_i64, 8]);
+        query.get_result::<Number>(conn).await.unwrap().number
+    };
+    // PostgreSQL would keep a plan after five times
+    for _ in 0..10 {
+        assert_eq!(ask(&mut conn).await, 2);
+    }
+    let large = "insert into growing select generate_series(11, 100000); begin";
+    conn.batch_execute(large).await.unwrap();
+    let scans = async |conn: &mut Conn| {
+        let text =
+            "select seq_scan as number from pg_stat_xact_user_tables where relname = 'growing'";
+        store::sql(text).get_result::<Number>(conn).await.unwrap().number
+    };
+    let before = scans(&mut conn).await;
+    assert_eq!(ask(&mut conn).await, 2);
+    assert_eq!(scans(&mut conn).await, before);
 }

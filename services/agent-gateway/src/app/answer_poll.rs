@@ -34,19 +34,25 @@ impl App {
             let terms = self.terms();
             // half of a lease is enough for many polls, and few write
             let late = terms.now + self.config.lease / 2;
-            leases::mailbox_hold(&mut *self.store.get().await?, agent, holds, terms, late).await?;
+            let hold = async {
+                leases::mailbox_hold(&mut *self.store.get().await?, agent, holds, terms, late)
+                    .await?;
+                Ok::<_, Error>(())
+            };
+            Box::pin(hold).await?;
         }
         let guest = self.doors.wait(agent);
         loop {
             let mut rung = pin!(guest.bell().notified());
             // from here on no ring is lost, also while we look
             rung.as_mut().enable();
-            let items = self.lease_work(agent).await?;
+            // on the heap, and gone again: what a poll takes while it waits is what thousands of them take
+            let items = Box::pin(self.lease_work(agent)).await?;
             if !items.is_empty() {
                 return Ok(Work { items });
             }
             tokio::select! {
-                () = rung => self.check_not_revoked(agent).await?,
+                () = rung => Box::pin(self.check_not_revoked(agent)).await?,
                 () = sleep_until(deadline) => return Ok(Work { items }),
                 () = self.shutdown.wait() => return Ok(Work { items }),
             }

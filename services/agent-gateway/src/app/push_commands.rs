@@ -18,7 +18,7 @@ use types::messages::command::{DeliveredCommand, module_is_missing};
 use types::{ActionId, AgentId, CommandId};
 
 /// How many commands go out in one transaction.
-const AT_ONCE: i64 = 1_000;
+const AT_ONCE: usize = 500;
 /// How many bytes of commands are on their way at a time.
 const BYTES: usize = 16 << 20;
 /// How long a command waits whose agent has no queue, or whose queue does not take it.
@@ -51,6 +51,10 @@ impl App {
                 let due = mig_mail::mig_mail_due(conn, now, AT_ONCE).await?;
                 if due.is_empty() {
                     return Ok::<_, Error>(Pushed::Nothing);
+                }
+                if due.len() >= AT_ONCE {
+                    // what else is due is for the other sender
+                    self.mig.wake();
                 }
                 let letters = self.write_letters(conn, due, now).await?;
                 let fates = sender.publish(letters, now).await;

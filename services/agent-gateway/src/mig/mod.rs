@@ -35,6 +35,9 @@ use tokio::sync::{Notify, mpsc};
 /// How long the start waits until the exchanges are there: agents that start before them end.
 const FIRST: Duration = Duration::from_secs(10);
 
+/// Who hands commands to the broker: while one waits for confirms, the other reads and notes.
+const SENDERS: [&str; 2] = ["mig-commands", "mig-commands-2"];
+
 /// Is the way to MIG's agents.
 pub(crate) struct Mig {
     desk: Desk,
@@ -52,7 +55,7 @@ impl Mig {
         (mig, asked)
     }
 
-    /// Tells the sender that there are commands.
+    /// Tells a sender that there are commands.
     pub(crate) fn wake(&self) {
         self.bell.notify_one();
     }
@@ -87,8 +90,10 @@ pub(crate) async fn run(
             listener::listen(Arc::clone(app), Arc::clone(&listening), stream, shutdown.clone());
         tasks.spawn(stream.queue(), listen);
     }
-    let send = sender::run(Arc::clone(app), Arc::clone(&sending), shutdown.clone());
-    tasks.spawn("mig-commands", send);
+    for name in SENDERS {
+        let send = sender::run(Arc::clone(app), Arc::clone(&sending), shutdown.clone());
+        tasks.spawn(name, send);
+    }
     tasks.spawn("mig-queues", sweeper::run(Arc::clone(app), sending, shutdown.clone()));
     if tokio::time::timeout(FIRST, app.mig.declared.notified()).await.is_err() {
         tracing::warn!("the exchanges of MIG's agents are not there yet; still trying");

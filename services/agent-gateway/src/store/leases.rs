@@ -192,8 +192,9 @@ pub(crate) struct Lost {
     pub operations: usize,
 }
 
+/// Is a row with the columns of [`Lost`].
 #[derive(QueryableByName)]
-struct LostRow {
+pub(super) struct LostRow {
     #[diesel(sql_type = BigInt)]
     command: i64,
     #[diesel(sql_type = BigInt)]
@@ -204,7 +205,8 @@ struct LostRow {
     operations: i32,
 }
 
-fn lost(rows: Vec<LostRow>) -> QueryResult<Vec<Lost>> {
+/// Reads rows, in their order.
+pub(super) fn lost(rows: Vec<LostRow>) -> QueryResult<Vec<Lost>> {
     let lost = rows.into_iter().map(|row| {
         Ok(Lost {
             command: CommandId(row.command),

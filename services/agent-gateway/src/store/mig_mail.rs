@@ -79,8 +79,9 @@ struct DueRow {
 pub(crate) async fn mig_mail_due(
     conn: &mut Conn,
     now: OffsetDateTime,
-    limit: i64,
+    limit: usize,
 ) -> QueryResult<Vec<Due>> {
+    let limit = i64::try_from(limit).map_err(unreadable)?;
     let rows: Vec<DueRow> = store::sql(MIG_MAIL_DUE)
         .bind::<Timestamptz, _>(now)
         .bind::<BigInt, _>(limit)

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use types::{ActionId, AgentId, CommandId, TaskId};
 use uuid::Uuid;
 
-use super::leases::{Lost, Terms};
+use super::leases::{Lost, Terms, lost};
 
 /// Tells what agents have to be given, in one go and without a lock: the tasks by the clock that they know, and whether
 /// there is anything else for them.
@@ -164,18 +164,6 @@ pub(crate) async fn tasks_offer(
     Ok(offers)
 }
 
-#[derive(QueryableByName)]
-struct MailRow {
-    #[diesel(sql_type = BigInt)]
-    command: i64,
-    #[diesel(sql_type = BigInt)]
-    action: i64,
-    #[diesel(sql_type = BigInt)]
-    agent: i64,
-    #[diesel(sql_type = Integer)]
-    operations: i32,
-}
-
 /// Takes at most `limit` commands of each of these agents out of the mailbox until the action ends: its tasks have leases
 /// of their own. To be called in the transaction that makes the tasks; each agent is named once.
 pub(crate) async fn mailbox_take(
@@ -185,7 +173,7 @@ pub(crate) async fn mailbox_take(
     limit: i64,
 ) -> QueryResult<Vec<Lost>> {
     let agents: Vec<i64> = agents.iter().map(|agent| agent.0).collect();
-    let rows: Vec<MailRow> = store::sql(
+    let rows = store::sql(
         "with due as (
              select mail.command, mail.operations, mail.expire_after
              from unnest($1) as asks(agent) cross join lateral (
@@ -205,15 +193,7 @@ pub(crate) async fn mailbox_take(
     .bind::<BigInt, _>(limit)
     .get_results(conn)
     .await?;
-    let mail = rows.into_iter().map(|row| {
-        Ok(Lost {
-            command: CommandId(row.command),
-            action: ActionId(row.action),
-            agent: AgentId(row.agent),
-            operations: row.operations.try_into().map_err(unreadable)?,
-        })
-    });
-    let mut mail = mail.collect::<QueryResult<Vec<Lost>>>()?;
+    let mut mail = lost(rows)?;
     mail.sort_by_key(|mail| mail.command);
     Ok(mail)
 }

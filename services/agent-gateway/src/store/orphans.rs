@@ -2,28 +2,14 @@
 //!
 //! The statements name `in (…)` beside the one state that they want, as the partial indexes of open rows do.
 
+use super::leases::{Lost, lost};
 use super::offers::{self, TaskMail};
-use super::unreadable;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Timestamptz};
 use diesel_async::RunQueryDsl;
 use store::Conn;
 use time::OffsetDateTime;
-use types::{ActionId, AgentId, CommandId};
-
-use super::leases::Lost;
-
-#[derive(QueryableByName)]
-struct WaitingRow {
-    #[diesel(sql_type = BigInt)]
-    command: i64,
-    #[diesel(sql_type = BigInt)]
-    action: i64,
-    #[diesel(sql_type = BigInt)]
-    agent: i64,
-    #[diesel(sql_type = Integer)]
-    operations: i32,
-}
+use types::{AgentId, CommandId};
 
 /// Locks at most `limit` commands behind `after` that wait for an agent, in their order.
 pub(crate) async fn mailbox_hold_waiting(
@@ -32,7 +18,7 @@ pub(crate) async fn mailbox_hold_waiting(
     after: CommandId,
     limit: i64,
 ) -> QueryResult<Vec<Lost>> {
-    let rows: Vec<WaitingRow> = store::sql(
+    let rows = store::sql(
         "select m.command, m.action, m.agent, d.operations
          from mailbox m join action_document d on d.action = m.action
          where m.agent = $1 and m.state in ('waiting', 'leased') and m.state = 'waiting' and m.command > $2
@@ -43,15 +29,7 @@ pub(crate) async fn mailbox_hold_waiting(
     .bind::<BigInt, _>(limit)
     .get_results(conn)
     .await?;
-    let waiting = rows.into_iter().map(|row| {
-        Ok(Lost {
-            command: CommandId(row.command),
-            action: ActionId(row.action),
-            agent: AgentId(row.agent),
-            operations: row.operations.try_into().map_err(unreadable)?,
-        })
-    });
-    waiting.collect()
+    lost(rows)
 }
 
 /// Locks the open commands of an agent that have tasks which it was not given yet and whose plugin it does not have.

@@ -5,8 +5,7 @@ use crate::mig_work::{issue, mig_gateway};
 use crate::support::Gateway;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::process::{Child, Command, Stdio};
-use testkit::{PATIENCE, Vhost, until};
+use testkit::{PATIENCE, Process, Vhost, until};
 use time::format_description::well_known::Rfc3339;
 use types::messages::{AgentChanged, CommandReturned};
 
@@ -15,35 +14,11 @@ const EACH: i64 = 25;
 /// How many messages come at once.
 const MANY: i64 = 40;
 
-/// Is a gateway's process that is killed with the test.
-struct Victim(Child);
-
-impl Victim {
-    fn start(gateway: &Gateway, mig: &Vhost) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_agent-gateway"));
-        command
-            .args(["--database-url", gateway.database.url(), "--amqp-url", gateway.vhost.url()])
-            .args(["--mig-amqp-url", mig.url()])
-            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
-            .args(["--database-pool", "6", "--workers", "1"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        Self(command.spawn().unwrap())
-    }
-
-    /// Kills it as a power cut would.
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Victim {
-    fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _waited = self.0.wait();
-    }
+/// Starts a gateway's process beside the one of the test.
+fn start(gateway: &Gateway, mig: &Vhost) -> Process {
+    let program = env!("CARGO_BIN_EXE_agent-gateway");
+    let mut command = Process::command(program, gateway.database.url(), gateway.vhost.url());
+    Process(command.args(["--mig-amqp-url", mig.url()]).spawn().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,7 +27,7 @@ async fn one_of_two_gateways_dies_and_each_command_arrives_and_counts_once() {
     let mut agent =
         MigAgent::join(&gateway, mig.url(), Identity::new("linux.a", 1, gateway.now())).await;
     let number = gateway.tap.next::<AgentChanged>().await.data.number;
-    let mut victim = Victim::start(&gateway, &mig);
+    let mut victim = start(&gateway, &mig);
     let mut made = 0;
     let make = async |gateway: &Gateway, made: &mut i64| {
         let commands: Vec<_> = (1..=EACH).map(|n| (*made * EACH + n, number)).collect();

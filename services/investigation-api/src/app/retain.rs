@@ -5,11 +5,11 @@ use crate::config::{Config, kept};
 use crate::domain::audit::{Actor, CUT, Entry, Outcome};
 use crate::error::Error;
 use crate::store::audit::{audit_append, audit_cut, audit_old};
-use crate::store::retention::{actions_old, actions_remove, commands_remove};
+use crate::store::retention::{actions_remove, actions_strip};
 use time::OffsetDateTime;
 
-/// How many rows of a large table one transaction removes.
-const AT_ONCE: i64 = 5_000;
+/// How many rows of the audit one transaction removes.
+const ROWS: i64 = 5_000;
 /// How many actions are removed together.
 const ACTIONS: i64 = 50;
 
@@ -29,12 +29,11 @@ impl App {
     /// Removes some actions; tells whether there were any.
     async fn remove_actions(&self, before: OffsetDateTime) -> Result<bool, Error> {
         let mut conn = self.store.get().await?;
-        let old = actions_old(&mut conn, before, ACTIONS).await?;
+        let old = actions_strip(&mut conn, before, ACTIONS).await?;
+        drop(conn);
         if old.is_empty() {
             return Ok(false);
         }
-        while commands_remove(&mut conn, &old, AT_ONCE).await? > 0 {}
-        drop(conn);
         self.store
             .tx(async |conn| -> Result<(), Error> { Ok(actions_remove(conn, &old).await?) })
             .await?;
@@ -47,7 +46,7 @@ impl App {
     async fn cut_audit(&self, before: OffsetDateTime, now: OffsetDateTime) -> Result<bool, Error> {
         self.store
             .tx(async |conn| -> Result<bool, Error> {
-                let Some(last) = audit_old(conn, before, AT_ONCE).await? else { return Ok(false) };
+                let Some(last) = audit_old(conn, before, ROWS).await? else { return Ok(false) };
                 let cut = Entry {
                     at: now,
                     actor: Actor::local(),

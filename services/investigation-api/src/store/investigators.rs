@@ -1,57 +1,13 @@
 //! The table `investigator`.
 
+use auth::{INVESTIGATOR_COLUMNS as COLUMNS, InvestigatorRow};
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use store::Conn;
 use time::OffsetDateTime;
 use types::messages::InvestigatorChanged;
-use types::{InvestigatorId, InvestigatorStatus, Permission, Permissions};
-
-const COLUMNS: &str = "id, name, fingerprint, public_key, status, permissions, api_key_sha256, created, modified, \
-     version";
-
-#[derive(Debug, Clone, QueryableByName)]
-pub(crate) struct InvestigatorRow {
-    #[diesel(sql_type = BigInt)]
-    id: i64,
-    #[diesel(sql_type = Text)]
-    name: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    fingerprint: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    public_key: Option<String>,
-    #[diesel(sql_type = Text)]
-    status: String,
-    #[diesel(sql_type = BigInt)]
-    permissions: i64,
-    #[diesel(sql_type = Nullable<Text>)]
-    api_key_sha256: Option<String>,
-    #[diesel(sql_type = Timestamptz)]
-    created: OffsetDateTime,
-    #[diesel(sql_type = Timestamptz)]
-    modified: OffsetDateTime,
-    #[diesel(sql_type = BigInt)]
-    version: i64,
-}
-
-impl From<InvestigatorRow> for InvestigatorChanged {
-    fn from(row: InvestigatorRow) -> Self {
-        Self {
-            id: InvestigatorId(row.id),
-            name: row.name,
-            fingerprint: row.fingerprint,
-            public_key: row.public_key,
-            // the column's check admits these two only; what is neither may do nothing
-            status: InvestigatorStatus::parse(&row.status).unwrap_or(InvestigatorStatus::Disabled),
-            permissions: row.permissions,
-            api_key_sha256: row.api_key_sha256,
-            created: row.created,
-            modified: row.modified,
-            version: row.version,
-        }
-    }
-}
+use types::{InvestigatorId, Permission, Permissions};
 
 /// Gives all investigators by id.
 pub(crate) async fn investigators_all(conn: &mut Conn) -> QueryResult<Vec<InvestigatorChanged>> {

@@ -1,7 +1,5 @@
 //! A process on a database and a virtual host of its own, with an administrator.
 
-use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 use investigation_api::InvestigationApi;
 use reqwest::header::CONTENT_TYPE;
@@ -110,25 +108,11 @@ impl House {
     }
 
     pub(crate) async fn count(&self, from: &str) -> i64 {
-        #[derive(QueryableByName)]
-        struct Count {
-            #[diesel(sql_type = BigInt)]
-            count: i64,
-        }
-        let mut conn = self.running.parts.store.get().await.unwrap();
-        let query = store::sql(format!("select count(*) as count from {from}"));
-        query.get_result::<Count>(&mut conn).await.unwrap().count
+        testkit::count(&self.running.parts.store, from).await
     }
 
     pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
-        #[derive(QueryableByName)]
-        struct Row {
-            #[diesel(sql_type = Text)]
-            text: String,
-        }
-        let mut conn = self.running.parts.store.get().await.unwrap();
-        let rows: Vec<Row> = store::sql(sql).load(&mut conn).await.unwrap();
-        rows.into_iter().map(|row| row.text).collect()
+        testkit::texts(&self.running.parts.store, sql).await
     }
 
     pub(crate) async fn call(&self, method: Method, path: &str, api_key: &str) -> Answer {

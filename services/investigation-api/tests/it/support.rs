@@ -1,6 +1,5 @@
 //! A process of investigation-api on servers of its own, an administrator, an agent, and a caller.
 
-use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 use investigation_api::InvestigationApi;
@@ -100,15 +99,7 @@ impl Process {
     }
 
     pub(crate) async fn count(&self, table: &str) -> i64 {
-        #[derive(QueryableByName)]
-        struct Count {
-            #[diesel(sql_type = BigInt)]
-            count: i64,
-        }
-        let mut conn = self.running.parts.store.get().await.unwrap();
-        let statement = format!("select count(*) as count from {table}");
-        let found: Count = sql(statement).get_result(&mut conn).await.unwrap();
-        found.count
+        testkit::count(&self.running.parts.store, table).await
     }
 
     /// Asks as alice.

@@ -2,8 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Text, Timestamptz};
+use diesel::sql_types::Timestamptz;
 use diesel_async::RunQueryDsl;
 use loader_manifest::LoaderManifest;
 use reqwest::{Client, Method, RequestBuilder};
@@ -251,25 +250,11 @@ impl House {
     }
 
     pub(crate) async fn count(&self, from: &str) -> i64 {
-        #[derive(QueryableByName)]
-        struct Count {
-            #[diesel(sql_type = BigInt)]
-            count: i64,
-        }
-        let mut conn = self.running.parts.store.get().await.unwrap();
-        let query = store::sql(format!("select count(*) as count from {from}"));
-        query.get_result::<Count>(&mut conn).await.unwrap().count
+        testkit::count(&self.running.parts.store, from).await
     }
 
     pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
-        #[derive(QueryableByName)]
-        struct Row {
-            #[diesel(sql_type = Text)]
-            text: String,
-        }
-        let mut conn = self.running.parts.store.get().await.unwrap();
-        let rows: Vec<Row> = store::sql(sql).load(&mut conn).await.unwrap();
-        rows.into_iter().map(|row| row.text).collect()
+        testkit::texts(&self.running.parts.store, sql).await
     }
 
     /// Sets a host up that trusts these people.

@@ -5,10 +5,10 @@ use crate::support::{ALICE, Answer, READER, count, investigators, requested, suc
 use messaging::Bus;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration as Wait;
 use store::Store;
-use testkit::{PATIENCE, Server, Services, until};
+use testkit::{PATIENCE, Process, Server, Services, until};
 use time::{Duration, OffsetDateTime};
 use tokio::runtime::Handle;
 use types::Clock;
@@ -18,13 +18,13 @@ const STEPS: i64 = 1_000;
 /// So many are too late soon.
 const SHORT: i64 = 20;
 
-/// Is a process that is killed with the test.
-struct Process {
-    child: Child,
+/// Is a process that serves.
+struct Serving {
+    process: Process,
     url: String,
 }
 
-impl Process {
+impl Serving {
     fn start(servers: &Services) -> Self {
         let mut child = command(servers).stderr(Stdio::piped()).spawn().unwrap();
         let line = serving(&mut child);
@@ -32,32 +32,17 @@ impl Process {
         let mut log = child.stderr.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         let url = format!("http://{}", line["address"].as_str().unwrap());
-        Self { child, url }
+        Self { process: Process(child), url }
     }
 
-    /// Kills it as a power cut would.
     fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _waited = self.child.wait();
+        self.process.kill();
     }
 }
 
 fn command(servers: &Services) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_manual-interaction"));
-    command
-        .args(["--database-url", servers.database_url(), "--amqp-url", servers.amqp_url()])
-        .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
-        .args(["--workers", "1", "--database-pool", "6"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
-    command
+    let program = env!("CARGO_BIN_EXE_manual-interaction");
+    Process::command(program, servers.database_url(), servers.amqp_url())
 }
 
 fn connect(servers: &Services) -> Store {
@@ -91,11 +76,11 @@ async fn a_thousand_steps_and_their_deadlines_survive_the_death_of_everything() 
     let client = reqwest::Client::builder().timeout(Wait::from_secs(20)).build().unwrap();
     // commits that a kill takes back would be no loss of ours
     let servers = Services::own(&[("PS_DURABLE", "1")]);
-    assert!(command(&servers).arg("migrate").stderr(Stdio::null()).status().unwrap().success());
+    assert!(command(&servers).arg("migrate").status().unwrap().success());
     let store = connect(&servers);
     investigators(&store).await;
 
-    let process = Process::start(&servers);
+    let process = Serving::start(&servers);
     until(PATIENCE, async || servers.keeps_queue("manual-interaction.steps")).await;
     let now: OffsetDateTime = Clock::system().now();
     let steps: Vec<ManualRequested> = (0..STEPS)
@@ -125,7 +110,7 @@ async fn a_thousand_steps_and_their_deadlines_survive_the_death_of_everything() 
     servers.kill(Server::Postgres);
     tokio::task::block_in_place(|| servers.restart());
     let store = connect(&servers);
-    let process = Process::start(&servers);
+    let process = Serving::start(&servers);
     until(PATIENCE, async || count(&store, "step").await == STEPS).await;
     // and again when all stand there
     servers.kill(Server::Postgres);
@@ -133,7 +118,7 @@ async fn a_thousand_steps_and_their_deadlines_survive_the_death_of_everything() 
     process.kill();
     tokio::task::block_in_place(|| servers.restart());
     let store = connect(&servers);
-    let process = Process::start(&servers);
+    let process = Serving::start(&servers);
 
     until(PATIENCE, async || count(&store, "step where state = 'expired'").await == SHORT).await;
     let found = deadlines(&client, &process.url).await;

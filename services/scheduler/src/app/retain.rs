@@ -2,11 +2,9 @@
 
 use super::App;
 use crate::error::Error;
-use crate::store::retention::{commands_remove, executions_remove, runs_old, runs_remove};
+use crate::store::retention::{executions_remove, runs_remove, runs_strip};
 use time::{Duration, OffsetDateTime};
 
-/// How many commands one transaction removes.
-const COMMANDS: i64 = 5_000;
 /// How many runs or executions are removed together.
 const AT_ONCE: i64 = 50;
 
@@ -26,11 +24,10 @@ impl App {
     /// Removes some runs; tells whether there were any.
     async fn remove_runs(&self, before: OffsetDateTime) -> Result<bool, Error> {
         let mut conn = self.store.get().await?;
-        let old = runs_old(&mut conn, before, AT_ONCE).await?;
+        let old = runs_strip(&mut conn, before, AT_ONCE).await?;
         if old.is_empty() {
             return Ok(false);
         }
-        while commands_remove(&mut conn, &old, COMMANDS).await? > 0 {}
         runs_remove(&mut conn, &old).await?;
         tracing::info!(runs = old.len(), "removed runs that ended long ago");
         Ok(true)

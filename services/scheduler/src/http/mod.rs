@@ -10,7 +10,6 @@ mod status;
 mod view;
 mod who;
 
-use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Mounts every route.
@@ -36,17 +35,5 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(reporter::list)
         .service(reporter::show)
         .service(status::ping)
-        .service(status::status)
-        .route("/trigger/playbook/", web::post().to(soarca::trigger_inline))
-        .route("/trigger/playbook/{id}/", web::post().to(soarca::trigger_by_id))
-        .route("/playbook/", web::get().to(soarca::all))
-        .route("/playbook/", web::post().to(soarca::add))
-        .route("/playbook/meta/", web::get().to(soarca::all_metas))
-        .route("/playbook/{id}/", web::get().to(soarca::one))
-        .route("/playbook/{id}/", web::put().to(soarca::put))
-        .route("/playbook/{id}/", web::delete().to(soarca::remove))
-        .route("/reporter/", web::get().to(reporter::all))
-        .route("/reporter/{id}/", web::get().to(reporter::one))
-        .route("/status/ping/", web::get().to(status::pong))
-        .route("/status/", web::get().to(status::whole));
+        .service(status::status);
 }

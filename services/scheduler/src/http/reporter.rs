@@ -7,7 +7,7 @@ use crate::domain::execution::{StepRun, StepState};
 use crate::domain::machine::action_of;
 use crate::domain::playbook::{Manner, Playbook};
 use actix_web::web::{Data, Path};
-use actix_web::{HttpResponse, get};
+use actix_web::{HttpResponse, routes};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -24,15 +24,10 @@ const INTERVAL: u8 = 5;
 
 /// Reports the newest executions, oldest of them first.
 #[utoipa::path(tag = "soarca", responses((status = 200, body = Vec<Object>), (status = "4XX", body = Object)))]
+#[routes]
 #[get("/reporter")]
+#[get("/reporter/")]
 pub(super) async fn list(
-    reader: Reader,
-    service: Data<Scheduler>,
-) -> Result<HttpResponse, Problem> {
-    all(reader, service).await
-}
-
-pub(super) async fn all(
     _reader: Reader,
     service: Data<Scheduler>,
 ) -> Result<HttpResponse, Problem> {
@@ -43,16 +38,10 @@ pub(super) async fn all(
 /// Reports one execution.
 #[utoipa::path(tag = "soarca", params(("id" = String, Path, description = "the execution's id")),
     responses((status = 200, body = Object), (status = "4XX", body = Object)))]
+#[routes]
 #[get("/reporter/{id}")]
+#[get("/reporter/{id}/")]
 pub(super) async fn show(
-    reader: Reader,
-    service: Data<Scheduler>,
-    id: Path<String>,
-) -> Result<HttpResponse, Problem> {
-    one(reader, service, id).await
-}
-
-pub(super) async fn one(
     _reader: Reader,
     service: Data<Scheduler>,
     id: Path<String>,

@@ -6,7 +6,7 @@ use crate::Scheduler;
 use crate::app::{Triggered, Versions, What};
 use crate::domain::variable::Given;
 use actix_web::web::{Bytes, Data, Path};
-use actix_web::{HttpResponse, delete, get, post, put};
+use actix_web::{HttpResponse, routes};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use types::api::playbook::PlaybookView;
@@ -27,16 +27,10 @@ fn began(triggered: &Triggered) -> HttpResponse {
 /// Begins a run of the playbook in the body.
 #[utoipa::path(tag = "soarca", request_body(content = Object, content_type = "application/json"),
     responses((status = 200, body = Object), (status = "4XX", body = Object)))]
+#[routes]
 #[post("/trigger/playbook")]
+#[post("/trigger/playbook/")]
 pub(super) async fn trigger(
-    runner: Runner,
-    service: Data<Scheduler>,
-    body: Body<BODY>,
-) -> Result<HttpResponse, Problem> {
-    trigger_inline(runner, service, body).await
-}
-
-pub(super) async fn trigger_inline(
     runner: Runner,
     service: Data<Scheduler>,
     body: Body<BODY>,
@@ -50,17 +44,10 @@ pub(super) async fn trigger_inline(
 #[utoipa::path(tag = "soarca", params(("id" = String, Path, description = "the CACAO id")),
     request_body(content = Object, content_type = "application/json"),
     responses((status = 200, body = Object), (status = "4XX", body = Object)))]
+#[routes]
 #[post("/trigger/playbook/{id}")]
+#[post("/trigger/playbook/{id}/")]
 pub(super) async fn trigger_stored(
-    runner: Runner,
-    service: Data<Scheduler>,
-    id: Path<String>,
-    body: Body,
-) -> Result<HttpResponse, Problem> {
-    trigger_by_id(runner, service, id, body).await
-}
-
-pub(super) async fn trigger_by_id(
     runner: Runner,
     service: Data<Scheduler>,
     id: Path<String>,
@@ -87,15 +74,10 @@ fn variables(body: &Bytes) -> Result<BTreeMap<String, Given>, Problem> {
 
 /// Lists the newest versions of the stored playbooks, whole.
 #[utoipa::path(tag = "soarca", responses((status = 200, body = Vec<Object>), (status = "4XX", body = Object)))]
+#[routes]
 #[get("/playbook")]
+#[get("/playbook/")]
 pub(super) async fn list(
-    reader: Reader,
-    service: Data<Scheduler>,
-) -> Result<HttpResponse, Problem> {
-    all(reader, service).await
-}
-
-pub(super) async fn all(
     _reader: Reader,
     service: Data<Scheduler>,
 ) -> Result<HttpResponse, Problem> {
@@ -108,15 +90,10 @@ pub(super) async fn all(
 
 /// Lists the newest versions of the stored playbooks, in short.
 #[utoipa::path(tag = "soarca", responses((status = 200, body = Vec<Object>), (status = "4XX", body = Object)))]
+#[routes]
 #[get("/playbook/meta")]
+#[get("/playbook/meta/")]
 pub(super) async fn list_metas(
-    reader: Reader,
-    service: Data<Scheduler>,
-) -> Result<HttpResponse, Problem> {
-    all_metas(reader, service).await
-}
-
-pub(super) async fn all_metas(
     _reader: Reader,
     service: Data<Scheduler>,
 ) -> Result<HttpResponse, Problem> {
@@ -135,16 +112,10 @@ pub(super) async fn all_metas(
 /// Stores a playbook that is not there yet.
 #[utoipa::path(tag = "soarca", request_body(content = Object, content_type = "application/json"),
     responses((status = 201, body = Object), (status = "4XX", body = Object)))]
+#[routes]
 #[post("/playbook")]
+#[post("/playbook/")]
 pub(super) async fn create(
-    writer: Writer,
-    service: Data<Scheduler>,
-    body: Body<BODY>,
-) -> Result<HttpResponse, Problem> {
-    add(writer, service, body).await
-}
-
-pub(super) async fn add(
     writer: Writer,
     service: Data<Scheduler>,
     body: Body<BODY>,
@@ -157,16 +128,10 @@ pub(super) async fn add(
 /// Gives a playbook byte for byte as it came.
 #[utoipa::path(tag = "soarca", params(("id" = String, Path, description = "the CACAO id")),
     responses((status = 200, body = Object), (status = "4XX", body = Object)))]
+#[routes]
 #[get("/playbook/{id}")]
+#[get("/playbook/{id}/")]
 pub(super) async fn show(
-    reader: Reader,
-    service: Data<Scheduler>,
-    id: Path<String>,
-) -> Result<HttpResponse, Problem> {
-    one(reader, service, id).await
-}
-
-pub(super) async fn one(
     _reader: Reader,
     service: Data<Scheduler>,
     id: Path<String>,
@@ -179,17 +144,10 @@ pub(super) async fn one(
 #[utoipa::path(tag = "soarca", params(("id" = String, Path, description = "the CACAO id")),
     request_body(content = Object, content_type = "application/json"),
     responses((status = 200, body = Object), (status = "4XX", body = Object)))]
+#[routes]
 #[put("/playbook/{id}")]
+#[put("/playbook/{id}/")]
 pub(super) async fn replace(
-    writer: Writer,
-    service: Data<Scheduler>,
-    id: Path<String>,
-    body: Body<BODY>,
-) -> Result<HttpResponse, Problem> {
-    put(writer, service, id, body).await
-}
-
-pub(super) async fn put(
     writer: Writer,
     service: Data<Scheduler>,
     id: Path<String>,
@@ -207,16 +165,10 @@ pub(super) async fn put(
 /// Deletes a playbook; executions go on with theirs.
 #[utoipa::path(tag = "soarca", params(("id" = String, Path, description = "the CACAO id")),
     responses((status = 200, description = "Deleted"), (status = "4XX", body = Object)))]
+#[routes]
 #[delete("/playbook/{id}")]
+#[delete("/playbook/{id}/")]
 pub(super) async fn delete(
-    writer: Writer,
-    service: Data<Scheduler>,
-    id: Path<String>,
-) -> Result<HttpResponse, Problem> {
-    remove(writer, service, id).await
-}
-
-pub(super) async fn remove(
     _writer: Writer,
     service: Data<Scheduler>,
     id: Path<String>,

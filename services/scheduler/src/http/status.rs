@@ -4,32 +4,25 @@ use super::reporter::written;
 use super::who::Reader;
 use crate::Scheduler;
 use actix_web::web::Data;
-use actix_web::{HttpResponse, get};
+use actix_web::{HttpResponse, routes};
 use serde_json::json;
 use web::Problem;
 
 /// Says that the service is there.
 #[utoipa::path(tag = "soarca", security(()), responses((status = 200, body = String, content_type = "text/plain")))]
+#[routes]
 #[get("/status/ping")]
+#[get("/status/ping/")]
 pub(super) async fn ping() -> HttpResponse {
-    pong().await
-}
-
-pub(super) async fn pong() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("pong")
 }
 
 /// Says since when the service is there.
 #[utoipa::path(tag = "soarca", responses((status = 200, body = Object), (status = "4XX", body = Object)))]
+#[routes]
 #[get("/status")]
+#[get("/status/")]
 pub(super) async fn status(
-    reader: Reader,
-    service: Data<Scheduler>,
-) -> Result<HttpResponse, Problem> {
-    whole(reader, service).await
-}
-
-pub(super) async fn whole(
     _reader: Reader,
     service: Data<Scheduler>,
 ) -> Result<HttpResponse, Problem> {

@@ -3,15 +3,16 @@
 use diesel::sql_types::{Array, BigInt, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
-use store::Conn;
+use store::{Conn, Retention};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-#[derive(QueryableByName)]
-struct ActionRow {
-    #[diesel(sql_type = BigInt)]
-    action_id: i64,
-}
+const RUNS: Retention = Retention {
+    old: "select action_id as id from run where expire_after < $1 and finished is not null and not unpublished
+         order by expire_after limit $2",
+    parts: "command",
+    owner: "action_id",
+};
 
 #[derive(QueryableByName)]
 struct ExecutionRow {
@@ -19,36 +20,13 @@ struct ExecutionRow {
     id: Uuid,
 }
 
-/// Gives up to `limit` runs that ended and whose time was over before `before`.
-pub(crate) async fn runs_old(
+/// Removes the commands of up to `limit` runs that ended and whose time was over before `before`; gives the runs' actions.
+pub(crate) async fn runs_strip(
     conn: &mut Conn,
     before: OffsetDateTime,
     limit: i64,
 ) -> QueryResult<Vec<i64>> {
-    let rows: Vec<ActionRow> = store::sql(
-        "select action_id from run where expire_after < $1 and finished is not null and not unpublished
-         order by expire_after limit $2",
-    )
-    .bind::<Timestamptz, _>(before)
-    .bind::<BigInt, _>(limit)
-    .load(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| row.action_id).collect())
-}
-
-/// Removes up to `limit` commands of these runs; gives how many.
-pub(crate) async fn commands_remove(
-    conn: &mut Conn,
-    actions: &[i64],
-    limit: i64,
-) -> QueryResult<usize> {
-    store::sql(
-        "delete from command where id in (select id from command where action_id = any($1) limit $2)",
-    )
-    .bind::<Array<BigInt>, _>(actions)
-    .bind::<BigInt, _>(limit)
-    .execute(conn)
-    .await
+    RUNS.strip(conn, before, limit).await
 }
 
 /// Removes runs whose commands are gone.

@@ -6,9 +6,9 @@ use crate::support::Servers;
 use reqwest::Client;
 use serde_json::{Map, Value, json};
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
-use testkit::{PATIENCE, Tap, until};
+use testkit::{PATIENCE, Process, Tap, until};
 use types::messages::manual::ManualOutcome;
 use types::messages::{InvestigatorDigest, ManualAnswered, ManualRequested};
 use types::{Clock, InvestigatorId};
@@ -17,24 +17,16 @@ const STEPS: usize = 6;
 
 /// Is a process that is killed, and its address.
 struct Scheduler {
-    child: Child,
+    process: Process,
     url: String,
 }
 
 impl Scheduler {
     async fn start(servers: &Servers) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_scheduler"))
-            .args(["--database-url", servers.database.url(), "--amqp-url", servers.vhost.url()])
-            .args([
-                "--listen",
-                "127.0.0.1:0",
-                "--admin-listen",
-                "127.0.0.1:0",
-                "--http-allow",
-                "127.0.0.1",
-            ])
-            .args(["--database-pool", "6", "--workers", "1"])
-            .stdin(Stdio::null())
+        let program = env!("CARGO_BIN_EXE_scheduler");
+        let (database, vhost) = (servers.database.url(), servers.vhost.url());
+        let mut child = Process::command(program, database, vhost)
+            .args(["--http-allow", "127.0.0.1"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -67,19 +59,11 @@ impl Scheduler {
             }
         });
         let url = url.await.expect("it does not serve");
-        Self { child, url }
+        Self { process: Process(child), url }
     }
 
     fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Scheduler {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _waited = self.child.wait();
+        self.process.kill();
     }
 }
 

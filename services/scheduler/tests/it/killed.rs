@@ -2,9 +2,8 @@
 
 use crate::support::{ALL, Servers, accepted, agent, answer, investigator, operation, signed};
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration as Wait;
-use testkit::{PATIENCE, Tap, until};
+use testkit::{PATIENCE, Process, Tap, until};
 use time::{Duration, OffsetDateTime};
 use types::messages::{
     ActionAccepted, ActionChanged, AgentChanged, CommandIssued, CommandReturned, InvestigatorDigest,
@@ -15,34 +14,10 @@ use uuid::Uuid;
 const ACTIONS: i64 = 8;
 const AGENTS: i64 = 12;
 
-/// Is a process that is killed with the test.
-struct Scheduler(Child);
-
-impl Scheduler {
-    fn start(servers: &Servers) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_scheduler"));
-        command
-            .args(["--database-url", servers.database.url(), "--amqp-url", servers.vhost.url()])
-            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
-            .args(["--database-pool", "6", "--workers", "1"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        Self(command.spawn().unwrap())
-    }
-
-    /// Kills it as a power cut would.
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Scheduler {
-    fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _waited = self.0.wait();
-    }
+fn start(servers: &Servers) -> Process {
+    let program = env!("CARGO_BIN_EXE_scheduler");
+    let mut command = Process::command(program, servers.database.url(), servers.vhost.url());
+    Process(command.spawn().unwrap())
 }
 
 /// Tells the schedulers who there is, as the owners would.
@@ -116,25 +91,15 @@ async fn whichever_dies_every_command_is_given_out_once_and_every_action_ends() 
     let clock = Clock::system();
     let servers = Servers::new().await;
     let mut tap = Tap::new(&servers.vhost).await;
-    let mut first = Scheduler::start(&servers);
+    let mut first = start(&servers);
     let store = servers.database.store();
-    let count = async |what: &str| -> i64 {
-        #[derive(diesel::QueryableByName)]
-        struct Count {
-            #[diesel(sql_type = diesel::sql_types::BigInt)]
-            count: i64,
-        }
-        let mut conn = store.get().await.unwrap();
-        let text = format!("select count(*) as count from {what}");
-        let found = diesel_async::RunQueryDsl::get_result::<Count>(store::sql(text), &mut conn);
-        found.await.map_or(0, |row| row.count)
-    };
+    let count = async |what: &str| testkit::count(&store, what).await;
     for queue in ["scheduler.actions", "scheduler.commands", "scheduler.agents"] {
         until(PATIENCE, async || servers.vhost.queue_length(queue).await.is_some()).await;
     }
     introduce(&servers, clock.now()).await;
     until(PATIENCE, async || count("agent").await == AGENTS).await;
-    let _second = Scheduler::start(&servers);
+    let _second = start(&servers);
     for id in 1..=ACTIONS {
         servers.vhost.publish("investigation-api", clock.now(), order(id, clock.now())).await;
     }

@@ -168,19 +168,11 @@ impl Process {
 
     /// Gives the one text that a statement selects as `text`.
     pub(crate) async fn text(&self, statement: &str) -> String {
-        #[derive(QueryableByName)]
-        struct One {
-            #[diesel(sql_type = Text)]
-            text: String,
-        }
-        let mut conn = self.store.get().await.unwrap();
-        let one: One = sql(statement).get_result(&mut conn).await.unwrap();
-        one.text
+        testkit::texts(&self.store, statement).await.remove(0)
     }
 
     pub(crate) async fn count(&self, table: &str) -> i64 {
-        let counted = self.text(&format!("select count(*)::text as text from {table}")).await;
-        counted.parse().unwrap()
+        testkit::count(&self.store, table).await
     }
 
     /// Has agents answer their commands of an action with one message each.

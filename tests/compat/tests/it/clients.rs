@@ -4,11 +4,12 @@
 //! Long because each client is one conversation from its first request to its last.
 
 use crate::go::{Action, Agent, Collection, Command, Go, Investigator, Proof};
+use crate::world::start;
 use diesel_async::RunQueryDsl;
 use investigation_api::InvestigationApi;
 use scheduler::Scheduler;
 use serde_json::{Value, json};
-use service::{Running, Service, Settings, Shutdown};
+use service::Running;
 use signing::{KeySet, Policy};
 use testkit::{Database, PATIENCE, Tap, Vhost, keys, until};
 use time::format_description::well_known::Rfc3339;
@@ -32,26 +33,16 @@ struct House {
     _databases: [Database; 2],
 }
 
-async fn start<S: Service>(database: &Database, vhost: &Vhost) -> Running<S> {
-    let words = [
-        ["--database-url", database.url()],
-        ["--amqp-url", vhost.url()],
-        ["--listen", "127.0.0.1:0"],
-        ["--admin-listen", "127.0.0.1:0"],
-        ["--public-url", "https://writ.example.net"],
-    ];
-    let settings = Settings::<S>::parse(words.as_flattened()).unwrap();
-    service::start(settings, Shutdown::new()).await.unwrap()
-}
-
 impl House {
     async fn new() -> Self {
         let vhost = testkit::vhost().await;
         let databases =
             [Database::new("compat", vec![]).await, Database::new("compat", vec![]).await];
         let tap = Tap::new(&vhost).await;
-        let api = start(&databases[0], &vhost).await;
-        let scheduler: Running<Scheduler> = start(&databases[1], &vhost).await;
+        let origin = ["--public-url", "https://writ.example.net"];
+        let api = start(&databases[0], &vhost, origin, Clock::system()).await;
+        let scheduler: Running<Scheduler> =
+            start(&databases[1], &vhost, origin, Clock::system()).await;
         let house = Self { api, scheduler, tap, vhost, _databases: databases };
         house.investigator().await;
         let told = (1..=AGENTS).map(agent);

@@ -2,12 +2,13 @@
 //! request, against loader-manifest.
 
 use crate::go::{Go, Proof};
+use crate::world::start;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use loader_manifest::LoaderManifest;
 use serde::Deserialize;
 use serde_json::json;
-use service::{Running, Settings, Shutdown};
+use service::Running;
 use signing::SecretKey;
 use signing::manifest::{Builder, Limits, read, signed_string};
 use testkit::{Database, Gpg, Vhost};
@@ -59,15 +60,8 @@ struct House {
 /// Starts loader-manifest; who asks has the one kind of key that all of MIG's clients and loaders can read.
 async fn house() -> House {
     let (database, vhost) = (Database::new("compat", vec![]).await, testkit::vhost().await);
-    let words = [
-        ["--database-url", database.url()],
-        ["--amqp-url", vhost.url()],
-        ["--listen", "127.0.0.1:0"],
-        ["--admin-listen", "127.0.0.1:0"],
-        ["--public-url", "https://writ.example.net"],
-    ];
-    let settings = Settings::<LoaderManifest>::parse(words.as_flattened()).unwrap();
-    let running = service::start(settings, Shutdown::new()).await.unwrap();
+    let origin = ["--public-url", "https://writ.example.net"];
+    let running: Running<LoaderManifest> = start(&database, &vhost, origin, Clock::system()).await;
     let gpg = Gpg::new();
     gpg.make("ann", "rsa2048", "sign", "never");
     let secret = gpg.text(&["--armor", "--export-secret-keys", "ann"], b"");

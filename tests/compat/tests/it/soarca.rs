@@ -2,16 +2,18 @@
 //! manual-interaction with open paths: what they send, how they read it, and no more.
 
 use crate::soarca_models::{Began, Failed, Pending, Report, Taken};
+use crate::world::start;
 use manual_interaction::ManualInteraction;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method};
 use scheduler::Scheduler;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use service::{Running, Service, Settings, Shutdown};
+use service::Running;
 use testkit::{Database, PATIENCE, Vhost, until};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use types::Clock;
 
 /// Is a page's origin that nobody has heard of.
 const ORIGIN: &str = "https://roaster.example";
@@ -24,25 +26,14 @@ struct Soarca {
     _databases: [Database; 2],
 }
 
-async fn start<S: Service>(database: &Database, vhost: &Vhost) -> Running<S> {
-    let words = [
-        ["--database-url", database.url()],
-        ["--amqp-url", vhost.url()],
-        ["--listen", "127.0.0.1:0"],
-        ["--admin-listen", "127.0.0.1:0"],
-        ["--soarca-auth", "off"],
-    ];
-    let settings = Settings::<S>::parse(words.as_flattened()).unwrap();
-    service::start(settings, Shutdown::new()).await.unwrap()
-}
-
 impl Soarca {
     async fn new() -> Self {
         let vhost = testkit::vhost().await;
         let databases =
             [Database::new("compat", vec![]).await, Database::new("compat", vec![]).await];
-        let scheduler = start(&databases[0], &vhost).await;
-        let manual = start(&databases[1], &vhost).await;
+        let open = ["--soarca-auth", "off"];
+        let scheduler = start(&databases[0], &vhost, open, Clock::system()).await;
+        let manual = start(&databases[1], &vhost, open, Clock::system()).await;
         let http = Client::builder().timeout(PATIENCE).build().unwrap();
         Self { scheduler, manual, http, _vhost: vhost, _databases: databases }
     }

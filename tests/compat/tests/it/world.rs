@@ -50,17 +50,22 @@ pub(crate) struct World {
     _databases: [Database; 2],
 }
 
-/// Starts a service as the recorded server was called.
-async fn start<S: Service>(database: &Database, vhost: &Vhost, clock: &Clock) -> Running<S> {
+/// Starts a service with a flag more than it needs.
+pub(crate) async fn start<S: Service>(
+    database: &Database,
+    vhost: &Vhost,
+    flag: [&str; 2],
+    clock: Clock,
+) -> Running<S> {
     let words = [
         ["--database-url", database.url()],
         ["--amqp-url", vhost.url()],
         ["--listen", "127.0.0.1:0"],
         ["--admin-listen", "127.0.0.1:0"],
-        ["--public-url", ORIGIN],
+        flag,
     ];
     let mut settings = Settings::<S>::parse(words.as_flattened()).unwrap();
-    settings.clock = clock.clone();
+    settings.clock = clock;
     service::start(settings, Shutdown::new()).await.unwrap()
 }
 
@@ -71,8 +76,9 @@ impl World {
         let databases =
             [Database::new("compat", vec![]).await, Database::new("compat", vec![]).await];
         let clock = Clock::fixed(BEGUN);
-        let running = start(&databases[0], &vhost, &clock).await;
-        let loaders = start(&databases[1], &vhost, &clock).await;
+        let origin = ["--public-url", ORIGIN];
+        let running = start(&databases[0], &vhost, origin, clock.clone()).await;
+        let loaders = start(&databases[1], &vhost, origin, clock.clone()).await;
         let world = Self {
             running,
             captures: all(),
@@ -163,14 +169,7 @@ impl World {
     }
 
     async fn count(&self, what: &str) -> i64 {
-        #[derive(diesel::QueryableByName)]
-        struct Count {
-            #[diesel(sql_type = diesel::sql_types::BigInt)]
-            count: i64,
-        }
-        let mut conn = self.running.parts.store.get().await.unwrap();
-        let query = store::sql(format!("select count(*) as count from {what}"));
-        query.get_result::<Count>(&mut conn).await.unwrap().count
+        testkit::count(&self.running.parts.store, what).await
     }
 
     /// Sends a recorded request at its time.
