@@ -10,6 +10,7 @@ pub mod plugin;
 pub mod problem;
 pub mod step;
 pub mod task;
+pub mod team;
 pub mod work;
 
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,9 @@
 //! The way into a page for people: they show their API key once and have a session then.
 
 use crate::page::{Cookie, form_word, is_from_elsewhere, is_own_form};
-use crate::{Guesses, Origin, Peer, Problem, Values};
-use actix_web::HttpRequest;
+use crate::{Guesses, Origin, Peer, Problem, Values, Witness};
+use actix_web::http::StatusCode;
+use actix_web::{HttpMessage, HttpRequest};
 use auth::{Caller, PAGE_SESSION, PageSessions};
 use std::time::Duration;
 use store::Failure;
@@ -61,11 +62,18 @@ impl Entrance<'_> {
             return Ok(Entry::Forged);
         }
         if self.is_shut(peer) {
+            let code = "too-many-guesses";
+            let detail = "too many wrong codes or keys came from the address";
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let problem = Problem::new(status, code, "Too many guesses", detail);
+            Witness::tell_refused_login(request, &problem);
             return Ok(Entry::Shut);
         }
         let key = form.first("key").unwrap_or_default().trim();
         let Some(secret) = self.sessions.open(key, self.now).await.map_err(problem)? else {
             self.guesses.note(peer.0, self.now);
+            let detail = "the API key is not that of an active investigator who may come in";
+            Witness::tell_refused_login(request, &Problem::unauthorized(detail));
             return Ok(Entry::Wrong);
         };
         Ok(Entry::In(self.cookie.set(&secret, PAGE_SESSION.as_secs(), origin)))
@@ -75,7 +83,11 @@ impl Entrance<'_> {
     pub async fn visitor(&self, request: &HttpRequest) -> Result<Option<Visitor>, Problem> {
         let Some(secret) = self.cookie.of(request) else { return Ok(None) };
         let found = self.sessions.find(secret, self.now).await.map_err(problem)?;
-        Ok(found.map(|caller| Visitor { caller, csrf: form_word(secret) }))
+        Ok(found.map(|caller| {
+            // for the witness, once it is known how the request ended
+            request.extensions_mut().insert(caller.clone());
+            Visitor { caller, csrf: form_word(secret) }
+        }))
     }
 
     /// Gives who sent a form, if the form is one of theirs.

@@ -8,8 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::sync::LazyLock;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use crate::Values;
+
+/// Says that [`crate::Entrance`] did not take a form.
+pub const FORGED: &str = "the form is not one of this page, or is too old; open the page again";
 
 const STYLE: &str = "body{font:1rem/1.5 sans-serif;max-width:38rem;margin:2rem auto;padding:0 1rem}\
 label{display:block;margin:.8rem 0 .2rem}input[type=text],input[type=password],input[type=number],select,textarea{\
@@ -98,6 +103,32 @@ pub fn wrong(text: &str) -> String {
         return String::new();
     }
     format!("<p class=\"wrong\" role=\"alert\">{}</p>", escape(text))
+}
+
+/// Writes a time, to the second.
+pub fn stamp(at: OffsetDateTime) -> String {
+    let format =
+        time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+    at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default()
+}
+
+/// Writes the form that sends an API key to `action`, with the name and the value of what to go on with.
+pub fn sign_in_form(action: &str, (name, value): (&str, &str)) -> String {
+    let value = escape(value);
+    format!(
+        "<form method=\"post\" action=\"{action}\"><input type=\"hidden\" name=\"{name}\" value=\"{value}\">\
+         <label for=\"key\">API key</label>\
+         <input id=\"key\" name=\"key\" type=\"password\" autocomplete=\"off\" required>\
+         <button>Sign in</button></form>"
+    )
+}
+
+/// Is what the form to sign out sends.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described here, read by name")]
+pub struct SignOutForm {
+    /// The word of the session.
+    csrf: String,
 }
 
 /// Is the cookie of a page's session.

@@ -25,7 +25,7 @@ pub struct Noted {
     pub from: Peer,
     /// Who asked; absent when nobody was recognised: the login was refused.
     pub caller: Option<Caller>,
-    /// The method and path that were asked for, without the query.
+    /// The method and path that were asked for, without the query, and what was done where they do not tell.
     pub asked: String,
     /// What came of it.
     pub outcome: Outcome,
@@ -49,6 +49,9 @@ pub enum Outcome {
 #[derive(Clone)]
 pub struct Witness(Arc<dyn Fn(Noted) + Send + Sync>);
 
+#[derive(Debug)]
+struct Remark(String);
+
 impl fmt::Debug for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Witness")
@@ -59,6 +62,11 @@ impl Witness {
     /// Calls `tell` for everything there is to tell.
     pub fn new(tell: impl Fn(Noted) + Send + Sync + 'static) -> Self {
         Self(Arc::new(tell))
+    }
+
+    /// Adds what was done to the note of a request whose path does not tell it.
+    pub fn remark(request: &HttpRequest, what: impl Into<String>) {
+        request.extensions_mut().insert(Remark(what.into()));
     }
 
     /// Tells the service's witness, if it has one, of a login that was refused.
@@ -76,10 +84,17 @@ impl Witness {
             Some(problem) if !reads || problem.code() == Problem::PERMISSION_MISSING => {
                 Self::tell(request, Some(caller), refused(problem));
             }
-            None if !reads && status.is_success() => {
+            Some(_) => {}
+            None if reads => {}
+            // a page sends the browser on after what it did
+            None if status.is_success() || status.is_redirection() => {
                 Self::tell(request, Some(caller), Outcome::Done(status));
             }
-            _ => {}
+            // a page says in words what was wrong
+            None => {
+                let reason = format!("the answer was {status}");
+                Self::tell(request, Some(caller), Outcome::Refused { code: "refused", reason });
+            }
         }
     }
 
@@ -92,7 +107,10 @@ impl Witness {
     fn tell(request: &HttpRequest, caller: Option<Caller>, outcome: Outcome) {
         let Some(witness) = request.app_data::<web::Data<Self>>() else { return };
         let Ok(from) = Peer::from_request(request, &mut Payload::None).into_inner();
-        let asked = format!("{} {}", request.method(), request.path());
+        let mut asked = format!("{} {}", request.method(), request.path());
+        if let Some(Remark(what)) = request.extensions().get() {
+            asked = format!("{asked} ({what})");
+        }
         (witness.0)(Noted { from, caller, asked, outcome });
     }
 }

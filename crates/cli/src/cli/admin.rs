@@ -3,7 +3,7 @@
 use super::Output;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use types::{PluginId, TeamId};
+use types::PluginId;
 
 /// Holds the arguments of `bootstrap`.
 #[derive(Debug, Args)]
@@ -93,9 +93,9 @@ pub enum Enrol {
         /// The agent's name.
         #[arg(long)]
         name: String,
-        /// Its team.
-        #[arg(long, value_name = "ID")]
-        team: Option<TeamId>,
+        /// Its team: the id or the name.
+        #[arg(long)]
+        team: Option<String>,
         /// A plugin it gets; may be repeated.
         #[arg(long, value_name = "ID")]
         plugin: Vec<PluginId>,
@@ -154,6 +154,17 @@ pub enum Plugin {
     },
     /// List the plugins.
     Ls(Output),
+    /// Take plugins from an agent; it keeps the others.
+    Take {
+        /// The agent: its id, number or name.
+        agent: String,
+        /// The plugins.
+        #[arg(required = true, value_name = "PLUGIN")]
+        plugins: Vec<PluginId>,
+        /// How data is written.
+        #[command(flatten)]
+        output: Output,
+    },
     /// Give plugins to an agent beside those it has.
     Assign {
         /// The agent: its id, number or name.

@@ -7,6 +7,8 @@ mod playbook;
 mod run;
 mod search;
 mod step;
+mod task;
+mod team;
 
 pub use admin::{Bootstrap, ConfigCommand, Enrol, Key, Plugin, Setting};
 pub use install::{Loader, Manifest, Set};
@@ -17,6 +19,8 @@ pub use run::{
 };
 pub use search::{Agents, Filter, Search, Subject};
 pub use step::{SignStep, Step, StepFilter};
+pub use task::{Task, TaskFilter};
+pub use team::{Agent, Team};
 
 use crate::output::Format;
 use clap::{Args, Parser, Subcommand};
@@ -117,6 +121,15 @@ pub enum Command {
     Step(Step),
     /// List the agents.
     Agents(Agents),
+    /// Put an agent into a team, out of it, or out of the house.
+    #[command(subcommand)]
+    Agent(Agent),
+    /// Make teams and list them.
+    #[command(subcommand)]
+    Team(Team),
+    /// Give tasks to agents of RunbookSolutions, see what became of them, take them back.
+    #[command(subcommand)]
+    Task(Task),
     /// Find actions, commands, agents, investigators, manifests and loaders.
     Search(Box<Search>),
     /// Show an action with everything of it, copy what people wrote of it, pause it or let it go on.

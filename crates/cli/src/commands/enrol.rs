@@ -1,6 +1,7 @@
 //! `writ enrol`.
 
 use super::print_list;
+use super::team::find_team;
 use crate::cli::Enrol;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -17,8 +18,12 @@ pub(super) async fn run(context: &Context, args: Enrol) -> Result<Exit, Failure>
             print_list::<PendingCode>(context, &api, &["v1", "device-codes"], output.output).await
         }
         Enrol::Approve { code, name, team, plugin, tag, output } => {
+            let team_id = match team {
+                Some(team) => Some(find_team(&api, &team).await?),
+                None => None,
+            };
             let approval =
-                Approval { name, team_id: team, plugins: plugin, tags: tag.into_iter().collect() };
+                Approval { name, team_id, plugins: plugin, tags: tag.into_iter().collect() };
             let path = ["v1", "device-codes", &code, "approve"];
             let agent: Item<AgentView> =
                 api.send(&Call::post(&path).json(&approval)?).await?.json()?;

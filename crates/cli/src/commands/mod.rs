@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod action;
+mod agent;
 mod agents;
 mod audit;
 mod bootstrap;
@@ -17,6 +18,8 @@ mod run;
 mod search;
 mod sign_step;
 mod step;
+mod task;
+mod team;
 
 use crate::cli::{Cli, Command};
 use crate::context::Context;
@@ -45,6 +48,9 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Loader(args) => loader::run(&context, args).await,
         Command::Manifest(args) => manifest::run(&context, args).await,
         Command::Step(args) => step::run(&context, args).await,
+        Command::Agent(args) => agent::run(&context, args).await,
+        Command::Team(args) => team::run(&context, args).await,
+        Command::Task(args) => task::run(&context, args).await,
         Command::Agents(args) => agents::run(&context, args).await,
         Command::Search(args) => search::run(&context, &args).await,
         Command::Action(command) => document::run(&context, &command).await,
@@ -72,10 +78,21 @@ async fn print_list<T: Rows + DeserializeOwned>(
     path: &[&str],
     format: Format,
 ) -> Result<Exit, Failure> {
+    print_some::<T>(context, api, path, &[], format).await
+}
+
+/// Prints what a list has for a query, page by page.
+async fn print_some<T: Rows + DeserializeOwned>(
+    context: &Context,
+    api: &Api,
+    path: &[&str],
+    query: &[(&str, &str)],
+    format: Format,
+) -> Result<Exit, Failure> {
     let mut list = List::<T>::new(format, context.screen);
     let mut cursor = None;
     loop {
-        let page = api.page::<T>(path, &[], cursor.as_deref()).await?;
+        let page = api.page::<T>(path, query, cursor.as_deref()).await?;
         for item in page.items {
             list.push(&item.raw, &item.value)?;
         }

@@ -1,7 +1,8 @@
 //! `writ plugin`.
 
+use super::agent::find_agent;
 use super::print_list;
-use crate::cli::Plugin;
+use crate::cli::{Output, Plugin};
 use crate::config::read_text;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -63,12 +64,33 @@ pub(super) async fn run(context: &Context, args: Plugin) -> Result<Exit, Failure
             all.extend(plugins.into_iter().collect::<std::collections::BTreeSet<PluginId>>());
             let mut seen = std::collections::BTreeSet::new();
             all.retain(|plugin| seen.insert(*plugin));
-            let path = ["v1", "agents", &agent.id.to_string(), "plugins"];
-            let agent: Item<AgentView> = api.send(&Call::put(&path).json(&all)?).await?.json()?;
-            one(&agent, output.output, context.screen)?;
+            set(context, &api, agent.id, &all, output).await?;
+        }
+        Plugin::Take { agent, plugins, output } => {
+            let agent = find_agent(&api, &agent).await?;
+            let mut all = agent.plugins;
+            if let Some(other) = plugins.iter().find(|plugin| !all.contains(plugin)) {
+                return Err(Failure::new(format!("the agent has no plugin {other}"))
+                    .next("see which it has: writ agents -o csv"));
+            }
+            all.retain(|plugin| !plugins.contains(plugin));
+            set(context, &api, agent.id, &all, output).await?;
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Says which plugins an agent has.
+async fn set(
+    context: &Context,
+    api: &Api,
+    agent: AgentUid,
+    plugins: &[PluginId],
+    output: Output,
+) -> Result<(), Failure> {
+    let path = ["v1", "agents", &agent.to_string(), "plugins"];
+    let agent: Item<AgentView> = api.send(&Call::put(&path).json(&plugins)?).await?.json()?;
+    one(&agent, output.output, context.screen)
 }
 
 /// Gives what agents check a source by, and what is signed: the lower-case hex of its SHA-512.
@@ -78,28 +100,4 @@ fn hash(script: &str) -> String {
 
 async fn sign_hash(context: &Context, hash: &str) -> Result<String, Failure> {
     context.needed_signer()?.sign_line(hash.as_bytes(), context.clock.now()).await
-}
-
-/// Finds an agent by its id, or by its number or name among all agents.
-async fn find_agent(api: &Api, text: &str) -> Result<AgentView, Failure> {
-    if let Ok(id) = text.parse::<AgentUid>() {
-        return api.get(&["v1", "agents", &id.to_string()]).await;
-    }
-    let mut found = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = api.page::<AgentView>(&["v1", "agents"], &[], cursor.as_deref()).await?;
-        let agents = page.items.into_iter().map(|item| item.value);
-        found.extend(agents.filter(|agent| agent.name == text || agent.number.to_string() == text));
-        cursor = page.next;
-        if cursor.is_none() {
-            break;
-        }
-    }
-    match (found.pop(), found.is_empty()) {
-        (Some(agent), true) => Ok(agent),
-        (Some(_), false) => Err(Failure::new(format!("more than one agent is called {text}"))
-            .next("name it by its id: writ agents")),
-        (None, _) => Err(Failure::new(format!("there is no agent {text}")).next("writ agents")),
-    }
 }

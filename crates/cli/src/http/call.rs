@@ -36,6 +36,11 @@ impl<'a> Call<'a> {
         Self { method: Method::PUT, ..Self::get(path) }
     }
 
+    /// Takes something away.
+    pub fn delete(path: &'a [&'a str]) -> Self {
+        Self { method: Method::DELETE, ..Self::get(path) }
+    }
+
     /// Changes nothing yet.
     pub fn patch(path: &'a [&'a str]) -> Self {
         Self { method: Method::PATCH, ..Self::get(path) }

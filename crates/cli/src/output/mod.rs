@@ -10,6 +10,7 @@ pub mod progress;
 pub mod results;
 pub mod steps;
 pub mod table;
+mod tasks;
 pub mod text;
 pub mod views;
 

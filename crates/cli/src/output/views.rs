@@ -99,7 +99,7 @@ impl Rows for AgentView {
         vec![vec![
             self.number.to_string(),
             self.name.clone(),
-            self.status.name().into(),
+            if self.revoked.is_some() { "revoked" } else { self.status.name() }.into(),
             self.transport.name().into(),
             when(self.last_seen),
             joined(&self.plugins, " "),

@@ -7,6 +7,8 @@ mod admin;
 #[cfg(test)]
 mod follow;
 #[cfg(test)]
+mod gateway;
+#[cfg(test)]
 mod install;
 #[cfg(test)]
 mod keys;

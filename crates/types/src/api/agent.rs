@@ -1,7 +1,7 @@
 //! `/v1/agents`.
 
 use crate::{AgentId, AgentStatus, AgentUid, PluginId, TeamId, Transport};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -38,6 +38,9 @@ pub struct AgentView {
         with = "time::serde::rfc3339::option"
     )]
     pub conflict_since: Option<OffsetDateTime>,
+    /// When a person revoked it: its tokens are dead, and it never comes back. Null while it may ask.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub revoked: Option<OffsetDateTime>,
 }
 
 /// Makes an agent that is known by its address: `POST /v1/agents`.
@@ -66,10 +69,16 @@ pub struct AgentPatch {
     /// A new name, 1–1,024 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// A new team.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub team_id: Option<TeamId>,
+    /// A new team; null for none.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[schema(value_type = Option<TeamId>)]
+    pub team_id: Option<Option<TeamId>>,
     /// All labels; replaces those there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<BTreeMap<String, String>>,
+}
+
+/// Tells null from what is absent.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
 }

@@ -3,7 +3,7 @@
 use crate::{AgentUid, CommandId, TaskId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -46,7 +46,7 @@ impl TaskState {
 }
 
 /// Makes a task; it never changes, a change is another task.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewTask {
     /// The agent that runs it.
@@ -56,13 +56,15 @@ pub struct NewTask {
     /// When it runs, in the agent's local time; absent or null for once.
     #[serde(default)]
     pub cron: Option<String>,
-    /// The arguments by name; not `self`, `task` or `commandName`, which agents use themselves.
+    /// The arguments by name, which the agent gets with every digit of their numbers; not `self`, `task` or `commandName`,
+    /// which agents use themselves.
     #[serde(default)]
-    pub arguments: Map<String, Value>,
+    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
+    pub arguments: BTreeMap<String, Box<RawValue>>,
 }
 
 /// Is a task.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TaskView {
     /// The id, as the agent knows it.
     pub id: TaskId,
@@ -73,7 +75,8 @@ pub struct TaskView {
     /// When it runs; null for once.
     pub cron: Option<String>,
     /// The arguments by name.
-    pub arguments: Map<String, Value>,
+    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
+    pub arguments: BTreeMap<String, Box<RawValue>>,
     /// Where it is.
     pub state: TaskState,
     /// How often the agent was given it, for a task that runs once.

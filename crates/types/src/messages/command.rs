@@ -160,6 +160,10 @@ pub struct ReturnedCommand {
     /// When the answer came.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
+    /// Whether agent-gateway failed the command as it gave it up; an answer of the agent itself, however late, stands
+    /// above this one. Absent: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
 }
 
 impl Message for CommandReturned {

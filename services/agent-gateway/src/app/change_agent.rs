@@ -38,7 +38,7 @@ impl App {
             .map(|tags| serde_json::to_value(tags).map_err(|e| Error::Internal(e.into())));
         let change = Change {
             name: patch.name,
-            team_id: patch.team_id.map(|team| team.0),
+            team_id: patch.team_id.map(|team| team.map(|team| team.0)),
             tags: tags.transpose()?,
         };
         let now = self.clock.now();
@@ -46,7 +46,7 @@ impl App {
             .store
             .tx(async |conn| {
                 let number = lock_living(conn, id).await?;
-                check_team(conn, patch.team_id).await?;
+                check_team(conn, patch.team_id.flatten()).await?;
                 let (name, tags) = (change.name.as_deref(), change.tags.as_ref());
                 if name.is_some() || tags.is_some() {
                     mig_agents::mig_agent_give(conn, number, name, tags).await?;

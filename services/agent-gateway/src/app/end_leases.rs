@@ -53,6 +53,7 @@ pub(super) fn failed(lost: &[Lost], reason: &str, now: OffsetDateTime) -> Vec<Co
         status: CommandStatus::Failed,
         results: vec![refusal.clone(); lost.operations],
         at: now,
+        given_up: true,
     });
     in_messages(
         commands.map(|command| (reason.len() * command.results.len() + 500, command)).collect(),

@@ -40,13 +40,10 @@ impl App {
             .tx(async |conn| {
                 let held = offers::mailbox_hold(conn, &commands).await?;
                 offers::tasks_end(conn, &tasks, now).await?;
-                let mut silent = Vec::new();
-                for mail in held.into_iter().filter(|mail| mail.open) {
-                    if offers::tasks_overdue(conn, mail.command).await? > 0 {
-                        silent.push(mail);
-                    }
-                }
-                self.fail_tasks(conn, silent, UNANSWERED, now).await
+                let overdue = offers::tasks_overdue(conn, &commands).await?;
+                let silent =
+                    held.into_iter().filter(|mail| mail.open && overdue.contains(&mail.command));
+                self.fail_tasks(conn, silent.collect(), UNANSWERED, now).await
             })
             .await
     }

@@ -9,17 +9,24 @@ use crate::store::{agents, codes, plugins, runbook};
 use time::OffsetDateTime;
 use types::api::device::PendingCode;
 use types::api::plugin::{PluginDocument, PluginView};
-use types::{AgentId, AgentUid, PluginId};
+use types::{AgentId, AgentUid, PluginId, TeamId};
 use uuid::Uuid;
 
 impl App {
-    /// Gives the agents behind `after`, revoked ones too.
+    /// Gives the agents behind `after`, revoked ones too; of one team or all.
     pub(crate) async fn list_agents(
         &self,
+        team: Option<TeamId>,
         after: AgentId,
         limit: i64,
     ) -> Result<Vec<Agent>, Error> {
-        Ok(agents::agents_page(&mut *self.store.get().await?, after, limit).await?)
+        let mut conn = self.store.get().await?;
+        if let Some(team) = team
+            && !teams::team_exists(&mut conn, team).await?
+        {
+            return Err(Error::NotFound("team"));
+        }
+        Ok(agents::agents_page(&mut conn, team, after, limit).await?)
     }
 
     /// Gives one agent.

@@ -3,14 +3,15 @@
 use super::App;
 use crate::domain::agent::Agent;
 use crate::domain::silence::missing;
-use crate::domain::task::{CommandKey, check, check_arguments};
+use crate::domain::task::{CommandKey, check};
 use crate::error::Error;
-use crate::store::agents;
 use crate::store::runs::{self, Run};
 use crate::store::tasks::{self, NewTaskRow, Task};
+use crate::store::{agents, plugins};
+use std::collections::BTreeSet;
 use store::Conn;
 use types::api::problem::Fault;
-use types::api::task::{NewTask, TaskDetail, TaskView};
+use types::api::task::{NewTask, TaskDetail, TaskState, TaskView};
 use types::{AgentUid, InvestigatorId, TaskId, Transport};
 use uuid::Uuid;
 
@@ -28,12 +29,7 @@ impl App {
         new: NewTask,
         by: InvestigatorId,
     ) -> Result<TaskView, Error> {
-        let faults = check(&new);
-        if !faults.is_empty() {
-            return Err(Error::Invalid(faults));
-        }
-        let arguments = check_arguments(&new.arguments)
-            .map_err(|wrong| Error::Internal(anyhow::anyhow!(wrong.detail)))?;
+        let arguments = check(&new).map_err(Error::Invalid)?;
         let now = self.clock.now();
         let view = self
             .store
@@ -98,10 +94,11 @@ impl App {
         Ok(TaskDetail { task, runs: runs.into_iter().map(|run| run.view).collect() })
     }
 
-    /// Gives the tasks behind `after`; of one agent or of all.
+    /// Gives the tasks behind `after`; of one agent or of all, in one state or in any.
     pub(crate) async fn list_tasks(
         &self,
         agent: Option<AgentUid>,
+        state: Option<TaskState>,
         after: Uuid,
         limit: i64,
     ) -> Result<Vec<TaskView>, Error> {
@@ -113,7 +110,7 @@ impl App {
                 Some(found.ok_or(Error::NotFound("agent"))?.number)
             }
         };
-        let tasks = tasks::tasks_page(&mut conn, agent, after, limit).await?;
+        let tasks = tasks::tasks_page(&mut conn, (agent, state), after, limit).await?;
         Ok(tasks.into_iter().map(|task| self.judge(task)).collect())
     }
 
@@ -169,5 +166,15 @@ async fn find_command(conn: &mut Conn, new: &NewTask) -> Result<(Agent, CommandK
     let key = key.ok_or_else(|| {
         wrong("/command", "is not a command of a plugin that is assigned to the agent")
     })?;
+    let wanted = BTreeSet::from([key.clone()]);
+    if let Some(takes) = plugins::parameters_of(conn, &wanted).await?.get(&key) {
+        let mut faults = takes.check(new.arguments.keys());
+        for fault in &mut faults {
+            fault.pointer.insert_str(0, "/arguments");
+        }
+        if !faults.is_empty() {
+            return Err(Error::Invalid(faults));
+        }
+    }
     Ok((agent, key))
 }

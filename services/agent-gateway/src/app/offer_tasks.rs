@@ -9,7 +9,7 @@ use crate::store::leases::{Lost, Terms};
 use crate::store::offers::{self, Look, Offer};
 use crate::store::tasks::{self, NewTaskRow};
 use crate::store::tokens::Known;
-use crate::store::{mig_mail, runbook};
+use crate::store::{mig_mail, plugins, runbook};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::Conn;
@@ -128,11 +128,20 @@ pub(super) async fn sort_mail(conn: &mut Conn, mail: Vec<Lost>) -> Result<Sorted
     let documents = mig_mail::documents_find(conn, &actions).await?;
     let plans: BTreeMap<i64, Result<Arc<Plan>, String>> =
         documents.iter().map(|of| (of.action, Plan::of(&of.text).map(Arc::new))).collect();
+    let keys = plans.values().flatten().flat_map(|plan| plan.keys().cloned()).collect();
+    let parameters = plugins::parameters_of(conn, &keys).await?;
+    let misfits: BTreeMap<i64, String> = plans
+        .iter()
+        .filter_map(|(action, plan)| Some((*action, plan.as_ref().ok()?.misfit(&parameters)?)))
+        .collect();
     let (mut sorted, nothing) = (Sorted::default(), BTreeSet::new());
     for mail in mail {
         let can = has.get(&mail.agent).unwrap_or(&nothing);
         let plan = match plans.get(&mail.action.0) {
-            Some(Ok(plan)) => plan.lacking(can).map_or(Ok(plan), Err),
+            Some(Ok(plan)) => {
+                let misfit = || misfits.get(&mail.action.0).cloned();
+                plan.lacking(can).or_else(misfit).map_or(Ok(plan), Err)
+            }
             Some(Err(reason)) => Err(reason.clone()),
             None => Err("the action's document is gone".to_owned()),
         };
@@ -155,9 +164,16 @@ pub(super) async fn find_impossible(
         return Ok(BTreeMap::new());
     }
     let plan = Plan::of(document);
+    let misfit = match &plan {
+        Ok(plan) => {
+            let keys = plan.keys().cloned().collect();
+            plan.misfit(&plugins::parameters_of(conn, &keys).await?)
+        }
+        Err(_) => None,
+    };
     let impossible = runbook.into_iter().filter_map(|(agent, has)| {
         let reason = match &plan {
-            Ok(plan) => plan.lacking(&has)?,
+            Ok(plan) => plan.lacking(&has).or_else(|| misfit.clone())?,
             Err(reason) => reason.clone(),
         };
         Some((agent, reason))

@@ -22,7 +22,7 @@ impl App {
         new: Checked,
         by: InvestigatorId,
     ) -> Result<PluginView, Error> {
-        let new = new.into_inner();
+        let Checked { plugin: new, parameters } = new;
         let now = self.clock.now();
         let id = Uuid::now_v7();
         let hash = plugin::hash(&new.script);
@@ -41,6 +41,8 @@ impl App {
             hash,
             script: new.script,
             commands: serde_json::to_value(functions)
+                .map_err(|error| Error::Internal(error.into()))?,
+            parameters: serde_json::to_value(parameters)
                 .map_err(|error| Error::Internal(error.into()))?,
             published: now,
             published_by: by.0,

@@ -50,8 +50,15 @@ impl App {
                             let given = Prepared::new(given, self.config.max_result);
                             let (results, size) = given.into_results();
                             let (action, agent) = (named.action, named.addressee.agent);
-                            let answer =
-                                ReturnedCommand { id: command, action, agent, status, results, at: now };
+                            let answer = ReturnedCommand {
+                                id: command,
+                                action,
+                                agent,
+                                status,
+                                results,
+                                at: now,
+                                given_up: false,
+                            };
                             returned.push((size, answer));
                             judged.accepted += 1;
                         }

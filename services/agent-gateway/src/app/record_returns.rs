@@ -150,5 +150,6 @@ fn returned_command(
         status: answer.status,
         results: answer.results.clone(),
         at,
+        given_up: false,
     }
 }

@@ -151,7 +151,9 @@ impl App {
             let answer = Return { run: RunId(Uuid::nil()), status, results };
             let (results, size) = Prepared::new(answer, self.config.max_result).into_results();
             let TaskMail { command: id, action, agent, .. } = mail;
-            let answer = ReturnedCommand { id, action, agent, status, results, at: now };
+            // these agents tell of no failure: that one failed is the gateway's own word
+            let given_up = status == CommandStatus::Failed;
+            let answer = ReturnedCommand { id, action, agent, status, results, at: now, given_up };
             let trace = traces.get(&action);
             let of = returned.entry(trace.and_then(TraceContext::to_keep)).or_default();
             of.0 = trace;

@@ -18,7 +18,7 @@ impl App {
             after = self
                 .store
                 .tx(async |conn| {
-                    let some = agents::agents_page(conn, last, AT_ONCE).await?;
+                    let some = agents::agents_page(conn, None, last, AT_ONCE).await?;
                     let next = some.last().map(|agent| agent.number);
                     let changed: Vec<AgentChanged> = some.into_iter().map(Agent::changed).collect();
                     self.bus.put_all(conn, now, &changed).await?;

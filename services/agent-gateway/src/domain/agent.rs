@@ -116,6 +116,7 @@ impl Agent {
             tags: self.tags,
             address: self.address,
             conflict_since: self.conflict_since,
+            revoked: self.revoked_at,
         }
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod heartbeat;
 pub(crate) mod mig_command;
 pub(crate) mod mig_result;
 pub(crate) mod operations;
+pub(crate) mod parameters;
 pub(crate) mod plugin;
 pub(crate) mod presence;
 pub(crate) mod python;

@@ -1,8 +1,11 @@
 //! A signed action on a RunbookSolutions agent: each operation becomes a task (architecture §14.3).
 
+use super::exact;
+use super::parameters::Parameters;
 use super::task::{CommandKey, check_arguments};
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use types::{Action, Operation};
 
 /// Is an action as RunbookSolutions agents can do it: what is run with which arguments, in order.
@@ -19,6 +22,8 @@ pub(crate) struct Step {
     pub key: CommandKey,
     /// A JSON object.
     pub arguments: String,
+    /// The names in it.
+    pub names: Vec<String>,
 }
 
 impl Plan {
@@ -26,9 +31,28 @@ impl Plan {
     pub(crate) fn of(document: &str) -> Result<Self, String> {
         let action = Action::parse(document.as_bytes())
             .map_err(|error| format!("the action's document is wrong: {error}"))?;
-        let steps: Result<Vec<Step>, String> =
-            action.operations.unwrap_or_default().iter().map(step).collect();
+        let operations = action.operations.unwrap_or_default();
+        let steps: Result<Vec<Step>, String> = operations.iter().map(step).collect();
+        check_numbers(document, &operations)?;
         Ok(Self { steps: steps? })
+    }
+
+    /// Gives the commands that it needs.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &CommandKey> {
+        self.steps.iter().map(|step| &step.key)
+    }
+
+    /// Says which arguments do not fit the parameters of their command, of those commands whose parameters are known.
+    pub(crate) fn misfit(&self, known: &BTreeMap<CommandKey, Parameters>) -> Option<String> {
+        self.steps.iter().find_map(|step| {
+            let fault = known.get(&step.key)?.check(step.names.iter()).into_iter().next()?;
+            let (plugin, name) = (step.key.plugin, &step.key.name);
+            let what = match fault.pointer.strip_prefix('/') {
+                Some(argument) => format!("the argument {argument:?} of {plugin}.{name}"),
+                None => format!("the call of {plugin}.{name}"),
+            };
+            Some(format!("{what} {}", fault.detail))
+        })
     }
 
     /// Says what an agent with the commands `has` lacks.
@@ -56,9 +80,26 @@ fn step(operation: &Operation) -> Result<Step, String> {
         Value::Object(arguments) => arguments,
         _ => return Err(format!("the parameters of {module} are not an object of arguments")),
     };
-    let arguments = check_arguments(arguments)
+    let names = arguments.keys().cloned().collect();
+    let text = Value::Object(arguments.clone()).to_string();
+    let arguments = check_arguments(arguments.keys(), text)
         .map_err(|wrong| format!("an argument of {module} {}", wrong.detail))?;
-    Ok(Step { key, arguments })
+    Ok(Step { key, arguments, names })
+}
+
+/// Refuses numbers that no machine number holds: they would not arrive as they were signed.
+fn check_numbers(document: &str, operations: &[Operation]) -> Result<(), String> {
+    let Cow::Owned(quoted) = exact::quote(document) else { return Ok(()) };
+    let action = Action::parse(quoted.as_bytes())
+        .map_err(|error| format!("the action's document is wrong: {error}"))?;
+    // where the two differ a number became a text
+    let exact = action.operations.unwrap_or_default();
+    let differs =
+        operations.iter().zip(&exact).find(|(of, exact)| of.parameters != exact.parameters);
+    differs.map_or(Ok(()), |(of, _)| {
+        let module = &of.module;
+        Err(format!("an argument of {module} is a number of more than 64 bits; give it as a text"))
+    })
 }
 
 #[cfg(test)]
@@ -83,7 +124,32 @@ mod tests {
     }
 
     #[test]
+    fn arguments_that_do_not_fit_are_told() {
+        let plan = |parameters: Value| {
+            Plan::of(&document(&json!([{"module": KEY, "parameters": parameters}]))).unwrap()
+        };
+        let names = BTreeMap::from([("a".to_owned(), true)]);
+        let takes = Parameters { names, others: false };
+        let known = BTreeMap::from([(CommandKey::parse(KEY).unwrap(), takes)]);
+        assert_eq!(plan(json!({"a": 1})).misfit(&known), None);
+        assert_eq!(plan(json!({"b": 1})).misfit(&BTreeMap::new()), None);
+        let reason = plan(json!({"a": 1, "b": 1})).misfit(&known).unwrap();
+        assert_eq!(
+            reason,
+            format!("the argument \"b\" of {KEY} is no parameter of the command; it takes a")
+        );
+        let reason = plan(Value::Null).misfit(&known).unwrap();
+        assert_eq!(reason, format!("the call of {KEY} lacks \"a\", which the command needs"));
+    }
+
+    #[test]
     fn what_cannot_be_done_says_why() {
+        let digits = "1180591620717411303424";
+        let large = json!([{"module": KEY}, {"module": KEY, "parameters": {"a": [digits]}}]);
+        let text = document(&large);
+        assert!(Plan::of(&text).is_ok(), "a text");
+        let reason = Plan::of(&text.replace(&format!("\"{digits}\""), digits)).unwrap_err();
+        assert!(reason.contains("more than 64 bits"), "{reason}");
         for (operations, want) in [
             (json!([{"module": KEY}, {"module": "file"}]), "has no plugin with the command file"),
             (json!([{"module": KEY, "parameters": [1]}]), "are not an object of arguments"),

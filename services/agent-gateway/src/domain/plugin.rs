@@ -1,5 +1,6 @@
 //! Plugins: what is checked before one is published, for none can be changed after.
 
+use super::parameters::Parameters;
 use super::python::{self, Source};
 use super::task::RESERVED;
 use super::text;
@@ -30,24 +31,24 @@ const KEYWORDS: [&str; 35] = [
 
 /// Is a plugin that may be published.
 #[derive(Debug, Clone)]
-pub(crate) struct Checked(NewPlugin);
+pub(crate) struct Checked {
+    /// The plugin.
+    pub plugin: NewPlugin,
+    /// The parameters of its commands, as far as the source tells them without being run.
+    pub parameters: BTreeMap<String, Parameters>,
+}
 
 impl Checked {
     /// Takes a plugin in which nothing is wrong. This takes time: the script is parsed.
     pub(crate) fn of(plugin: NewPlugin) -> Result<Self, Vec<Fault>> {
-        let faults = check(&plugin);
-        if faults.is_empty() { Ok(Self(plugin)) } else { Err(faults) }
-    }
-
-    /// Gives the plugin.
-    pub(crate) fn into_inner(self) -> NewPlugin {
-        self.0
+        let (faults, parameters) = check(&plugin);
+        if faults.is_empty() { Ok(Self { plugin, parameters }) } else { Err(faults) }
     }
 }
 
-/// Checks a plugin before it is published.
-fn check(plugin: &NewPlugin) -> Vec<Fault> {
-    let mut faults = Vec::new();
+/// Checks a plugin before it is published; gives the parameters of its commands where they can be told.
+fn check(plugin: &NewPlugin) -> (Vec<Fault>, BTreeMap<String, Parameters>) {
+    let (mut faults, mut parameters) = (Vec::new(), BTreeMap::new());
     text::check(&mut faults, "/name", &plugin.name, 1..=NAME_BYTES);
     text::check(&mut faults, "/version", &plugin.version.to_string(), 0..=VERSION_BYTES);
     text::check(&mut faults, "/description", &plugin.description, 0..=DESCRIPTION_BYTES);
@@ -88,8 +89,15 @@ fn check(plugin: &NewPlugin) -> Vec<Fault> {
                 format!("has a parameter {name:?}, which agents use themselves; rename it");
             fault(format!("{pointer}/function"), detail);
         }
+        let method = source.as_ref().and_then(|source| source.methods.get(&command.function));
+        if let Some(detail) = method.and_then(|method| method.fault.as_ref()) {
+            fault(format!("{pointer}/function"), detail.clone());
+        }
+        if let Some(takes) = method.and_then(|method| method.takes.as_ref()) {
+            parameters.insert(name.clone(), takes.clone());
+        }
     }
-    faults
+    (faults, parameters)
 }
 
 /// Reads the script if it is one that may be read.
@@ -117,7 +125,7 @@ fn read_source(script: &str, fault: &mut impl FnMut(String, String)) -> Option<S
 
 /// Finds a parameter of a method that cannot be given: its name is one of the agent's own.
 fn clash<'a>(source: &'a Source, method: &str) -> Option<&'a str> {
-    let mut parameters = source.methods.get(method)?.iter().enumerate();
+    let mut parameters = source.methods.get(method)?.parameters.iter().enumerate();
     let taken = |(at, name): &(usize, &String)| {
         RESERVED.contains(&name.as_str()) && !(*at == 0 && name.as_str() == "self")
     };
@@ -211,7 +219,7 @@ mod tests {
             (rename("n", "größe"), vec!["/commands/n/function"]),
         ];
         for (plugin, want) in cases {
-            let faults = check(&plugin);
+            let (faults, _) = check(&plugin);
             let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
             assert_eq!(pointers, want, "{faults:?}");
         }
@@ -223,14 +231,93 @@ mod tests {
             plugin(|p| p.script = format!("class Plugin:\n    def greet({parameters}): pass\n"))
         };
         for good in ["self", "self, args, kwargs", "self, *task, **commandName"] {
-            assert_eq!(check(&with(good)), [], "{good}");
+            assert_eq!(check(&with(good)).0, [], "{good}");
         }
         for bad in ["self, task", "self, *, commandName=1", "me, self"] {
-            let faults = check(&with(bad));
+            let (faults, _) = check(&with(bad));
             assert_eq!(faults[0].pointer, "/commands/greet/function", "{bad}");
         }
         let unused = "class Plugin:\n    def other(self, task): pass\n";
-        assert_eq!(check(&plugin(|p| p.script = unused.into())), []);
+        assert_eq!(check(&plugin(|p| p.script = unused.into())).0, []);
+    }
+
+    #[test]
+    fn commands_that_agents_cannot_call_are_refused() {
+        let with = |method: &str| {
+            check(&plugin(|p| p.script = format!("class Plugin:\n    {method}\n"))).0
+        };
+        for good in [
+            "def greet(self, a=1, /): pass",
+            "def greet(*args): pass",
+            "@staticmethod\n    def greet(): pass",
+            "@classmethod\n    def greet(cls): pass",
+            "@wrap\n    async def greet(): pass",
+            "async def greet(self): pass\n    greet = other(greet)",
+            "async def greet(self): pass\nPlugin = other(Plugin)",
+            "async def greet(self): pass\n    def __init__(self): self.greet = other",
+            "async def other(self): pass",
+        ] {
+            assert_eq!(with(good), [], "{good}");
+        }
+        for (bad, why) in [
+            ("async def greet(self): pass", "is `async def`"),
+            ("async def greet(self): yield 1", "is `async def`"),
+            ("@staticmethod\n    async def greet(): pass", "is `async def`"),
+            ("def greet(): pass", "does not take self"),
+            ("def greet(**kwargs): pass", "does not take self"),
+            ("def greet(self, a, /): pass", "needs \"a\" by its place"),
+            ("@staticmethod\n    def greet(a, /): pass", "needs \"a\" by its place"),
+        ] {
+            let faults = with(bad);
+            assert!(
+                faults.len() == 1
+                    && faults[0].pointer == "/commands/greet/function"
+                    && faults[0].detail.starts_with(why),
+                "{bad}: {faults:?}"
+            );
+        }
+        let faults = with("async def __init__(self): pass");
+        assert_eq!(faults[0].pointer, "/script", "{faults:?}");
+    }
+
+    #[test]
+    fn the_parameters_of_commands_are_told_where_they_are_certain() {
+        let of = |class: &str| {
+            let (faults, mut parameters) = check(&plugin(|p| p.script = class.into()));
+            assert_eq!(faults, [], "{class}");
+            parameters.remove("greet").map(|Parameters { names, others }| {
+                let names = names
+                    .iter()
+                    .map(|(name, needed)| if *needed { name.clone() } else { format!("[{name}]") });
+                names.chain(others.then(|| "**".into())).collect::<Vec<_>>().join(" ")
+            })
+        };
+        for (method, want) in [
+            ("def greet(self): pass", ""),
+            ("def greet(self, a, b=1, *args, c, d=2, **rest): pass", "a [b] c [d] **"),
+            ("def greet(self, a=1, /, b=2): pass", "[b]"),
+            ("def greet(*args, a): pass", "a"),
+            ("@staticmethod\n    def greet(a): pass", "a"),
+            ("@classmethod\n    def greet(cls, a): pass", "a"),
+            ("def greet(self): pass\n    def greet(self, a): pass", "a"),
+        ] {
+            let class = format!("class Plugin:\n    {method}\n");
+            assert_eq!(of(&class).as_deref(), Some(want), "{class}");
+        }
+        for uncertain in [
+            "class Plugin(Base): pass",
+            "class Plugin:\n    @wrap\n    def greet(self): pass",
+            "class Plugin:\n    def greet(self, größe): pass",
+            "class Plugin:\n    def greet(self, __a): pass",
+            "class Plugin:\n    def greet(self): pass\n    if x:\n        greet = y",
+            "class Plugin:\n    def greet(self): pass\nPlugin.greet = y",
+            "class Plugin:\n    def greet(self): pass\nPlugin = wrap(Plugin)",
+            "@wrap\nclass Plugin:\n    def greet(self): pass",
+            "class Plugin(metaclass=M):\n    def greet(self): pass",
+            "if x:\n    class Plugin:\n        def greet(self): pass\nelse:\n    class Plugin: pass",
+        ] {
+            assert_eq!(of(uncertain), None, "{uncertain}");
+        }
     }
 
     #[test]

@@ -4,9 +4,12 @@
 
 #[cfg(test)]
 mod corpus;
+mod encoding;
+mod methods;
 mod names;
 mod reader;
 
+use methods::Method;
 use reader::{NEWEST, Reader};
 use ruff_python_ast::token::TokenKind;
 use ruff_python_parser::{Mode, ParseOptions, lexer};
@@ -27,8 +30,8 @@ const STACK: usize = 64 << 20;
 pub(crate) struct Source {
     /// Whether there is a class `Plugin`.
     pub has_plugin: bool,
-    /// The parameters of its methods, by name, the first one included.
-    pub methods: BTreeMap<String, Vec<String>>,
+    /// Its methods by name.
+    pub methods: BTreeMap<String, Method>,
     /// Why agents cannot make one, if they cannot.
     pub construction: Option<String>,
 }
@@ -44,6 +47,7 @@ pub(crate) fn read(source: &str) -> Result<Source, String> {
 }
 
 fn parse(source: &str) -> Result<Source, String> {
+    encoding::check(source)?;
     bound(source)?;
     let wrong = |offset: u32, what: &dyn Display| {
         format!("is not Python: line {}: {what}", line_of(source, offset))
@@ -118,8 +122,11 @@ mod tests {
         )
         .unwrap();
         assert!(source.has_plugin);
-        let methods: Vec<_> =
-            source.methods.iter().map(|(name, of)| (name.as_str(), of.join(" "))).collect();
+        let methods: Vec<_> = source
+            .methods
+            .iter()
+            .map(|(name, of)| (name.as_str(), of.parameters.join(" ")))
+            .collect();
         assert_eq!(methods, [("a", "self b c d".into()), ("e", "self".into())]);
         assert!(
             !read("class Plugins: pass\ndef f():\n    class Plugin: pass\n").unwrap().has_plugin

@@ -34,7 +34,7 @@ pub(crate) fn missing(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Map;
+    use std::collections::BTreeMap;
     use time::macros::datetime;
     use types::{AgentUid, TaskId};
     use uuid::Uuid;
@@ -48,7 +48,7 @@ mod tests {
             agent_id: AgentUid(Uuid::nil()),
             command: "x".into(),
             cron: cron.map(Into::into),
-            arguments: Map::new(),
+            arguments: BTreeMap::new(),
             state,
             attempts: 1,
             created: start,

@@ -1,8 +1,8 @@
 //! Tasks of RunbookSolutions agents, and what comes back from them.
 
 use super::answer::{in_words, size};
-use super::{cron, text};
-use serde_json::{Map, Value};
+use super::{cron, exact, text};
+use serde_json::Value;
 use types::api::problem::Fault;
 use types::api::task::NewTask;
 use types::{OperationResult, PluginId};
@@ -13,7 +13,7 @@ const COMMAND_BYTES: usize = 256;
 pub(crate) const RESERVED: [&str; 3] = ["self", "task", "commandName"];
 
 /// Is a command key, taken apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CommandKey {
     /// The plugin.
     pub plugin: PluginId,
@@ -30,21 +30,40 @@ impl CommandKey {
     }
 }
 
-/// Checks a task as far as it can be told from itself.
-pub(crate) fn check(task: &NewTask) -> Vec<Fault> {
+/// Checks a task as far as it can be told from itself; gives the JSON of its arguments.
+pub(crate) fn check(task: &NewTask) -> Result<String, Vec<Fault>> {
     let mut faults = Vec::new();
     text::check(&mut faults, "/command", &task.command, 1..=COMMAND_BYTES);
     if let Some(Err(detail)) = task.cron.as_deref().map(cron::check) {
         faults.push(Fault { pointer: "/cron".into(), detail });
     }
-    if let Err(wrong) = check_arguments(&task.arguments) {
-        let pointer = match wrong.name {
-            Some(name) => format!("/arguments/{}", text::step(name)),
-            None => "/arguments".into(),
-        };
-        faults.push(Fault { pointer, detail: wrong.detail });
+    let arguments = arguments_of(task);
+    match arguments {
+        Ok(arguments) if faults.is_empty() => return Ok(arguments),
+        Ok(_) => {}
+        Err(wrong) => {
+            let pointer = match wrong.name {
+                Some(name) => format!("/arguments/{}", text::step(name)),
+                None => "/arguments".into(),
+            };
+            faults.push(Fault { pointer, detail: wrong.detail });
+        }
     }
-    faults
+    Err(faults)
+}
+
+/// Gives the JSON of a task's arguments, with every digit of their numbers.
+fn arguments_of(task: &NewTask) -> Result<String, WrongArguments<'_>> {
+    for (name, argument) in &task.arguments {
+        // what is within is told by its form only; this is how deep it may go, and that texts are texts
+        if let Err(error) = serde_json::from_str::<Value>(&exact::quote(argument.get())) {
+            let detail = format!("cannot be told to agents: {error}");
+            return Err(WrongArguments { name: Some(name), detail });
+        }
+    }
+    let json = serde_json::to_string(&task.arguments)
+        .map_err(|error| WrongArguments { name: None, detail: error.to_string() })?;
+    check_arguments(task.arguments.keys(), exact::compact(&json))
 }
 
 /// Says what is wrong with arguments.
@@ -56,15 +75,15 @@ pub(crate) struct WrongArguments<'a> {
     pub detail: String,
 }
 
-/// Checks arguments: no reserved name, not too long.
-pub(crate) fn check_arguments(
-    arguments: &Map<String, Value>,
-) -> Result<String, WrongArguments<'_>> {
-    if let Some(name) = arguments.keys().find(|name| RESERVED.contains(&name.as_str())) {
+/// Checks the names and the JSON of arguments: no reserved name, not too long. Gives the JSON.
+pub(crate) fn check_arguments<'a>(
+    mut names: impl Iterator<Item = &'a String>,
+    text: String,
+) -> Result<String, WrongArguments<'a>> {
+    if let Some(name) = names.find(|name| RESERVED.contains(&name.as_str())) {
         let detail = "is a name that agents use themselves; rename the parameter".into();
         return Err(WrongArguments { name: Some(name), detail });
     }
-    let text = Value::Object(arguments.clone()).to_string();
     if text.len() > ARGUMENTS_BYTES {
         let detail = format!("has {} bytes; at most {ARGUMENTS_BYTES} are allowed", text.len());
         return Err(WrongArguments { name: None, detail });
@@ -144,12 +163,11 @@ mod tests {
     use uuid::Uuid;
 
     fn task(cron: Option<&str>, arguments: Value) -> NewTask {
-        let Value::Object(arguments) = arguments else { unreachable!() };
         NewTask {
             agent_id: AgentUid(Uuid::nil()),
             command: "x".into(),
             cron: cron.map(Into::into),
-            arguments,
+            arguments: serde_json::from_value(arguments).unwrap(),
         }
     }
 
@@ -164,9 +182,26 @@ mod tests {
             (task(None, json!({"commandName": 1})), vec!["/arguments/commandName"]),
             (task(None, json!({"a": "x".repeat(300_000)})), vec!["/arguments"]),
         ] {
-            let faults = check(&task);
+            let faults = check(&task).err().unwrap_or_default();
             let told: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
             assert_eq!(told, want, "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn arguments_keep_every_digit() {
+        let told = |arguments: &str| {
+            let mut task = task(None, json!({}));
+            task.arguments = serde_json::from_str(arguments).unwrap();
+            check(&task)
+        };
+        assert_eq!(
+            told("{\"b\": [1180591620717411303424, \"x y\", 1e400, 0.10],\n\"a\": -0 }").unwrap(),
+            "{\"a\":-0,\"b\":[1180591620717411303424,\"x y\",1e400,0.10]}"
+        );
+        let deep = format!("{{\"a\": {}{}}}", "[".repeat(200), "]".repeat(200));
+        for bad in [deep.as_str(), "{\"a\": \"\\ud800\"}"] {
+            assert_eq!(told(bad).unwrap_err()[0].pointer, "/arguments/a", "{bad}");
         }
     }
 

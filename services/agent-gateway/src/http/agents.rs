@@ -1,6 +1,7 @@
 //! `/v1/agents`: people look at agents and change them.
 
 use super::page::PageQuery;
+use super::query::AgentQuery;
 use super::who::{Reader, Writer};
 use crate::AgentGateway;
 use crate::domain::agent::Agent;
@@ -14,19 +15,21 @@ use web::{Json, Problem, Query};
 /// Lists the agents by number, revoked ones too.
 #[utoipa::path(
     tag = "agents",
-    params(PageQuery),
+    params(AgentQuery),
     responses((status = 200, body = Page<AgentView>), (status = "4XX", body = problem::Problem))
 )]
 #[get("/v1/agents")]
 pub(super) async fn list(
     _reader: Reader,
     gateway: Data<AgentGateway>,
-    query: Query<PageQuery>,
+    query: Query<AgentQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let after = query.after::<AgentId>()?.unwrap_or(AgentId(0));
-    let rows = gateway.app.list_agents(after, query.rows()?).await?;
+    let AgentQuery { team_id, limit, cursor } = query.into_inner();
+    let page = PageQuery::new(limit, cursor);
+    let after = page.after::<AgentId>()?.unwrap_or(AgentId(0));
+    let rows = gateway.app.list_agents(team_id, after, page.rows()?).await?;
     let rows: Vec<AgentView> = rows.into_iter().map(Agent::view).collect();
-    Ok(HttpResponse::Ok().json(query.page(rows, |row| row.number)?))
+    Ok(HttpResponse::Ok().json(page.page(rows, |row| row.number)?))
 }
 
 /// Makes an agent that is known by its address, where agents are known so.

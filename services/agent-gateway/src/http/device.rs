@@ -14,14 +14,13 @@ use types::{PluginId, TeamId};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::page::{self, Cookie};
-use web::{Entrance, Entry, Form, Origin, Peer, Problem, Query, Visitor};
+use web::{Entrance, Entry, Form, Origin, Peer, Problem, Query, Visitor, Witness};
 
 const COOKIE: Cookie = Cookie { name: "writ-device", path: "/device" };
 /// How many teams and plugins are offered; more are assigned at `/v1/agents`.
 const OFFERED: i64 = 200;
 const NOT_A_KEY: &str =
     "this is not the API key of an active investigator who may change agents (gateway_write)";
-const FORGED: &str = "the form is not one of this page, or is too old; open the page again";
 
 /// Is what the sign-in form sends.
 #[derive(ToSchema)]
@@ -41,14 +40,6 @@ struct CodeForm {
     csrf: String,
     /// The code that the device shows.
     code: String,
-}
-
-/// Is what the form to sign out sends.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "described here, read by name")]
-struct SignOutForm {
-    /// The word of the session.
-    csrf: String,
 }
 
 /// Is what the last form sends.
@@ -112,7 +103,7 @@ pub(super) async fn sign_in(
     let refuse = |fault| Ok(html::page(StatusCode::FORBIDDEN, &html::sign_in(&code, fault)));
     let cookie = match entrance(&gateway).enter(&request, peer, &origin, &form).await? {
         Entry::In(cookie) => cookie,
-        Entry::Forged => return refuse(FORGED),
+        Entry::Forged => return refuse(page::FORGED),
         Entry::Shut => return Ok(shut()),
         Entry::Wrong => return refuse(NOT_A_KEY),
     };
@@ -124,7 +115,7 @@ pub(super) async fn sign_in(
 #[utoipa::path(
     tag = "device flow",
     security(()),
-    request_body(content = SignOutForm, content_type = "application/x-www-form-urlencoded"),
+    request_body(content = page::SignOutForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 303, description = "Signed out"), (status = 403, description = "A page that says what was wrong", body = String, content_type = "text/html"))
 )]
 #[post("/device/session/end")]
@@ -181,15 +172,21 @@ pub(super) async fn decide(
             Err("the investigators' keys may be out of date here, so nothing is changed; try again later".into())
         }
         (Some("deny"), _) => match gateway.app.deny_code(code, visitor.caller.id).await {
-            Ok(()) => Ok("The device was turned away.".to_owned()),
+            Ok(()) => {
+                Witness::remark(&request, format!("{code} turned away"));
+                Ok("The device was turned away.".to_owned())
+            }
             Err(error) => Err(in_words(error)?),
         },
         (Some("approve"), Some(approval)) => {
             match gateway.app.approve_code(code, approval, visitor.caller.id).await {
-                Ok(agent) => Ok(format!(
-                    "The device is in: it is the agent {} ({}) from its next question on.",
-                    agent.name, agent.id
-                )),
+                Ok(agent) => {
+                    Witness::remark(&request, format!("{code} admitted as agent {}", agent.id));
+                    Ok(format!(
+                        "The device is in: it is the agent {} ({}) from its next question on.",
+                        agent.name, agent.id
+                    ))
+                }
                 Err(error) => Err(in_words(error)?),
             }
         }
@@ -269,7 +266,7 @@ fn shut() -> HttpResponse {
 }
 
 fn forged() -> HttpResponse {
-    html::page(StatusCode::FORBIDDEN, &html::decided(FORGED))
+    html::page(StatusCode::FORBIDDEN, &html::decided(page::FORGED))
 }
 
 fn entrance(gateway: &AgentGateway) -> Entrance<'_> {

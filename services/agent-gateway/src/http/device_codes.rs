@@ -6,14 +6,14 @@ use crate::AgentGateway;
 use crate::error::Error;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpResponse, get, post};
+use actix_web::{HttpRequest, HttpResponse, get, post};
 use std::time::Duration;
 use time::OffsetDateTime;
 use types::api::Page;
 use types::api::agent::AgentView;
 use types::api::device::{Approval, PendingCode};
 use types::api::problem;
-use web::{Json, Peer, Problem, Query};
+use web::{Json, Peer, Problem, Query, Witness};
 
 const WINDOW: Duration = Duration::from_mins(5);
 
@@ -48,6 +48,7 @@ pub(super) async fn list(
 )]
 #[post("/v1/device-codes/{user_code}/approve")]
 pub(super) async fn approve(
+    request: HttpRequest,
     writer: Writer,
     gateway: Data<AgentGateway>,
     peer: Peer,
@@ -57,6 +58,7 @@ pub(super) async fn approve(
     check_not_shut(&gateway, peer)?;
     let decided = gateway.app.approve_code(&code, approval.into_inner(), writer.0.id).await;
     let agent = decided.map_err(|error| note(&gateway, peer, error))?;
+    Witness::remark(&request, format!("agent {}", agent.id));
     Ok(HttpResponse::Ok().json(agent.view()))
 }
 

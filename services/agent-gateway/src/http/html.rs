@@ -5,7 +5,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use types::api::device::PendingCode;
 use types::api::plugin::PluginView;
-use web::page::{Frame, escape, wrong};
+use web::page::{Frame, escape, sign_in_form, stamp, wrong};
 
 /// Answers with a page; `body` is HTML.
 pub(super) fn page(status: StatusCode, body: &str) -> HttpResponse {
@@ -14,14 +14,10 @@ pub(super) fn page(status: StatusCode, body: &str) -> HttpResponse {
 
 /// Asks who the visitor is; `code` is kept for after that.
 pub(super) fn sign_in(code: &str, fault: &str) -> String {
-    let (code, fault) = (escape(code), wrong(fault));
+    let (fault, form) = (wrong(fault), sign_in_form("/device/session", ("code", code)));
     format!(
         "{fault}<p>Sign in with the API key of an investigator who may change agents. The code is entered after that.</p>\
-         <form method=\"post\" action=\"/device/session\"><input type=\"hidden\" name=\"code\" value=\"{code}\">\
-         <label for=\"key\">API key</label>\
-         <input id=\"key\" name=\"key\" type=\"password\" autocomplete=\"off\" required>\
-         <button>Sign in</button></form>\
-         <p>From a terminal: <code>writ enrol pending</code>, <code>writ enrol approve</code>.</p>"
+         {form}<p>From a terminal: <code>writ enrol pending</code>, <code>writ enrol approve</code>.</p>"
     )
 }
 
@@ -97,10 +93,4 @@ fn sign_out(csrf: &str) -> String {
         "<form method=\"post\" action=\"/device/session/end\">\
          <input type=\"hidden\" name=\"csrf\" value=\"{csrf}\"><button>Sign out</button></form>"
     )
-}
-
-fn stamp(at: time::OffsetDateTime) -> String {
-    let format =
-        time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
-    at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default()
 }

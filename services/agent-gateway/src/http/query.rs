@@ -1,7 +1,8 @@
 //! Query parameters of single routes.
 
 use serde::Deserialize;
-use types::AgentUid;
+use types::api::task::TaskState;
+use types::{AgentUid, TeamId};
 use utoipa::IntoParams;
 
 /// Is how long an agent is ready to wait, and what it is at.
@@ -23,6 +24,20 @@ pub(super) struct ShownCode {
     pub(super) code: Option<String>,
 }
 
+/// Is which agents are wanted, and which page of them.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AgentQuery {
+    /// The team; all agents when absent.
+    pub(super) team_id: Option<TeamId>,
+    /// How many rows at most, 1 to 500; 100 when absent.
+    #[param(minimum = 1, maximum = 500)]
+    pub(super) limit: Option<i64>,
+    /// Where the page begins: `next` of the page before; the first page when absent.
+    pub(super) cursor: Option<String>,
+}
+
 /// Is whose tasks are wanted, and which page of them.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +45,8 @@ pub(super) struct ShownCode {
 pub(super) struct TaskQuery {
     /// The agent; of all when absent.
     pub(super) agent_id: Option<AgentUid>,
+    /// The state; any when absent.
+    pub(super) state: Option<TaskState>,
     /// How many rows at most, 1 to 500; 100 when absent.
     #[param(minimum = 1, maximum = 500)]
     pub(super) limit: Option<i64>,

@@ -41,10 +41,10 @@ pub(super) async fn list(
     gateway: Data<AgentGateway>,
     query: Query<TaskQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let TaskQuery { agent_id, limit, cursor } = query.into_inner();
+    let TaskQuery { agent_id, state, limit, cursor } = query.into_inner();
     let page = PageQuery::new(limit, cursor);
     let after = page.after::<Uuid>()?.unwrap_or_default();
-    let rows = gateway.app.list_tasks(agent_id, after, page.rows()?).await?;
+    let rows = gateway.app.list_tasks(agent_id, state, after, page.rows()?).await?;
     Ok(HttpResponse::Ok().json(page.page(rows, |row| row.id)?))
 }
 

@@ -6,34 +6,14 @@ use crate::AgentGateway;
 use crate::store::teams::Team;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get, post};
-use serde::{Deserialize, Serialize};
 use types::TeamId;
+use types::api::team::{NewTeam, TeamView};
 use types::api::{Page, problem};
-use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Json, Problem, Query};
 
-/// Makes a team.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct NewTeam {
-    /// Its name, 1 to 1,024 bytes.
-    name: String,
-}
-
-/// Is a team.
-#[derive(Debug, Serialize, ToSchema)]
-struct TeamView {
-    /// Its id.
-    id: TeamId,
-    /// Its name.
-    name: String,
-}
-
-impl From<Team> for TeamView {
-    fn from(team: Team) -> Self {
-        Self { id: TeamId(team.id), name: team.name }
-    }
+fn view(team: Team) -> TeamView {
+    TeamView { id: TeamId(team.id), name: team.name }
 }
 
 /// Makes a team.
@@ -49,7 +29,7 @@ pub(super) async fn create(
     team: Json<NewTeam>,
 ) -> Result<HttpResponse, Problem> {
     let team = gateway.app.create_team(team.into_inner().name).await?;
-    Ok(HttpResponse::Created().json(TeamView::from(team)))
+    Ok(HttpResponse::Created().json(view(team)))
 }
 
 /// Lists the teams, oldest first.
@@ -66,6 +46,6 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let after = query.after::<Uuid>()?.unwrap_or_default();
     let rows = gateway.app.list_teams(after, query.rows()?).await?;
-    let rows: Vec<TeamView> = rows.into_iter().map(Into::into).collect();
+    let rows: Vec<TeamView> = rows.into_iter().map(view).collect();
     Ok(HttpResponse::Ok().json(query.page(rows, |row| row.id)?))
 }

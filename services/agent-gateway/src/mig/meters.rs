@@ -15,12 +15,22 @@ impl Meters {
     pub(super) fn new() -> Self {
         let meter = global::meter("agent-gateway");
         let counter = |name, text| meter.u64_counter(name).with_description(text).build();
-        Self {
+        let meters = Self {
             heartbeats: counter("mig.heartbeats", "Heartbeats of MIG agents, by way and outcome"),
             results: counter("mig.results", "Answers of MIG agents, by outcome"),
             commands: counter("mig.commands", "Commands for MIG agents, by what the broker said"),
             conflicts: counter("mig.conflicts", "MIG agents that were found to run twice"),
-        }
+        };
+        // a rate needs a first value, and the first of each is the one that matters
+        let outcome = |outcome| [KeyValue::new("outcome", outcome)];
+        meters
+            .heartbeats
+            .add(0, &[KeyValue::new("way", "http"), KeyValue::new("outcome", "heard")]);
+        meters.results.add(0, &outcome("accepted"));
+        meters.results.add(0, &outcome("refused"));
+        meters.commands.add(0, &outcome("taken"));
+        meters.conflicts.add(0, &[]);
+        meters
     }
 
     pub(super) fn heartbeats(&self, way: &'static str, outcome: &'static str, count: usize) {

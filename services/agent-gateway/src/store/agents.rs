@@ -131,14 +131,21 @@ pub(crate) async fn agents_by_number(
     whole(query.bind::<Array<BigInt>, _>(numbers).get_results(conn).await?)
 }
 
-/// Gives the agents behind `after`, by number.
+/// Gives the agents behind `after`, by number; of one team or all.
 pub(crate) async fn agents_page(
     conn: &mut Conn,
+    team: Option<TeamId>,
     after: AgentId,
     limit: i64,
 ) -> QueryResult<Vec<Agent>> {
-    let query = store::sql(format!("{WHOLE} where a.number > $1 order by a.number limit $2"));
-    whole(query.bind::<BigInt, _>(after.0).bind::<BigInt, _>(limit).get_results(conn).await?)
+    let mut values = vec![store::Value::Int(after.0), store::Value::Int(limit)];
+    let mut of = "";
+    if let Some(team) = team {
+        values.push(store::Value::Uuid(team.0));
+        of = " and a.team_id = $3";
+    }
+    let text = format!("{WHOLE} where a.number > $1{of} order by a.number limit $2");
+    whole(store::bind(text, values).get_results(conn).await?)
 }
 
 /// Gives one agent.
@@ -199,8 +206,9 @@ pub(crate) async fn agent_insert(conn: &mut Conn, new: &Agent) -> QueryResult<Ag
 pub(crate) struct Change {
     /// The name.
     pub name: Option<String>,
-    /// The team.
-    pub team_id: Option<Uuid>,
+    /// The team; null for none.
+    #[expect(clippy::option_option, reason = "diesel tells null from what stays so")]
+    pub team_id: Option<Option<Uuid>>,
     /// The labels.
     pub tags: Option<Value>,
 }

@@ -323,14 +323,21 @@ pub(crate) async fn mailbox_hold(
     mail.collect()
 }
 
-/// Counts the overdue tasks of a command.
-pub(crate) async fn tasks_overdue(conn: &mut Conn, command: CommandId) -> QueryResult<i64> {
+/// Gives those of these commands that have overdue tasks.
+pub(crate) async fn tasks_overdue(
+    conn: &mut Conn,
+    commands: &[CommandId],
+) -> QueryResult<BTreeSet<CommandId>> {
     #[derive(QueryableByName)]
-    struct Count {
+    struct Overdue {
         #[diesel(sql_type = BigInt)]
-        count: i64,
+        mail: i64,
     }
-    let query = "select count(*) as count from task where mail = $1 and state = 'overdue'";
-    let counted: Count = store::sql(query).bind::<BigInt, _>(command.0).get_result(conn).await?;
-    Ok(counted.count)
+    let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
+    let rows: Vec<Overdue> =
+        store::sql("select distinct mail from task where mail = any($1) and state = 'overdue'")
+            .bind::<Array<BigInt>, _>(commands)
+            .get_results(conn)
+            .await?;
+    Ok(rows.into_iter().map(|row| CommandId(row.mail)).collect())
 }

@@ -4,6 +4,8 @@ use super::schema::{agent_plugin, plugin, plugin_parting};
 use super::signatures::signatures_of;
 use super::unreadable;
 use crate::domain;
+use crate::domain::parameters::Parameters;
+use crate::domain::task::CommandKey;
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -40,6 +42,8 @@ pub(crate) struct NewRow {
     pub published_by: i64,
     /// Whether the version came as a number.
     pub version_is_number: bool,
+    /// The parameters of its commands by published name, as far as they are known.
+    pub parameters: Value,
 }
 
 #[derive(HasQuery)]
@@ -171,6 +175,31 @@ pub(crate) async fn plugins_known(
     let ids = ids.iter().map(|id| id.0);
     let known = plugin::table.filter(plugin::id.eq_any(ids)).select(plugin::id).load(conn).await?;
     Ok(known.into_iter().map(PluginId).collect())
+}
+
+/// Gives the parameters of these commands, of those where they are known.
+pub(crate) async fn parameters_of(
+    conn: &mut Conn,
+    keys: &BTreeSet<CommandKey>,
+) -> QueryResult<BTreeMap<CommandKey, Parameters>> {
+    let ids: BTreeSet<Uuid> = keys.iter().map(|key| key.plugin.0).collect();
+    let rows: Vec<(Uuid, Value)> = plugin::table
+        .filter(plugin::id.eq_any(ids))
+        .filter(plugin::parameters.is_not_null())
+        .select((plugin::id, plugin::parameters.assume_not_null()))
+        .load(conn)
+        .await?;
+    let mut known = BTreeMap::new();
+    for (id, parameters) in rows {
+        let parameters: BTreeMap<String, Parameters> =
+            serde_json::from_value(parameters).map_err(unreadable)?;
+        known.extend(
+            parameters
+                .into_iter()
+                .map(|(name, parameters)| (CommandKey { plugin: PluginId(id), name }, parameters)),
+        );
+    }
+    Ok(known)
 }
 
 /// Forgets which plugins were taken from agents, once they cannot be fetched any more.

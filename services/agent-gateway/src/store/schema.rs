@@ -70,6 +70,7 @@ diesel::table! {
         published -> Timestamptz,
         published_by -> Int8,
         version_is_number -> Bool,
+        parameters -> Nullable<Jsonb>,
     }
 }
 

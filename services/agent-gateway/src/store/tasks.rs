@@ -163,18 +163,22 @@ pub(crate) async fn task_read(conn: &mut Conn, id: TaskId) -> QueryResult<Option
     row.map(TryInto::try_into).transpose()
 }
 
-/// Gives the tasks behind `after`, oldest first; of one agent or of all.
+/// Gives the tasks behind `after`, oldest first; of one agent or of all, in one state or in any.
 pub(crate) async fn tasks_page(
     conn: &mut Conn,
-    agent: Option<AgentId>,
+    (agent, state): (Option<AgentId>, Option<TaskState>),
     after: Uuid,
     limit: i64,
 ) -> QueryResult<Vec<Task>> {
     let mut values = vec![Value::Uuid(after), Value::Int(limit)];
-    let mut of = "";
+    let mut of = String::new();
     if let Some(agent) = agent {
         values.push(Value::Int(agent.0));
-        of = " and t.agent = $3";
+        of = format!(" and t.agent = ${}", values.len());
+    }
+    if let Some(state) = state {
+        // as a literal, so that it is seen to be in the index
+        of = format!("{of} and t.state = '{}'", state.name());
     }
     let text = format!("{WHOLE} where t.id > $1{of} order by t.id limit $2");
     let rows: Vec<Row> = store::bind(text, values).get_results(conn).await?;

@@ -1,6 +1,6 @@
 //! `/v1/agents` and what agents fetch.
 
-use crate::support::{READER, WRITER, gateway, success};
+use crate::support::{Enrolled, READER, WRITER, gateway, success};
 use reqwest::Method;
 use serde_json::{Value, json};
 use types::messages::{AgentChanged, CommandReturned};
@@ -116,6 +116,46 @@ async fn agents_are_listed_in_pages() {
     assert_eq!((json!(listed), next.as_str()), (json!(numbers), ""));
 }
 
+fn text(at: time::OffsetDateTime) -> String {
+    at.format(&time::format_description::well_known::Rfc3339).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_join_teams_and_leave_them() {
+    let mut gateway = gateway().await;
+    let team = async |name: &str| {
+        let made = gateway.post("/v1/teams", WRITER, &json!({"name": name})).await.expect(201);
+        made.json()["id"].as_str().unwrap().to_owned()
+    };
+    let (blue, red) = (team("blue").await, team("red").await);
+    let (one, two) = (gateway.enrol("one").await, gateway.enrol("two").await);
+    let change = async |agent: &Enrolled, patch: Value| {
+        let path = format!("/v1/agents/{}", agent.id);
+        gateway.call(Method::PATCH, &path, WRITER, Some(&patch)).await.expect(200).json()
+    };
+    let of = async |team: &str| {
+        let page = gateway.get(&format!("/v1/agents?team_id={team}"), READER).await.expect(200);
+        let page = page.json();
+        page["items"].as_array().unwrap().iter().map(|a| a["name"].clone()).collect::<Vec<_>>()
+    };
+    for agent in [&one, &two] {
+        assert_eq!(change(agent, json!({"team_id": blue})).await["team_id"], json!(blue));
+    }
+    assert_eq!(of(&blue).await, ["one", "two"]);
+    assert_eq!(change(&two, json!({"name": "2"})).await["team_id"], json!(blue), "absent stays");
+    assert_eq!(change(&one, json!({"team_id": null})).await["team_id"], Value::Null);
+    assert_eq!(change(&two, json!({"team_id": red})).await["team_id"], json!(red));
+    assert_eq!((of(&blue).await, of(&red).await), (vec![], vec![json!("2")]));
+    let path = format!("/v1/agents/{}", one.id);
+    let nowhere = json!({"team_id": "00000000-0000-7000-8000-000000000000"});
+    gateway.call(Method::PATCH, &path, WRITER, Some(&nowhere)).await.expect(422);
+    gateway
+        .get("/v1/agents?team_id=00000000-0000-7000-8000-000000000000", READER)
+        .await
+        .expect(404);
+    gateway.get("/v1/agents?team_id=blue", READER).await.expect(400);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_agent_is_gone_at_once() {
     let mut gateway = gateway().await;
@@ -155,7 +195,10 @@ async fn a_revoked_agent_is_gone_at_once() {
     assert_eq!(problem["code"], "agent-revoked");
     gateway.put(&format!("{path}/plugins"), WRITER, &json!([])).await.expect(409);
     let view: Value = gateway.get(&path, READER).await.expect(200).json();
-    assert_eq!(view["status"], "offline");
+    assert_eq!(
+        (&view["status"], &view["revoked"]),
+        (&json!("offline"), &json!(text(gateway.now())))
+    );
     gateway.tap.none_of("agent.changed.v1", std::time::Duration::from_millis(700)).await;
 }
 

@@ -9,6 +9,8 @@ mod agents;
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod arguments;
+#[cfg(test)]
 mod days;
 #[cfg(test)]
 mod device_flow;
@@ -52,6 +54,8 @@ mod replicas;
 mod runbook;
 #[cfg(test)]
 mod scripted;
+#[cfg(test)]
+mod seed;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

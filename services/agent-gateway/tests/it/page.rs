@@ -3,6 +3,7 @@
 use crate::support::{Gateway, READER, WRITER, gateway, plugin};
 use serde_json::json;
 use testkit::Browser;
+use types::messages::AuditNoted;
 
 fn open(gateway: &Gateway) -> Browser {
     Browser::new(gateway.url(""))
@@ -137,4 +138,85 @@ async fn no_other_site_and_no_guesser_gets_through() {
     assert_eq!(browser.post("/device", &with).await.0, 200);
     gateway.clock.advance(time::Duration::minutes(15));
     assert!(browser.get("/device").await.1.contains("API key"), "a session ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_is_told_who_came_and_who_let_a_device_in() {
+    let mut gateway = gateway().await;
+    let code = gateway.device_code().await;
+    let letters = code["user_code"].as_str().unwrap();
+    let mut browser = open(&gateway);
+    assert_eq!(sign_in(&mut browser, "wrong").await, 403);
+    let noted = gateway.tap.next::<AuditNoted>().await.data.entries.remove(0);
+    assert_eq!(
+        (noted.what.as_str(), noted.outcome.as_str(), noted.subject.as_str()),
+        ("login", "refused", "POST /device/session")
+    );
+    assert_eq!(sign_in(&mut browser, WRITER).await, 303);
+    let csrf = Browser::word(&browser.get("/device").await.1);
+    let form = |name: &'static str, code: &str| {
+        [
+            ("csrf", csrf.clone()),
+            ("code", code.into()),
+            ("name", name.into()),
+            ("decision", "approve".into()),
+        ]
+    };
+    assert_eq!(send(&browser, &form("", letters)).await.0, 422);
+    let refused = gateway.tap.next::<AuditNoted>().await.data.entries.remove(0);
+    assert_eq!(
+        (refused.who.as_str(), refused.outcome.as_str(), refused.subject.as_str()),
+        ("writer", "refused", "POST /device")
+    );
+    assert!(refused.detail.contains("422"), "{refused:?}");
+    assert_eq!(send(&browser, &form("web-1", letters)).await.0, 200);
+    let done = gateway.tap.next::<AuditNoted>().await.data.entries.remove(0);
+    let agent = gateway.get("/v1/agents", READER).await.json()["items"][0]["id"].clone();
+    let subject = format!("POST /device ({letters} admitted as agent {})", agent.as_str().unwrap());
+    assert_eq!(
+        (done.who.as_str(), done.outcome.as_str(), done.subject),
+        ("writer", "done", subject)
+    );
+    let code = gateway.device_code().await;
+    let agent = gateway.approve(&code, &json!({"name": "web-2"})).await.expect(200).json();
+    let done = gateway.tap.next::<AuditNoted>().await.data.entries.remove(0);
+    let subject = format!("/approve (agent {})", agent["id"].as_str().unwrap());
+    assert!(done.who == "writer" && done.subject.ends_with(&subject), "{done:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_decided_on_old_keys_or_after_many_guesses() {
+    let gateway = gateway().await;
+    let mut browser = open(&gateway);
+    // guesses count wherever they are made
+    assert_eq!(sign_in(&mut browser, WRITER).await, 303);
+    let csrf = Browser::word(&browser.get("/device").await.1);
+    for turn in 0..5 {
+        assert_eq!(browser.get("/device?code=BBBB-BBBB").await.0, 404, "{turn}");
+        let guess =
+            [("csrf", csrf.as_str()), ("code", "BBBBBBBC"), ("name", "a"), ("decision", "approve")];
+        assert_eq!(browser.post("/device", &guess).await.0, 404, "{turn}");
+    }
+    let code = gateway.device_code().await;
+    let letters = code["user_code"].as_str().unwrap();
+    assert_eq!(browser.get(&format!("/device?code={letters}")).await.0, 429);
+    assert_eq!(gateway.approve(&code, &json!({"name": "a"})).await.status, 429);
+
+    // the copy of the investigators' keys is known to be whole until the year 2100
+    gateway.clock.advance(time::Duration::days(365 * 80));
+    let code = gateway.device_code().await;
+    let letters = code["user_code"].as_str().unwrap();
+    assert_eq!(sign_in(&mut browser, WRITER).await, 303);
+    let csrf = Browser::word(&browser.get("/device").await.1);
+    for decision in ["approve", "deny"] {
+        let form =
+            [("csrf", csrf.as_str()), ("code", letters), ("name", "a"), ("decision", decision)];
+        let (status, page) = browser.post("/device", &form).await;
+        assert!(status == 422 && page.contains("may be out of date"), "{page}");
+    }
+    assert_eq!(
+        gateway.poll_token(&code).await.expect(400).json()["error"],
+        "authorization_pending"
+    );
+    assert_eq!(gateway.count("agent").await, 0);
 }

@@ -50,6 +50,14 @@ async fn a_wrong_plugin_is_refused_whole() {
         (with("/commands/greet/function", json!("_f")), 422, "/commands/greet/function"),
         (with("/commands/greet", json!({})), 422, "/commands/greet"),
         (with("/commands", json!([])), 422, "/commands"),
+        (with("/commands", json!(null)), 422, "/commands"),
+        (with("/script", json!(null)), 422, "/script"),
+        (with("/script", json!("# coding: rot13\nclass Plugin: pass\n")), 422, "/script"),
+        (
+            with("/script", json!("class Plugin:\n    async def greet(self): pass\n")),
+            422,
+            "/commands/greet/function",
+        ),
         (json!({"name": "n"}), 422, ""),
     ] {
         let problem = gateway.post("/v1/plugins", WRITER, &plugin).await.expect(status).json();

@@ -46,6 +46,8 @@ async fn wrong_tasks_are_refused_and_change_nothing() {
         (with("/arguments", json!({"self": 1})), 422, "/arguments/self"),
         (with("/arguments", json!({"task": 1})), 422, "/arguments/task"),
         (with("/arguments", json!({"commandName": 1})), 422, "/arguments/commandName"),
+        (with("/arguments", json!({})), 422, "/arguments"),
+        (with("/arguments", json!({"value": 1, "number": 2})), 422, "/arguments/number"),
     ] {
         let problem = gateway.post("/v1/tasks", WRITER, &task).await.expect(status).json();
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{task} {problem}");
@@ -311,7 +313,9 @@ async fn an_operation_that_is_never_answered_fails_its_command() {
     gateway.running.service.app.end_tasks().await.unwrap();
     let failed = gateway.tap.next::<CommandReturned>().await.data.commands.remove(0);
     assert_eq!((failed.id, failed.status), (CommandId(80), CommandStatus::Failed));
-    assert!(failed.results[0].errors.clone().unwrap()[0].contains("did not answer"));
+    assert!(
+        failed.given_up && failed.results[0].errors.clone().unwrap()[0].contains("did not answer")
+    );
     let late = gateway.get(&format!("/v1/tasks?agent_id={id}"), READER).await.json();
     let late = late["items"].as_array().unwrap().last().unwrap()["id"].as_str().unwrap().to_owned();
     agent.report(&late, &json!(false)).await.unwrap();
@@ -320,6 +324,7 @@ async fn an_operation_that_is_never_answered_fails_its_command() {
         (returned.id, returned.status, returned.results[0].foundanything),
         (CommandId(80), CommandStatus::Success, false)
     );
+    assert!(!returned.given_up);
 }
 
 #[tokio::test(flavor = "multi_thread")]

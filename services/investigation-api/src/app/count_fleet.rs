@@ -1,8 +1,9 @@
 //! Counts the fleet by the clock, so that nobody who asks has to; shows the dashboard.
 
-use super::App;
+use super::{App, meters};
 use crate::error::Error;
 use crate::store::{find, stats};
+use ::store::Conn;
 use serde::{Deserialize, Serialize};
 use time::Duration;
 use types::Action;
@@ -38,22 +39,31 @@ impl App {
     /// Shows how the fleet stands, as last counted, and the newest actions.
     pub(crate) async fn dashboard(&self) -> Result<(Option<Stats>, Vec<Action>), Error> {
         let mut conn = self.store.get().await?;
-        let stats = stats::stats_find(&mut conn).await?;
-        let stats = stats.and_then(|stats| serde_json::from_str(&stats).ok());
+        let stats = self.stats(&mut conn).await?;
         let ids = find::actions_newest(&mut conn, NEWEST).await?;
         Ok((stats, self.actions_in_order(&mut conn, &ids).await?))
     }
 
-    /// Counts the fleet for the dashboard, unless another process is at it or has just done so.
+    /// Counts the fleet for the dashboard, unless another process is at it or has just done so; tells operators.
     pub async fn count_fleet(&self) -> Result<(), Error> {
         let now = self.clock.now();
-        self.store
-            .tx(async |conn| -> Result<(), Error> {
+        let stats = self
+            .store
+            .tx(async |conn| -> Result<_, Error> {
                 if stats::stats_claim(conn, now, now - FRESH).await? {
                     stats::stats_count(conn, now).await?;
                 }
-                Ok(())
+                self.stats(conn).await
             })
-            .await
+            .await?;
+        if let Some(stats) = stats {
+            meters::fleet(&stats);
+        }
+        Ok(())
+    }
+
+    async fn stats(&self, conn: &mut Conn) -> Result<Option<Stats>, Error> {
+        let stats = stats::stats_find(conn).await?;
+        Ok(stats.and_then(|stats| serde_json::from_str(&stats).ok()))
     }
 }

@@ -8,6 +8,7 @@ mod change_investigators;
 mod count_fleet;
 mod keep_commands;
 mod keep_loaders;
+mod meters;
 mod preview_target;
 mod refusals;
 mod retain;

@@ -101,7 +101,7 @@ pub(crate) async fn commands_withdraw(
 }
 
 /// Stores what agents answered; the rule of which answer counts is the scheduler's (an answer counts once, also over
-/// `expired` and `cancelled`).
+/// `expired`, `cancelled`, and what agent-gateway failed as it gave the command up).
 pub(crate) async fn commands_return(
     conn: &mut Conn,
     answers: &[&ReturnedCommand],
@@ -111,20 +111,22 @@ pub(crate) async fn commands_return(
         .map(|answer| {
             let found: Vec<_> = answer.results.iter().map(|result| result.foundanything).collect();
             json!({"id": answer.id, "agent": answer.agent, "status": answer.status, "found": found,
-            "results": answer.results, "at": answer.at.format(&Rfc3339).unwrap_or_default()})
+            "results": answer.results, "given_up": answer.given_up,
+            "at": answer.at.format(&Rfc3339).unwrap_or_default()})
         })
         .collect();
     let moved: Moved = store::sql(format!(
-        "with answer as (select distinct on (id, agent) id, agent, status, found, results, at
+        "with answer as (select distinct on (id, agent) id, agent, status, found, results, given_up, at
              from json_to_recordset($1) as answer(id bigint, agent bigint, status text, found jsonb, results json,
-                 at timestamptz)
-             order by id, agent, at),
+                 given_up boolean, at timestamptz)
+             order by id, agent, given_up, at),
          old as (select command.id, command.agent_id, command.status from command
              join answer on answer.id = command.id and answer.agent = command.agent_id
              where command.status in ('waiting', 'delivered', 'expired', 'cancelled')
+                 or command.given_up and not answer.given_up
              order by command.id for update of command),
-         moved as (update command set status = answer.status, results = answer.results, finished = answer.at,
-                 found = array(select jsonb_array_elements_text(answer.found)::boolean)
+         moved as (update command set status = answer.status, results = answer.results, given_up = answer.given_up,
+                 finished = answer.at, found = array(select jsonb_array_elements_text(answer.found)::boolean)
              from answer join old on old.id = answer.id and old.agent_id = answer.agent
              where command.id = old.id
              returning action_id, old.status as before, command.status as after),

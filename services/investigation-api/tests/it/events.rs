@@ -71,7 +71,7 @@ async fn answer(house: &House, action: ActionId, command: i64) {
     let results = vec![OperationResult { success: true, ..OperationResult::default() }];
     let status = CommandStatus::Success;
     let (id, agent) = (CommandId(command), AgentId(command));
-    let command = ReturnedCommand { id, action, agent, status, results, at: now };
+    let command = ReturnedCommand { id, action, agent, status, results, at: now, given_up: false };
     house.vhost.publish("agent-gateway", now, CommandReturned { commands: vec![command] }).await;
 }
 

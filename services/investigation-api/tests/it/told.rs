@@ -1,7 +1,9 @@
 //! What the scheduler and agent-gateway tell is counted and shown.
 
 use crate::support::{Process, agent};
+use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
+use testkit::{PATIENCE, until};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use types::messages::action::RunCounters;
@@ -43,6 +45,7 @@ fn returned(action: ActionId, id: i64, now: OffsetDateTime) -> CommandReturned {
         status: CommandStatus::Success,
         results: vec![result],
         at: now,
+        given_up: false,
     };
     CommandReturned { commands: vec![command] }
 }
@@ -58,6 +61,40 @@ async fn an_answer_to_an_action_that_is_not_kept_takes_no_other_along() {
     both.commands.extend(returned(action, 1, now).commands);
     process.publish(both).await;
     process.until(&format!("/v1/actions/{id}"), |view| view["counters"]["success"] == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_waits_for_no_action_that_is_being_removed() {
+    let process = Process::new().await;
+    let mut actions = Vec::new();
+    for name in ["old", "new"] {
+        let mut order = process.action();
+        order["name"] = name.into();
+        let document = process.sign(order, &["alice"]);
+        let id = process.post("/v1/actions", document.clone()).await.1["id"].as_i64().unwrap();
+        actions.push((ActionId(id), document));
+    }
+    let now = process.now;
+    let ((old, document), (new, other)) = (&actions[0], &actions[1]);
+    process.publish(issued(*old, document, now)).await;
+    let command = IssuedCommand { id: CommandId(50), agent: AgentId(1), failed: None };
+    process.publish(CommandIssued { commands: vec![command], ..issued(*new, other, now) }).await;
+    until(PATIENCE, async || process.count("command").await == 5).await;
+    // commands go first, some at a time, and their action in the end
+    let mut conn = process.running.parts.store.get().await.unwrap();
+    conn.batch_execute(&format!("delete from command where action_id = {old}")).await.unwrap();
+    let mut both = returned(*old, 1, now);
+    let answer = returned(*new, 1, now).commands.remove(0);
+    both.commands.push(ReturnedCommand { id: CommandId(50), ..answer });
+    process.publish(both).await;
+    for (table, column) in
+        [("command_count", "action_id"), ("signature", "action_id"), ("action", "id")]
+    {
+        let statement = format!("delete from {table} where {column} = {old}");
+        conn.batch_execute(&statement).await.unwrap();
+    }
+    process.until(&format!("/v1/actions/{new}"), |view| view["counters"]["success"] == 1).await;
+    assert_eq!(process.count("command").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,6 +162,34 @@ async fn counters_follow_the_commands_and_always_sum() {
     assert_eq!(view["status"], "completed");
     process.publish(returned(action, 2, now)).await;
     shows([4, 0, 0, 2, 1, 0, 1, 0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_answer_stands_above_what_was_given_up() {
+    let process = Process::new().await;
+    let document = process.sign(process.action(), &["alice"]);
+    let id = process.post("/v1/actions", document.clone()).await.1["id"].as_i64().unwrap();
+    let (action, now, page) = (ActionId(id), process.now, format!("/v1/actions/{id}"));
+    process.publish(issued(action, &document, now)).await;
+    let mut given_up = returned(action, 1, now);
+    given_up.commands[0].status = CommandStatus::Failed;
+    given_up.commands[0].given_up = true;
+    given_up.commands[0].results = vec![OperationResult {
+        errors: Some(vec!["the agent took the work 1 times and never answered".into()]),
+        ..OperationResult::default()
+    }];
+    process.publish(given_up.clone()).await;
+    process.until(&page, |view| view["counters"]["failed"] == 2).await;
+    process.publish(returned(action, 1, now + time::Duration::minutes(1))).await;
+    let view = process.until(&page, |view| view["counters"]["success"] == 1).await;
+    assert_eq!(view["counters"]["failed"], 1);
+    process.publish(given_up).await;
+    process.publish(returned(action, 2, now)).await;
+    let view = process.until(&page, |view| view["counters"]["success"] == 2).await;
+    assert_eq!(view["counters"]["failed"], 1, "one that was answered is not given up any more");
+    let rows = process.get(&format!("{page}/commands?status=success")).await.1;
+    let result = &rows["items"][0]["results"][0];
+    assert_eq!((&result["foundanything"], &result["errors"]), (&json!(true), &Value::Null));
 }
 
 #[tokio::test(flavor = "multi_thread")]

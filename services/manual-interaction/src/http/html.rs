@@ -14,7 +14,7 @@ use types::cacao::{VariableType, parse_bool};
 use types::messages::manual::{CacaoVariable, ManualCommand};
 use web::Values;
 use web::Visitor;
-use web::page::{Frame, escape, wrong};
+use web::page::{Frame, escape, sign_in_form, stamp, wrong};
 
 /// How often the list of what waits is asked for anew, in seconds.
 const REFRESH: u32 = 15;
@@ -25,14 +25,10 @@ fn frame(title: &str) -> Frame<'_> {
 
 /// Asks who the visitor is; `next` is where they go then.
 pub(super) fn sign_in(status: StatusCode, next: &str, fault: &str) -> HttpResponse {
-    let (next, fault) = (escape(next), wrong(fault));
+    let (fault, form) = (wrong(fault), sign_in_form("/manual/page/session", ("next", next)));
     let body = format!(
         "{fault}<p>Sign in with the API key of an investigator who may read manual steps.</p>\
-         <form method=\"post\" action=\"/manual/page/session\"><input type=\"hidden\" name=\"next\" value=\"{next}\">\
-         <label for=\"key\">API key</label>\
-         <input id=\"key\" name=\"key\" type=\"password\" autocomplete=\"off\" required>\
-         <button>Sign in</button></form>\
-         <p>From a terminal: <code>writ step ls</code>, <code>writ step answer</code>.</p>"
+         {form}<p>From a terminal: <code>writ step ls</code>, <code>writ step answer</code>.</p>"
     );
     Frame { title: "Manual steps", wide: false, refresh: None }.page(status, &body)
 }
@@ -324,12 +320,6 @@ fn history(body: &mut String, events: &[StepEvent]) {
 
 fn lines(text: &str) -> String {
     escape(text).replace('\n', "<br>")
-}
-
-fn stamp(at: OffsetDateTime) -> String {
-    let format =
-        time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
-    at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default()
 }
 
 /// Says how long something lasts, in its two largest units.

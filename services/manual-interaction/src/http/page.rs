@@ -24,7 +24,6 @@ const COOKIE: Cookie = Cookie { name: "writ-manual", path: "/manual/page" };
 const SHOWN: i64 = 100;
 const NOT_A_KEY: &str =
     "this is not the API key of an active investigator who may read manual steps (manual_read)";
-const FORGED: &str = "the form is not one of this page, or is too old; open the page again";
 
 /// Is what the sign-in form sends.
 #[derive(ToSchema)]
@@ -34,14 +33,6 @@ struct SignInForm {
     key: String,
     /// The page to go on with.
     next: Option<String>,
-}
-
-/// Is what the form to sign out sends.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "described here, read by name")]
-struct SignOutForm {
-    /// The word of the session.
-    csrf: String,
 }
 
 /// Is what the form of a step sends.
@@ -113,7 +104,7 @@ pub(super) async fn sign_in(
     let refuse = |fault| Ok(html::sign_in(StatusCode::FORBIDDEN, next, fault));
     match entrance(&service).enter(&request, peer, &origin, &form).await? {
         Entry::In(cookie) => Ok(page::go(next, Some(cookie))),
-        Entry::Forged => refuse(FORGED),
+        Entry::Forged => refuse(page::FORGED),
         Entry::Wrong => refuse(NOT_A_KEY),
         Entry::Shut => {
             let fault = "Too many wrong keys came from your address; try again in five minutes.";
@@ -128,7 +119,7 @@ pub(super) async fn sign_in(
 #[utoipa::path(
     tag = "page",
     security(()),
-    request_body(content = SignOutForm, content_type = "application/x-www-form-urlencoded"),
+    request_body(content = page::SignOutForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 303, description = "Signed out"), (status = 403, description = "A page that says what was wrong", body = String, content_type = "text/html"))
 )]
 #[post("/manual/page/session/end")]
@@ -139,7 +130,7 @@ pub(super) async fn sign_out(
 ) -> Result<HttpResponse, Problem> {
     let left = entrance(&service).leave(&request, &form).await?;
     Ok(left.map_or_else(
-        || html::message(StatusCode::FORBIDDEN, FORGED),
+        || html::message(StatusCode::FORBIDDEN, page::FORGED),
         |cookie| page::go("/manual/page", Some(cookie)),
     ))
 }
@@ -183,7 +174,7 @@ pub(super) async fn act(
     let id = *id;
     let visitor = entrance(&service).sender(&request, &form).await?;
     let Some(visitor) = visitor.filter(may_respond) else {
-        return Ok(html::message(StatusCode::FORBIDDEN, FORGED));
+        return Ok(html::message(StatusCode::FORBIDDEN, page::FORGED));
     };
     if !service.app.may_change() {
         let fault = "the investigators' keys may be out of date here, so nothing is changed; try again later";

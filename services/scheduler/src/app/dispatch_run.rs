@@ -13,6 +13,9 @@ use types::messages::CommandIssued;
 use types::messages::command::{ISSUED_PER_MESSAGE, IssuedCommand};
 use types::{ActionId, AgentId, CommandId};
 
+/// How many bytes of documents are in messages that are being made.
+const MADE_AT_ONCE: usize = 8 << 20;
+
 /// Says what became of a run that was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Looked {
@@ -74,11 +77,7 @@ impl App {
         let waits = course.left == 0 && counters.done() < counters.targeted - course.held;
         let silent = waits && commands_silent(conn, run.action_id).await?;
         let step = next(&plan, course, &counters, run.dispatch.forgiven(), silent, now);
-        let step = match (&step, self.still_signed(run, now)) {
-            (Step::Issue { .. }, Err(reason)) => Step::Pause(reason),
-            _ => step,
-        };
-        match step {
+        match self.check_signers(run, step, now).await? {
             Step::Wait(again) => {
                 run.dispatch.look = again;
                 Ok(Looked::Unchanged)
@@ -99,6 +98,20 @@ impl App {
         }
     }
 
+    /// Has a run stop that would give something out whose signatures do not hold any more.
+    async fn check_signers(
+        &self,
+        run: &RunRow,
+        step: Step,
+        now: OffsetDateTime,
+    ) -> Result<Step, Error> {
+        if !matches!(step, Step::Issue { .. }) {
+            return Ok(step);
+        }
+        let signed = self.still_signed(run, now).await?;
+        Ok(signed.map_or_else(Step::Pause, |()| step))
+    }
+
     async fn issue(
         &self,
         conn: &mut Conn,
@@ -107,33 +120,37 @@ impl App {
         now: OffsetDateTime,
     ) -> Result<(), Error> {
         let next = commands_issue(conn, run.action_id, count).await?;
-        let issued: Vec<_> = next
-            .chunks(ISSUED_PER_MESSAGE)
-            .map(|next| {
-                let commands = next.iter().map(|row| IssuedCommand {
-                    id: CommandId(row.id),
-                    agent: AgentId(row.agent_id),
-                    failed: None,
-                });
-                run.issued(commands.collect(), now)
-            })
-            .collect();
-        self.bus.put_all(conn, now, &issued).await?;
+        let issued = next.iter().map(|row| IssuedCommand {
+            id: CommandId(row.id),
+            agent: AgentId(row.agent_id),
+            failed: None,
+        });
+        self.put_issued(conn, run, &issued.collect::<Vec<_>>(), now).await?;
         let wave = run.dispatch.wave;
         tracing::info!(action.id = run.action_id, wave, agents = next.len(), "given out");
         Ok(())
     }
-}
 
-impl RunRow {
-    /// Tells agent-gateway of commands of this run.
-    pub(super) fn issued(&self, commands: Vec<IssuedCommand>, at: OffsetDateTime) -> CommandIssued {
-        CommandIssued {
-            action: ActionId(self.action_id),
-            document: self.document.clone(),
-            at,
-            expire_after: self.expire_after,
-            commands,
+    /// Tells agent-gateway of commands. Each message carries the document, so that no more of them are made at a time
+    /// than fit into a few megabytes.
+    pub(super) async fn put_issued(
+        &self,
+        conn: &mut Conn,
+        run: &RunRow,
+        commands: &[IssuedCommand],
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let at_once = (MADE_AT_ONCE / run.document.len().max(1)).clamp(1, ISSUED_PER_MESSAGE);
+        for some in commands.chunks(at_once * ISSUED_PER_MESSAGE) {
+            let issued = some.chunks(ISSUED_PER_MESSAGE).map(|commands| CommandIssued {
+                action: ActionId(run.action_id),
+                document: run.document.clone(),
+                at: now,
+                expire_after: run.expire_after,
+                commands: commands.to_vec(),
+            });
+            self.bus.put_all(conn, now, &issued.collect::<Vec<_>>()).await?;
         }
+        Ok(())
     }
 }

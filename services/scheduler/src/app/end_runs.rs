@@ -17,24 +17,23 @@ impl App {
         let now = self.clock.now();
         let ended = self
             .store
-            .tx(async |conn| -> Result<bool, Error> {
-                let Some(mut run) = run_claim_over(conn, now).await? else { return Ok(false) };
-                if run.started.is_none() {
+            .tx(async |conn| -> Result<Option<i64>, Error> {
+                let Some(mut run) = run_claim_over(conn, now).await? else { return Ok(None) };
+                let status = if run.started.is_none() {
                     run.reason = Some("its time passed before it could start".into());
-                    self.end_run(conn, run, RunStatus::Expired, CommandStatus::Expired, now)
-                        .await?;
+                    RunStatus::Expired
                 } else {
-                    self.end_run(conn, run, RunStatus::Completed, CommandStatus::Expired, now)
-                        .await?;
-                }
-                Ok(true)
+                    RunStatus::Completed
+                };
+                self.end_run(conn, run, status, CommandStatus::Expired, now).await.map(Some)
             })
             .await?;
         self.bus.wake();
-        Ok(ended)
+        run_meters::closed(CommandStatus::Expired, ended.unwrap_or(0));
+        Ok(ended.is_some())
     }
 
-    /// Ends the open commands of `run` as `commands` and the run itself as `status`.
+    /// Ends the open commands of `run` as `commands` and the run itself as `status`; gives how many commands ended.
     pub(super) async fn end_run(
         &self,
         conn: &mut Conn,
@@ -42,11 +41,10 @@ impl App {
         status: RunStatus,
         commands: CommandStatus,
         now: OffsetDateTime,
-    ) -> Result<(), Error> {
+    ) -> Result<i64, Error> {
         let action = ActionId(run.action_id);
         let ended = commands_withdraw(conn, action, commands, now).await?;
         let count = i64::try_from(ended.len()).unwrap_or(i64::MAX);
-        run_meters::closed(commands, ended.len());
         match commands {
             CommandStatus::Cancelled => run.counters.cancelled += count,
             _ => run.counters.expired += count,
@@ -69,6 +67,6 @@ impl App {
         self.bus.put_all(conn, now, &withdrawn).await?;
         self.bus.put(conn, now, &run.changed(now)).await?;
         tracing::info!(action.id = %action, run.status = status.name(), withdrawn = count, "ended");
-        Ok(())
+        Ok(count)
     }
 }

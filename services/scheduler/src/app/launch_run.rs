@@ -57,7 +57,7 @@ impl App {
                 .finish(conn, run, RunStatus::Expired, "its time passed before it could start", now)
                 .await;
         }
-        if let Err(reason) = self.still_signed(&run, now) {
+        if let Err(reason) = self.still_signed(&run, now).await? {
             return self.finish(conn, run, RunStatus::Invalid, &reason, now).await;
         }
         let target = match fleet::parse_target(&run.target) {
@@ -133,19 +133,23 @@ impl App {
         now: OffsetDateTime,
     ) -> Result<(), Error> {
         let commands: Vec<_> = made.map(command).collect();
-        let issued: Vec<_> = commands
-            .chunks(ISSUED_PER_MESSAGE)
-            .map(|commands| run.issued(commands.to_vec(), now))
-            .collect();
-        self.bus.put_all(conn, now, &issued).await?;
-        Ok(())
+        self.put_issued(conn, run, &commands, now).await
     }
 
     /// Verifies the signatures once more: whoever signed may have been disabled while the run waited for its time.
-    pub(super) fn still_signed(&self, run: &RunRow, now: OffsetDateTime) -> Result<(), String> {
-        let action = Action::parse(run.document.as_bytes()).map_err(|error| error.to_string())?;
-        let signers = self.replica.current().verify_action(&action, now);
-        signers.map(drop).map_err(|error| format!("signature: {error}"))
+    /// That takes a while, beside the event loops.
+    pub(super) async fn still_signed(
+        &self,
+        run: &RunRow,
+        now: OffsetDateTime,
+    ) -> Result<Result<(), String>, Error> {
+        let (document, keyring) = (run.document.clone(), self.replica.current());
+        let verified = tokio::task::spawn_blocking(move || {
+            let action = Action::parse(document.as_bytes()).map_err(|error| error.to_string())?;
+            let signers = keyring.verify_action(&action, now);
+            signers.map(drop).map_err(|error| format!("signature: {error}"))
+        });
+        verified.await.map_err(|_stopped| Error::NotYet("the signatures were not verified"))
     }
 
     async fn finish(

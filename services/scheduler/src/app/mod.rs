@@ -91,6 +91,11 @@ impl App {
         }
     }
 
+    /// Tells whether this process is not to stop: a loop over all that is due would keep it.
+    pub(crate) fn goes_on(&self) -> bool {
+        !self.shutdown.is_triggered()
+    }
+
     fn limits(&self) -> Limits {
         Limits { iterations: self.config.while_limit, steps: self.config.step_limit }
     }

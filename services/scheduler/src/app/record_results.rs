@@ -2,11 +2,11 @@
 
 use super::{App, run_meters};
 use crate::error::Error;
-use crate::store::commands::{commands_close, commands_foreign};
-use crate::store::runs::runs_lock;
+use crate::store::commands::{ClosedRow, commands_close, commands_foreign};
+use crate::store::runs::{RunRow, runs_lock};
 use messaging::inbox;
-use types::Envelope;
 use types::messages::CommandReturned;
+use types::{CommandStatus, Envelope};
 
 impl App {
     /// Closes the commands that `returned` answers, and tells the runs that changed.
@@ -16,9 +16,9 @@ impl App {
     ) -> Result<(), Error> {
         let now = self.clock.now();
         let ids: Vec<_> = returned.iter().map(|event| event.id).collect();
-        let held = self
+        let (closed, foreign) = self
             .store
-            .tx(async |conn| -> Result<bool, Error> {
+            .tx(async |conn| -> Result<_, Error> {
                 let new = inbox::admit(conn, "scheduler.commands", &ids, now).await?;
                 let fresh = returned.iter().filter(|event| new.contains(&event.id));
                 let answers: Vec<_> = fresh
@@ -27,26 +27,36 @@ impl App {
                     .cloned()
                     .collect();
                 if answers.is_empty() {
-                    return Ok(false);
+                    return Ok((vec![], 0));
                 }
                 let commands: Vec<_> = answers.iter().map(|answer| answer.id.0).collect();
                 runs_lock(conn, &commands).await?;
-                let runs = commands_close(conn, &answers, now).await?;
-                for answer in &answers {
-                    run_meters::closed(answer.status, 1);
-                }
-                let told = runs.iter().filter(|run| !run.unpublished);
+                let closed = commands_close(conn, &answers, now).await?;
+                let told = closed.iter().map(|closed| &closed.run).filter(|run| !run.unpublished);
                 let changed: Vec<_> = told.map(|run| run.changed(now)).collect();
                 self.bus.put_all(conn, now, &changed).await?;
-                refuse(commands_foreign(conn, &answers).await?);
-                Ok(runs.iter().any(|run| run.dispatch.look.is_some()))
+                Ok((closed, commands_foreign(conn, &answers).await?))
             })
             .await?;
         self.bus.wake();
-        if held {
+        let due = |run: &RunRow| run.dispatch.look.is_some_and(|look| look <= now);
+        if closed.iter().any(|closed| due(&closed.run)) {
             self.held.notify_one();
         }
+        closed.iter().for_each(count);
+        refuse(foreign);
         Ok(())
+    }
+}
+
+/// Counts the answers that were taken.
+fn count(closed: &ClosedRow) {
+    for (status, count) in [
+        (CommandStatus::Success, closed.to_success),
+        (CommandStatus::Failed, closed.to_failed),
+        (CommandStatus::Timeout, closed.to_timeout),
+    ] {
+        run_meters::closed(status, count);
     }
 }
 

@@ -50,8 +50,8 @@ fn service() -> KeyValue {
 }
 
 /// Counts commands that ended.
-pub(super) fn closed(status: CommandStatus, count: usize) {
-    let count = u64::try_from(count).unwrap_or(u64::MAX);
+pub(super) fn closed(status: CommandStatus, count: i64) {
+    let count = u64::try_from(count).unwrap_or(0);
     METERS.closed.add(count, &[service(), KeyValue::new("status", status.name())]);
 }
 

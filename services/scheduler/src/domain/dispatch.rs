@@ -6,6 +6,8 @@ use types::{Dispatch, Wave};
 
 /// What a stalled scheduler may catch up at once: more would break the rate that was asked for.
 const BURST: Duration = Duration::milliseconds(250);
+/// How often a rate gives out at most: each time is a transaction and a message with the whole document.
+pub(crate) const PACE: Duration = Duration::milliseconds(100);
 /// How long a wave whose agents are silent waits until it is looked at again: they may have gone away.
 const LOOK_AGAIN: Duration = Duration::seconds(5);
 
@@ -98,7 +100,7 @@ fn issue(mut course: Course, count: i64, paced: OffsetDateTime, now: OffsetDateT
     let again = match (course.held, course.left) {
         (0, _) => None,
         (_, 0) => Some(now + LOOK_AGAIN),
-        _ => Some(paced),
+        _ => Some(paced.max(now + PACE)),
     };
     Step::Issue { count, course, again }
 }

@@ -14,7 +14,7 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
             |service| &service.app.due,
             |service| {
                 Box::pin(async move {
-                    while service.app.launch_run().await? {}
+                    while service.app.goes_on() && service.app.launch_run().await? {}
                     Ok(())
                 })
             },
@@ -26,14 +26,14 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
             |service| &service.app.held,
             |service| {
                 Box::pin(async move {
-                    while service.app.dispatch_run().await? {}
+                    while service.app.goes_on() && service.app.dispatch_run().await? {}
                     Ok(())
                 })
             },
         ),
         Job::every("expire", Duration::from_secs(1), |service| {
             Box::pin(async move {
-                while service.app.expire_run().await? {}
+                while service.app.goes_on() && service.app.expire_run().await? {}
                 Ok(())
             })
         }),

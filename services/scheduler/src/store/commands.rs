@@ -1,6 +1,7 @@
 //! The table `command`.
 
 use super::runs::{PUBLISH_EVERY, RunRow};
+use crate::domain::dispatch::PACE;
 use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
@@ -152,36 +153,50 @@ pub(crate) async fn commands_withdraw(
     .await
 }
 
+/// Is a run some of whose commands were closed, and how many, by what was answered.
+#[derive(Debug, QueryableByName)]
+pub(crate) struct ClosedRow {
+    #[diesel(embed)]
+    pub(crate) run: RunRow,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) to_success: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) to_failed: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) to_timeout: i64,
+}
+
 /// Closes commands with what their agents answered, counts them into their runs, and gives those runs; one that says
 /// that it is unpublished is told later.
 ///
 /// An answer counts once, from the command's own agent only. It also replaces `expired` and `cancelled`: what ran, ran
-/// (specs/mig/scheduler-agent.md §6, late success). The caller holds the runs ([`super::runs::runs_lock`]).
+/// (specs/mig/scheduler-agent.md §6, late success); and so it replaces what agent-gateway failed as it gave the command
+/// up. The caller holds the runs ([`super::runs::runs_lock`]).
 pub(crate) async fn commands_close(
     conn: &mut Conn,
     answers: &[ReturnedCommand],
     now: OffsetDateTime,
-) -> QueryResult<Vec<RunRow>> {
+) -> QueryResult<Vec<ClosedRow>> {
     let rows: Vec<_> = answers
         .iter()
         .map(|answer| {
             let found: Vec<_> = answer.results.iter().map(|result| result.foundanything).collect();
             json!({"id": answer.id, "agent": answer.agent, "action": answer.action, "status": answer.status, "found": found,
-                "at": answer.at.format(&Rfc3339).unwrap_or_default()})
+                "given_up": answer.given_up, "at": answer.at.format(&Rfc3339).unwrap_or_default()})
         })
         .collect();
     store::sql(
-        "with answer as (select distinct on (id, agent, action) id, agent, action, status, found, at
-             from jsonb_to_recordset($1)
-                 as answer(id bigint, agent bigint, action bigint, status text, found jsonb, at timestamptz)
-             order by id, agent, action, at),
+        "with answer as (select distinct on (id, agent, action) id, agent, action, status, found, given_up, at
+             from jsonb_to_recordset($1) as answer(id bigint, agent bigint, action bigint, status text, found jsonb,
+                 given_up boolean, at timestamptz)
+             order by id, agent, action, given_up, at),
          old as (select command.id, command.agent_id, command.action_id, command.status from command
              join answer on answer.id = command.id and answer.agent = command.agent_id
                  and answer.action = command.action_id
-             where command.status in ('sent', 'expired', 'cancelled')
+             where command.status in ('sent', 'expired', 'cancelled') or command.given_up and not answer.given_up
              order by command.id for update of command),
-         closed as (update command set status = answer.status, finished = answer.at,
-                 found = array(select jsonb_array_elements_text(answer.found)::boolean)
+         closed as (update command set status = answer.status, given_up = answer.given_up,
+                 finished = answer.at, found = array(select jsonb_array_elements_text(answer.found)::boolean)
              from answer join old on old.id = answer.id and old.agent_id = answer.agent
                  and old.action_id = answer.action
              where command.id = old.id
@@ -190,6 +205,7 @@ pub(crate) async fn commands_close(
                  count(*) filter (where after = 'success') as success,
                  count(*) filter (where after = 'failed') as failed,
                  count(*) filter (where after = 'timeout') as timeout,
+                 count(*) filter (where before = 'failed') as unfailed,
                  count(*) filter (where before = 'expired') as unexpired,
                  count(*) filter (where before = 'cancelled') as uncancelled,
                  count(*) filter (where before = 'sent') as ended
@@ -199,20 +215,24 @@ pub(crate) async fn commands_close(
                      + run.cancelled + change.ended >= run.targeted as over
              from change join run on run.action_id = change.action_id),
          counted as (update run set
-                 success = run.success + tally.success, failed = run.failed + tally.failed,
+                 success = run.success + tally.success, failed = run.failed + tally.failed - tally.unfailed,
                  timeout = run.timeout + tally.timeout, expired = run.expired - tally.unexpired,
                  cancelled = run.cancelled - tally.uncancelled, version = run.version + 1,
                  unpublished = not (due or over),
                  published = case when due or over then $2 else run.published end,
                  status = case when over then 'completed' else run.status end,
-                 look = case when run.held > 0 and run.status = 'inflight' then least(run.look, $2) end,
+                 look = case when run.held > 0 and run.status = 'inflight'
+                     then least(run.look, case when run.wave_left > 0 then $4 else $2 end) end,
                  finished = case when over then $2 else run.finished end
              from tally where run.action_id = tally.action_id returning run.*)
-         select * from counted",
+         select counted.*, change.success as to_success, change.failed as to_failed, change.timeout as to_timeout
+         from counted join change on change.action_id = counted.action_id",
     )
     .bind::<Jsonb, _>(json!(rows))
     .bind::<Timestamptz, _>(now)
     .bind::<Timestamptz, _>(now - PUBLISH_EVERY)
+    // inside a wave its rate decides, and an answer only whether it stops
+    .bind::<Timestamptz, _>(now + PACE)
     .get_results(conn)
     .await
 }

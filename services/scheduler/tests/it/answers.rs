@@ -105,6 +105,46 @@ async fn of_two_answers_in_one_batch_the_earlier_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_up_is_final_only_until_the_agent_answers() {
+    let process = inflight(3).await;
+    let ids: Vec<_> = process.commands(1).await.iter().map(|command| command.id).collect();
+    let given_up = |place: usize| ReturnedCommand {
+        given_up: true,
+        ..answer(ids[place], 1, i64::try_from(place).unwrap() + 1, CommandStatus::Failed)
+    };
+    let own = |place: usize, status| ReturnedCommand {
+        at: NOW + Duration::minutes(1),
+        given_up: false,
+        status,
+        ..given_up(place)
+    };
+    process.take("commands", returned(vec![given_up(0), given_up(1)])).await;
+    assert_eq!(process.run(1).await.counters(), [3, 0, 2, 0, 0, 0]);
+    // both in one message: the agent's word counts, though it is the later
+    process.take("commands", returned(vec![given_up(2), own(2, CommandStatus::Success)])).await;
+    let run = process.run(1).await;
+    assert_eq!((run.status.as_str(), run.counters()), ("completed", [3, 1, 2, 0, 0, 0]));
+    let late = [own(0, CommandStatus::Success), own(1, CommandStatus::Failed)];
+    process.take("commands", returned(late.into())).await;
+    let run = process.run(1).await;
+    assert_eq!((run.status.as_str(), run.counters()), ("completed", [3, 2, 1, 0, 0, 0]));
+    // now it is final, and nobody gives it up any more
+    process.take("commands", returned(vec![own(1, CommandStatus::Success)])).await;
+    process.take("commands", returned(vec![given_up(0), given_up(2)])).await;
+    assert_eq!(process.run(1).await, run);
+    // what was withdrawn and then given up is told as before
+    process.accept(2, action("b")).await;
+    process.until(2, "inflight").await;
+    assert_eq!(process.cancel(2).await, Outcome::Done);
+    let id = process.commands(2).await[0].id;
+    let of = |status, given_up| ReturnedCommand { given_up, ..answer(id, 2, 1, status) };
+    process.take("commands", returned(vec![of(CommandStatus::Failed, true)])).await;
+    assert_eq!(process.run(2).await.counters(), [3, 0, 1, 0, 0, 2]);
+    process.take("commands", returned(vec![of(CommandStatus::Timeout, false)])).await;
+    assert_eq!(process.run(2).await.counters(), [3, 0, 0, 1, 0, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_answer_changes_nothing() {
     let process = inflight(1).await;
     let command = process.commands(1).await[0].clone();

@@ -211,6 +211,7 @@ pub(crate) fn answer(id: i64, action: i64, agent: i64, status: CommandStatus) ->
         status,
         results: vec![OperationResult { success, ..OperationResult::default() }, found],
         at: NOW,
+        given_up: false,
     }
 }
 

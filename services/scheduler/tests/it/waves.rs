@@ -1,7 +1,8 @@
 //! Commands are given out at a rate and in waves; a run stops when too much goes wrong, and goes on when told to.
 
 use crate::support::{
-    NOW, Process, accepted, action, agent, agents, delivery, hand, job, operation, signed,
+    NOW, Process, accepted, action, agent, agents, delivery, hand, investigator, job, operation,
+    signed,
 };
 use messaging::Outcome;
 use std::collections::BTreeSet;
@@ -9,10 +10,11 @@ use testkit::{PATIENCE, until};
 use time::{Duration, OffsetDateTime};
 use types::messages::{
     ActionAccepted, ActionSteered, AgentChanged, CommandIssued, CommandPlanned, CommandWithdrawn,
+    InvestigatorChanged,
 };
 use types::{
-    Action, ActionId, AgentStatus, CommandStatus, Dispatch, Environment, InvestigatorId, Message,
-    StopWhen, Wave,
+    Action, ActionId, AgentStatus, CommandStatus, Dispatch, Environment, InvestigatorId,
+    InvestigatorStatus, Message, StopWhen, Wave,
 };
 
 fn waves(sizes: &[Wave]) -> Dispatch {
@@ -263,6 +265,80 @@ async fn two_schedulers_keep_one_rate_together() {
     assert_eq!(issued, (1..=AGENTS).collect::<Vec<_>>(), "each once");
     process.silent_of(&[CommandIssued::KIND]).await;
     second.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_high_rate_is_kept_in_few_messages() {
+    const AGENTS: i64 = 1_500;
+    let mut process = Process::new().await;
+    process.agents(&agents(AGENTS)).await;
+    let plan = Dispatch { rate_per_second: Some(1_000.0), ..Dispatch::default() };
+    accept(&process, 1, action("a"), plan).await;
+    process.until(1, "inflight").await;
+    // a second goes by in small steps, and an answer comes in each
+    for agent in 1..=50 {
+        process.wait(Duration::milliseconds(20));
+        process.job("dispatch").await;
+        if out(&process, 1).await.contains(&agent) {
+            process.answer(1, &[agent], CommandStatus::Success).await;
+        }
+        process.job("dispatch").await;
+    }
+    let given = out(&process, 1).await.len();
+    let (mut messages, mut told) = (0, 0);
+    while told < given {
+        told += process.tap.next::<CommandIssued>().await.data.commands.len();
+        messages += 1;
+    }
+    assert!((900..=1_001).contains(&given), "{given} in a second");
+    assert!(messages <= 12, "{given} in {messages} messages");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_to_stop_gives_nothing_more_out() {
+    let process = Process::new().await;
+    process.agents(&agents(5)).await;
+    for id in 1..=3 {
+        accept(&process, id, action("a"), waves(&[Wave::Of(1), Wave::All])).await;
+        process.until(id, "inflight").await;
+    }
+    process.running.parts.shutdown.trigger();
+    for id in 1..=3 {
+        process.answer(id, &[1], CommandStatus::Success).await;
+    }
+    // they are due, and whoever goes on takes them up
+    process.job("dispatch").await;
+    for id in 1..=3 {
+        assert_eq!(out(&process, id).await, [1]);
+    }
+    let second = process.servers.start(&process.clock, &[]).await;
+    process.confirm().await;
+    for id in 1..=3 {
+        until(PATIENCE, async || {
+            job(&second.service, "dispatch").await;
+            out(&process, id).await.len() == 5
+        })
+        .await;
+    }
+    second.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signer_who_was_disabled_stops_the_next_wave() {
+    let mut process = Process::new().await;
+    process.agents(&agents(3)).await;
+    accept(&process, 1, action("a"), waves(&[Wave::Of(1), Wave::All])).await;
+    process.until(1, "inflight").await;
+    let status = InvestigatorStatus::Disabled;
+    process.know(InvestigatorChanged { status, version: 2, ..investigator(1, "alice") }).await;
+    process.answer(1, &[1], CommandStatus::Success).await;
+    let run = process.until(1, "paused").await;
+    assert!(run.reason().starts_with("signature: "), "{}", run.reason());
+    assert_eq!((run.counters(), out(&process, 1).await), ([3, 1, 0, 0, 0, 0], vec![1]));
+    // nobody lets it go on as long as that is so
+    process.take("actions", steered(1, false, process.clock.now())).await;
+    let run = process.until(1, "paused").await;
+    assert_eq!((run.held, out(&process, 1).await), (2, vec![1]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -132,6 +132,7 @@ impl House {
                     errors: (command.agent.0 == 1).then(|| vec!["no such file".into()]),
                 }],
                 at,
+                given_up: false,
             });
             let returned: Vec<_> = returned.collect();
             answered += i64::try_from(returned.len()).unwrap();

@@ -292,6 +292,7 @@ impl World {
                 status: CommandStatus::parse(command["status"].as_str().unwrap()).unwrap(),
                 results: serde_json::from_value(command["results"].clone()).unwrap(),
                 at: time(&command["finishtime"]),
+                given_up: false,
             };
             let known = format!("command where id = {id}");
             until(PATIENCE, async || self.count(&known).await == 1).await;

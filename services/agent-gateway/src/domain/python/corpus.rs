@@ -16,8 +16,8 @@ def compiles(source):
         return False
 print(json.dumps([compiles(source) for source in json.load(sys.stdin)]))";
 
-/// Compile in every Python from 3.10 on.
-const GOOD: [&str; 66] = [
+/// Compile in every Python from 3.11 on.
+const GOOD: [&str; 80] = [
     "def f():\n    x = 1\n    def g():\n        nonlocal x\n        x = 2\n",
     "def f(x):\n    def g():\n        nonlocal x\n        x = 2\n",
     "def f():\n    def g():\n        nonlocal x\n        x = 2\n    x = 1\n",
@@ -84,10 +84,24 @@ const GOOD: [&str; 66] = [
     "if 1:\n\tx = 1\n\ty = 2\n",
     "def f():\n    x = 1\n    def g():\n        import x\n        nonlocal x\n",
     "def f():\n    import x\n    global x\n",
+    "# -*- coding: utf-8 -*-\nx = 'ü'\n",
+    "#!/usr/bin/python3\n# vim: set fileencoding=utf_8 :\nx = 'ü'\n",
+    "#!/usr/bin/python3\r\n# coding=UTF-8-unix\r\n",
+    "# coding: latin-1\nx = 1\n",
+    "# coding: us-ascii\n",
+    "x = 1\n# coding: nothing\n",
+    "\n\n# coding: nothing\n",
+    "x = '# coding: nothing'\n",
+    "# encoding nothing, codings: none\n\nx = 1\n",
+    "# coding: 'nothing'\n",
+    "for i in x:\n    try: pass\n    except* E:\n        for j in i: break\n",
+    "for i in x:\n    try: break\n    except* E: pass\n    else: continue\n",
+    "def f():\n    try: pass\n    except* E:\n        def g(): return 1\n",
+    "\u{feff}# coding: utf-8\nx = 1\n",
 ];
 
-/// Compile in no Python from 3.10 on.
-const BAD: [&str; 86] = [
+/// Compile in no Python from 3.11 on.
+const BAD: [&str; 100] = [
     "nonlocal x\n",
     "def f():\n    nonlocal x\n",
     "x = 1\ndef f():\n    nonlocal x\n",
@@ -174,7 +188,45 @@ const BAD: [&str; 86] = [
     "class C:\n    [(a := b) for b in c]\n",
     "f() = 1\n",
     "try: pass\nexcept: pass\nexcept A: pass\n",
+    "# coding: nothing\nx = 1\n",
+    "#!/usr/bin/python3\n# -*- coding: rot13 -*-\n",
+    "\n# coding: nothing\n",
+    "\t\x0c# coding:nothing\n",
+    "# coding: coding=nothing\n",
+    "# coding: ascii\nx = 'ü'\n",
+    "\r\n# coding=nothing\r\n",
+    "\u{feff}# coding: latin-1\nx = 1\n",
+    "# coding:# coding=nothing\n",
+    "for i in x:\n    try: pass\n    except* E: break\n",
+    "for i in x:\n    try: pass\n    except* E: continue\n",
+    "def f():\n    try: pass\n    except* E: return\n",
+    "for i in x:\n    try: pass\n    except* E:\n        try: break\n        except: pass\n",
+    "with a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a: pass\n",
 ];
+
+#[test]
+fn blocks_are_counted_as_the_compilers_of_today_do() {
+    let within = |open: &str, close: &str, depth: usize| {
+        let pad = |depth: usize| " ".repeat(depth);
+        let opened = (0..depth).map(|at| open.replace('>', &pad(at)));
+        let closed = (0..depth).rev().map(|at| close.replace('>', &pad(at)));
+        opened.collect::<String>() + &pad(depth) + "pass\n" + &closed.collect::<String>()
+    };
+    for (open, close, most) in [
+        (">while 1:\n", "", 20),
+        (">for i in x:\n", "", 20),
+        (">with a, b:\n", "", 10),
+        (">try:\n", ">except E: pass\n", 19),
+        (">try:\n", ">finally: pass\n", 20),
+        (">try:\n> pass\n>except E:\n", "", 10),
+    ] {
+        assert_eq!(read(&within(open, close, most)).err(), None, "{open}");
+        let fault = read(&within(open, close, most + 1)).err();
+        assert!(fault.is_some_and(|fault| fault.contains("nested blocks")), "{open}");
+    }
+    let fresh = format!("{}{}def f():\n", within(">while 1:\n", "", 20), " ".repeat(20));
+    assert_eq!(read(&(fresh + &" ".repeat(21) + "while 1: pass\n")).err(), None);
+}
 
 fn python(sources: &[&str]) -> Option<Vec<bool>> {
     let mut child = Command::new("python3")

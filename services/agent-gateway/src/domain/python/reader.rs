@@ -1,20 +1,24 @@
 //! Goes through a plugin's source as Python's compiler does: scope by scope, asking of each place what it may hold.
 
+use super::methods::{construction, is_bound_once, methods};
 use super::names::Names;
 use super::{Source, line_of};
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
-    Comprehension, ExceptHandler, Expr, Parameters, PythonVersion, Stmt, StmtClassDef,
-    StmtFunctionDef, StmtImportFrom,
+    Comprehension, ExceptHandler, Expr, ExprContext, PythonVersion, Stmt, StmtClassDef,
+    StmtImportFrom, StmtTry,
 };
 use ruff_python_parser::semantic_errors::{
     LazyImportContext, SemanticSyntaxChecker, SemanticSyntaxContext, SemanticSyntaxError,
 };
 use ruff_text_size::{Ranged, TextRange};
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 /// The newest Python that agents run on; what older ones cannot read is theirs to refuse.
 pub(super) const NEWEST: PythonVersion = PythonVersion::PY314;
+/// How many blocks Python's compiler holds in each other within one function.
+const BLOCKS: usize = 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -31,6 +35,9 @@ struct Scope<'a> {
     kind: Kind,
     names: Names<'a>,
     loops: usize,
+    blocks: usize,
+    /// Within how many loops the innermost handler of a group of exceptions stands, if there is one around.
+    group: Option<usize>,
 }
 
 /// Reads the statements of a module.
@@ -40,6 +47,8 @@ pub(super) struct Reader<'a> {
     scopes: Vec<Scope<'a>>,
     checker: SemanticSyntaxChecker,
     has_future_annotations: bool,
+    /// The names that something is assigned to in an object, which may be a plugin.
+    attributes: HashSet<&'a str>,
     fault: RefCell<Option<String>>,
 }
 
@@ -52,9 +61,16 @@ impl<'a> Reader<'a> {
             scopes: Vec::new(),
             checker: SemanticSyntaxChecker::new(),
             has_future_annotations: false,
+            attributes: HashSet::new(),
             fault: RefCell::default(),
         };
         reader.within(Kind::Module, Names::of(None, body), |reader| reader.visit_body(body));
+        let is_certain = is_bound_once(body, "Plugin");
+        for (name, method) in &mut reader.found.methods {
+            if !is_certain || reader.attributes.contains(name.as_str()) {
+                method.doubt();
+            }
+        }
         reader.fault.into_inner().map_or(Ok(reader.found), Err)
     }
 
@@ -66,7 +82,7 @@ impl<'a> Reader<'a> {
     /// Goes into a scope and out again.
     fn within(&mut self, kind: Kind, names: Names<'a>, inside: impl FnOnce(&mut Self)) {
         self.check_names(&names);
-        self.scopes.push(Scope { kind, names, loops: 0 });
+        self.scopes.push(Scope { kind, names, loops: 0, blocks: 0, group: None });
         inside(self);
         self.scopes.pop();
     }
@@ -91,27 +107,70 @@ impl<'a> Reader<'a> {
 
     fn note_plugin(&mut self, class: &StmtClassDef) {
         self.found.has_plugin = true;
-        for statement in &class.body {
-            let Stmt::FunctionDef(StmtFunctionDef { name, parameters, decorator_list, .. }) =
-                statement
-            else {
-                continue;
-            };
-            if name.as_str() == "__init__" && decorator_list.is_empty() {
-                self.found.construction = construction(parameters);
-            }
-            let names = parameters
-                .iter_non_variadic_params()
-                .map(|parameter| parameter.parameter.name.to_string());
-            self.found.methods.insert(name.to_string(), names.collect());
+        self.found.construction = construction(class);
+        self.found.methods.extend(methods(class));
+    }
+
+    fn visit_loop(&mut self, range: TextRange, body: &'a [Stmt], orelse: &'a [Stmt]) {
+        self.count_loop(true);
+        self.visit_block(1, range, body);
+        self.count_loop(false);
+        self.visit_body(orelse);
+    }
+
+    /// Goes into a block of which Python's compiler holds only so many in each other.
+    fn visit_block(&mut self, blocks: usize, range: TextRange, body: &'a [Stmt]) {
+        let Some(scope) = self.scopes.last_mut() else { return };
+        scope.blocks += blocks;
+        if scope.blocks > BLOCKS {
+            self.fault("too many statically nested blocks", range);
+        }
+        self.visit_body(body);
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.blocks -= blocks;
         }
     }
 
-    fn visit_loop(&mut self, body: &'a [Stmt], orelse: &'a [Stmt]) {
-        self.count_loop(true);
-        self.visit_body(body);
-        self.count_loop(false);
-        self.visit_body(orelse);
+    fn visit_try(&mut self, of: &'a StmtTry) {
+        let mut before = of.handlers.iter().rev().skip(1);
+        let all = before.find_map(|handler| {
+            let ExceptHandler::ExceptHandler(handler) = handler;
+            handler.type_.is_none().then_some(handler.range)
+        });
+        if let Some(range) = all {
+            self.fault("the 'except:' of everything must be the last", range);
+        }
+        let outer = usize::from(!of.finalbody.is_empty());
+        let inner = outer + usize::from(!of.handlers.is_empty());
+        self.visit_block(inner, of.range, &of.body);
+        for handler in &of.handlers {
+            let ExceptHandler::ExceptHandler(handler) = handler;
+            handler.type_.iter().for_each(|of| self.visit_expr(of));
+            let loops = self.scopes.last().map(|scope| scope.loops);
+            let before = self.scopes.last_mut().and_then(|scope| {
+                let loops = loops.filter(|_| of.is_star).or(scope.group);
+                std::mem::replace(&mut scope.group, loops)
+            });
+            self.visit_block(outer + 2, handler.range, &handler.body);
+            if let Some(scope) = self.scopes.last_mut() {
+                scope.group = before;
+            }
+        }
+        self.visit_block(outer, of.range, &of.orelse);
+        self.visit_block(outer, of.range, &of.finalbody);
+    }
+
+    /// Refuses to leave the handler of a group of exceptions.
+    fn check_leaves(&self, statement: &Stmt) {
+        let Some(scope) = self.scopes.last() else { return };
+        let leaves = match statement {
+            Stmt::Return(_) => scope.group.is_some(),
+            _ => scope.group.is_some_and(|loops| scope.loops <= loops),
+        };
+        if leaves {
+            let what = "'break', 'continue' and 'return' cannot appear in an 'except*' block";
+            self.fault(what, statement.range());
+        }
     }
 
     fn count_loop(&mut self, enters: bool) {
@@ -160,22 +219,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Says why agents cannot make a plugin: they give it nothing but, from `staging` on, `api`
-/// (specs/runbook/plugins-and-tasks.md §3).
-fn construction(parameters: &Parameters) -> Option<String> {
-    let Parameters { posonlyargs, args, vararg, kwonlyargs, .. } = parameters;
-    let mut places = posonlyargs.iter().chain(args);
-    if places.next().is_none() && vararg.is_none() {
-        return Some("__init__ of `class Plugin` does not take self".into());
-    }
-    let mut needed = places.chain(kwonlyargs).filter(|of| of.default.is_none());
-    let other = needed.find(|of| of.parameter.name.as_str() != "api")?;
-    let name = other.parameter.name.as_str();
-    Some(format!(
-        "__init__ of `class Plugin` needs {name:?}, which agents do not give; give it a default"
-    ))
-}
-
 impl<'a> Visitor<'a> for Reader<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         let mut checker = std::mem::take(&mut self.checker);
@@ -204,24 +247,23 @@ impl<'a> Visitor<'a> for Reader<'a> {
             Stmt::For(each) => {
                 self.visit_expr(&each.iter);
                 self.visit_expr(&each.target);
-                self.visit_loop(&each.body, &each.orelse);
+                self.visit_loop(each.range, &each.body, &each.orelse);
             }
             Stmt::While(again) => {
                 self.visit_expr(&again.test);
-                self.visit_loop(&again.body, &again.orelse);
+                self.visit_loop(again.range, &again.body, &again.orelse);
             }
             Stmt::Expr(of) if of.value.is_starred_expr() => {
                 self.fault("a starred expression cannot stand alone", of.value.range());
             }
-            Stmt::Try(of) => {
-                let mut before = of.handlers.iter().rev().skip(1);
-                let all = before.find_map(|handler| {
-                    let ExceptHandler::ExceptHandler(handler) = handler;
-                    handler.type_.is_none().then_some(handler.range)
-                });
-                if let Some(range) = all {
-                    self.fault("the 'except:' of everything must be the last", range);
-                }
+            Stmt::Try(of) => self.visit_try(of),
+            Stmt::With(of) => {
+                of.items.iter().for_each(|item| self.visit_with_item(item));
+                self.visit_block(of.items.len(), of.range, &of.body);
+            }
+            Stmt::Break(_) | Stmt::Continue(_) => self.check_leaves(statement),
+            Stmt::Return(_) => {
+                self.check_leaves(statement);
                 visitor::walk_stmt(self, statement);
             }
             Stmt::ImportFrom(StmtImportFrom { module, names, .. }) => {
@@ -244,6 +286,10 @@ impl<'a> Visitor<'a> for Reader<'a> {
                     let what = format!("name '{}' is used prior to nonlocal declaration", name.id);
                     self.fault(&what, name.range);
                 }
+            }
+            Expr::Attribute(of) if !matches!(of.ctx, ExprContext::Load) => {
+                self.attributes.insert(of.attr.as_str());
+                visitor::walk_expr(self, expression);
             }
             Expr::Lambda(lambda) => {
                 lambda.parameters.iter().for_each(|of| self.visit_parameters(of));

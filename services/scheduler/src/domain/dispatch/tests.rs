@@ -75,6 +75,23 @@ fn a_rate_is_kept() {
 }
 
 #[test]
+fn a_high_rate_gives_out_many_at_a_time() {
+    for rate in [400.0, 1_000.0, 100_000.0] {
+        let plan = Dispatch { rate_per_second: Some(rate), ..Dispatch::default() };
+        let (mut course, mut now, mut given, mut looks) = (start(200_000), NOW, 0, 0);
+        while now < NOW + Duration::seconds(1) {
+            let step = step(&plan, course, &counters(200_000, 0), now);
+            let (count, after, again) = issued(step);
+            (course, given, looks) = (after, given + count, looks + 1);
+            now = again.unwrap();
+        }
+        assert!(looks <= 10, "{looks} looks at {rate}/s");
+        let part = float(given) / rate;
+        assert!((0.89..=1.01).contains(&part), "{given} at {rate}/s");
+    }
+}
+
+#[test]
 fn it_stops_when_too_much_failed() {
     let stop_when = Some(StopWhen { failed_ratio: Some(0.2), timeouts: Some(2) });
     let plan = Dispatch { stop_when, ..waves(&[Wave::Of(10), Wave::All]) };
