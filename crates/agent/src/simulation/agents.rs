@@ -291,7 +291,8 @@ impl<D: Dialect> Worker<D> {
         vec![]
     }
 
-    /// Answers what it was never asked: something that nobody was asked, and something that another was.
+    /// Answers what it was never asked: something that nobody was asked, and something that another was; and what it was
+    /// asked in the name of another.
     async fn lie(&self, agent: &Agent<D::Identity>, given: Given) {
         let invented = Some(RunId(Uuid::now_v7()));
         for run in [invented, self.record.run_of_another(agent.number)].into_iter().flatten() {
@@ -306,6 +307,16 @@ impl<D: Dialect> Worker<D> {
                 }
                 Err(error) => self.record.failed(&error),
             }
+        }
+        let status = CommandStatus::Timeout;
+        let results = vec![OperationResult::default(); given.operations];
+        match self.dialect.forge(&agent.identity, &Answer { given, status, results }).await {
+            Ok(verdicts) => {
+                for verdict in verdicts {
+                    self.record.answered(agent.number, given, status, Truth::Lie, verdict);
+                }
+            }
+            Err(error) => self.record.failed(&error),
         }
     }
 

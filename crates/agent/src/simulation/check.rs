@@ -163,16 +163,20 @@ impl Ledger {
     /// Notes what is open still, and what was so for too long.
     fn end(&mut self, action: &ActionView, commands: &[CommandView]) {
         let latest = action.expire_after + GRACE;
+        let open =
+            |command: &&CommandView| matches!(command.status.as_str(), "waiting" | "delivered");
+        let open = commands.iter().filter(open).count();
         if !action.is_over() {
+            if open == 0 && !commands.is_empty() {
+                let (id, status) = (action.id, &action.status);
+                self.faults.push(format!("action {id}: is {status}, and all its commands ended"));
+            }
             if Clock::system().now() > latest {
                 self.faults
                     .push(format!("action {}: is {} after its end", action.id, action.status));
             }
             return;
         }
-        let open =
-            |command: &&CommandView| matches!(command.status.as_str(), "waiting" | "delivered");
-        let open = commands.iter().filter(open).count();
         if open > 0 {
             let (id, status) = (action.id, &action.status);
             self.faults

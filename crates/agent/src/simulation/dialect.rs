@@ -89,6 +89,16 @@ pub(super) trait Dialect: Send + Sync + 'static {
         answers: &[Answer],
     ) -> impl Future<Output = anyhow::Result<Vec<Verdict>>> + Send;
 
+    /// Answers what an agent was asked as if others had been, where a language names who answers; gives a verdict for each
+    /// of these lies.
+    fn forge(
+        &self,
+        _identity: &Self::Identity,
+        _answer: &Answer,
+    ) -> impl Future<Output = anyhow::Result<Vec<Verdict>>> + Send {
+        std::future::ready(Ok(vec![]))
+    }
+
     /// Says where an agent's work is to go that comes by itself.
     fn expect(&self, _identity: &Self::Identity, _door: Door) {}
 

@@ -38,7 +38,7 @@ fn values(name: &str, many: i64) -> Vec<String> {
         "tasks_look" | "mailbox_ring" => vec![numbers(), now(), attempts()],
         "mailbox_lease" => vec![numbers(), now(), attempts(), later(), "16".into()],
         "mailbox_find" | "tasks_find" => vec![ids(), numbers()],
-        "mailbox_close" => vec![numbers(), now()],
+        "mailbox_close" | "mig_mail_pushed" => vec![numbers(), now()],
         "mailbox_hold" => vec!["7".into(), ids(), now(), later(), now()],
         "mailbox_give_up" => vec![now(), attempts(), "500".into()],
         "loaders_apply" => vec![
@@ -54,7 +54,6 @@ fn values(name: &str, many: i64) -> Vec<String> {
         "mig_agents_find" => vec![queues("m"), list(&|_| "1::bigint".into()), list(&|_| "'\\x00'::bytea".into())],
         "mig_mail_wake" => vec![queues("m"), now()],
         "mig_machines_lock" | "mig_modules" => vec![queues("m")],
-        "mig_mail_pushed" => vec![numbers(), now()],
         "mailbox_insert" => vec![
             "7".into(),
             list(&|n| format!("{}::bigint", n + 1_000_000)),
