@@ -68,6 +68,11 @@ impl Link {
         self.live().is_some()
     }
 
+    /// Tells whether the broker holds up publishers on the connection: it is short of memory or disk.
+    pub fn is_blocked(&self) -> bool {
+        self.live().is_some_and(|connection| connection.status().blocked())
+    }
+
     /// Opens a channel, on a new connection when there is none.
     pub async fn channel(&self) -> Result<Channel, LinkError> {
         let connection = self.connection().await?;

@@ -136,6 +136,21 @@ impl Services {
         assert!(done.status.success(), "no restart:\n{}", String::from_utf8_lossy(&done.stderr));
     }
 
+    /// Raises or ends the broker's alarm of being out of memory: while it lasts, publishers are held up.
+    pub fn alarm(&self, on: bool) {
+        let call = if on {
+            "rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []})."
+        } else {
+            "rabbit_alarm:clear_alarm({resource_limit, memory, node()})."
+        };
+        let done = command("ctl", &self.knobs)
+            .arg(self.dir())
+            .args(["eval", call])
+            .output()
+            .expect("the script does not start");
+        assert!(done.status.success(), "no alarm:\n{}", String::from_utf8_lossy(&done.stderr));
+    }
+
     /// Tells whether the broker's register of quorum queues names this one on disk: one that was declared less than half a
     /// second before it is killed, RabbitMQ does not find again.
     pub fn keeps_queue(&self, queue: &str) -> bool {

@@ -35,13 +35,18 @@ impl App {
             .store
             .tx(async |conn| {
                 let new = inbox::admit(conn, consumer, &ids, now).await?;
+                let new = || messages.iter().filter(|(id, _)| new.contains(id));
+                let wanted: BTreeSet<AgentId> =
+                    new().flat_map(|(_, message)| open(message)).map(|it| it.agent).collect();
+                let wanted: Vec<AgentId> = wanted.into_iter().collect();
+                let employable: BTreeSet<AgentId> =
+                    agents::agents_employ(conn, &wanted).await?.into_iter().collect();
                 let mut agents = BTreeSet::new();
-                for (action, issued) in
-                    by_action(messages.iter().filter(|(id, _)| new.contains(id)))
-                {
+                for (action, issued) in by_action(new()) {
                     mailbox::mailbox_lock(conn, action).await?;
                     for (id, message) in issued {
-                        agents.extend(self.accept_message(conn, message, now).await?);
+                        let accepted = self.accept_message(conn, message, &employable, now);
+                        agents.extend(accepted.await?);
                         if let Some(trace) = traces.get(id) {
                             mailbox::document_keep_trace(conn, action, trace).await?;
                         }
@@ -60,6 +65,7 @@ impl App {
         &self,
         conn: &mut Conn,
         message: &CommandIssued,
+        employable: &BTreeSet<AgentId>,
         now: OffsetDateTime,
     ) -> Result<Vec<AgentId>, Error> {
         let operations = count_operations(message)?;
@@ -68,13 +74,8 @@ impl App {
         let document = (message.document.as_str(), message.expire_after);
         let (text, expires) = document;
         mailbox::document_insert(conn, message.action, text, columns, expires, message.at).await?;
-        // the scheduler has failed some itself; those are not for the agents
-        let open = message.commands.iter().filter(|command| command.failed.is_none());
-        let wanted: Vec<AgentId> = open.clone().map(|command| command.agent).collect();
-        let employable: BTreeSet<AgentId> =
-            agents::agents_employ(conn, &wanted).await?.into_iter().collect();
         let (mail, lost): (Vec<&IssuedCommand>, Vec<&IssuedCommand>) =
-            open.partition(|command| employable.contains(&command.agent));
+            open(message).partition(|command| employable.contains(&command.agent));
         let wanted: Vec<AgentId> = mail.iter().map(|command| command.agent).collect();
         let mut impossible = find_impossible(conn, &message.document, &wanted).await?;
         if !self.config.speaks_mig() {
@@ -111,6 +112,11 @@ impl App {
         self.bus.put_all(conn, now, &failed(&lost, reason, now)).await?;
         Ok(mail.into_iter().map(|new| new.agent).collect())
     }
+}
+
+/// Gives the commands that are for the agents: the scheduler has failed some itself.
+fn open(message: &CommandIssued) -> impl Iterator<Item = &IssuedCommand> {
+    message.commands.iter().filter(|command| command.failed.is_none())
 }
 
 /// Groups messages by action, so that all replicas lock actions in one order.

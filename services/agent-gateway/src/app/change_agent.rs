@@ -7,7 +7,7 @@ use crate::domain;
 use crate::domain::agent::Agent;
 use crate::error::Error;
 use crate::store::agents::{self, Change};
-use crate::store::{orphans, runbook, tasks};
+use crate::store::{mig_agents, orphans, runbook, tasks};
 use std::time::Duration;
 use store::Conn;
 use time::OffsetDateTime;
@@ -47,6 +47,10 @@ impl App {
             .tx(async |conn| {
                 let number = lock_living(conn, id).await?;
                 check_team(conn, patch.team_id.flatten()).await?;
+                let (name, tags) = (change.name.as_deref(), change.tags.as_ref());
+                if name.is_some() || tags.is_some() {
+                    mig_agents::mig_agent_give(conn, number, name, tags).await?;
+                }
                 agents::agent_change(conn, number, &change).await?;
                 self.publish_agent(conn, number, now).await
             })

@@ -16,45 +16,50 @@ use types::{AgentId, AgentStatus};
 struct News<'a> {
     heard: Vec<AgentId>,
     renewed: Vec<Renewed<'a>>,
-    replaced: BTreeMap<AgentId, &'a Heartbeat>,
-    new: Vec<&'a Heartbeat>,
+    replaced: BTreeMap<AgentId, New<'a>>,
+    new: Vec<New<'a>>,
+    /// Those of the heartbeats that tell something new.
+    told: Vec<&'a Heartbeat>,
     /// The queue locations that were silent, or whose agents began anew.
     back: Vec<&'a str>,
     conflicts: usize,
 }
 
-impl News<'_> {
-    fn is_empty(&self) -> bool {
-        self.renewed.is_empty() && self.replaced.is_empty() && self.new.is_empty()
-    }
-}
+/// Is a row to be: what its agent says, and since when there is another.
+type New<'a> = (&'a Heartbeat, Option<OffsetDateTime>);
 
 impl App {
     /// Notes which MIG agents were heard, and stores and tells what is new of them. Over HTTP and AMQP alike; the
     /// heartbeats are of agents that may be heard. Gives the queue locations that are not heard, as they were revoked.
     pub(crate) async fn hear_agents(
         &self,
-        heartbeats: Vec<Heartbeat>,
+        heartbeats: &[Heartbeat],
     ) -> Result<BTreeSet<String>, Error> {
         let now = self.clock.now();
         let heartbeats = latest(heartbeats);
         let mut conn = self.store.get().await?;
         let news = self.find_news(&mut conn, &heartbeats, now).await?;
         drop(conn);
-        if news.is_empty() {
+        if news.told.is_empty() {
             self.note_heard(&news.heard, now);
             return Ok(BTreeSet::new());
         }
+        let mut told = news.told;
+        let machines: Vec<&str> =
+            told.iter().copied().map(|heard| heard.queueloc.as_str()).collect();
         let (heard, woken, revoked) = self
             .store
             .tx(async |conn| {
-                // again, as another replica may have heard the same
-                let mut news = self.find_news(conn, &heartbeats, now).await?;
-                let revoked = self.pass_over_revoked(conn, &mut news).await?;
+                // all rows that may change, in one order; again, as another replica may have heard the same
+                mig_agents::mig_machines_lock(conn, &machines).await?;
+                let revoked = mig_agents::mig_machines_revoked(conn, &machines).await?;
+                told.retain(|heard| !revoked.contains(&heard.queueloc));
+                let news = self.find_news(conn, &told, now).await?;
                 let woken = self.write_news(conn, &news, now).await?;
                 Ok::<_, Error>((news.heard, woken, revoked))
             })
             .await?;
+        self.note_heard(&news.heard, now);
         self.note_heard(&heard, now);
         self.bus.wake();
         if woken > 0 {
@@ -63,33 +68,21 @@ impl App {
         Ok(revoked)
     }
 
-    /// Takes new processes of machines whose agent was revoked out of the news; gives their queue locations.
-    async fn pass_over_revoked(
-        &self,
-        conn: &mut Conn,
-        news: &mut News<'_>,
-    ) -> Result<BTreeSet<String>, Error> {
-        let new: Vec<&str> = news.new.iter().map(|heard| heard.queueloc.as_str()).collect();
-        if new.is_empty() {
-            return Ok(BTreeSet::new());
-        }
-        mig_agents::mig_machines_lock(conn, &new).await?;
-        let revoked = mig_agents::mig_machines_revoked(conn, &new).await?;
-        news.new.retain(|heard| !revoked.contains(&heard.queueloc));
-        Ok(revoked)
-    }
-
     async fn find_news<'a>(
         &self,
         conn: &mut Conn,
-        heartbeats: &'a [Heartbeat],
+        heartbeats: &[&'a Heartbeat],
         now: OffsetDateTime,
     ) -> Result<News<'a>, Error> {
-        let known = mig_agents::mig_agents_find(conn, heartbeats).await?;
         let mut news = News::default();
-        for (heard, known) in heartbeats.iter().zip(known) {
+        if heartbeats.is_empty() {
+            return Ok(news);
+        }
+        let known = mig_agents::mig_agents_find(conn, heartbeats).await?;
+        for (heard, known) in heartbeats.iter().copied().zip(known) {
             let Some((number, known)) = known else {
-                news.new.push(heard);
+                news.told.push(heard);
+                news.new.push((heard, None));
                 news.back.push(&heard.queueloc);
                 continue;
             };
@@ -98,6 +91,7 @@ impl App {
                 Change::Heard => news.heard.push(number),
                 Change::Renewed { conflict_since } => {
                     news.heard.push(number);
+                    news.told.push(heard);
                     news.renewed.push(Renewed { number, heard, conflict_since });
                     if known.status != AgentStatus::Online {
                         news.back.push(&heard.queueloc);
@@ -105,9 +99,12 @@ impl App {
                     news.conflicts +=
                         usize::from(conflict_since.is_some() && known.conflict_since.is_none());
                 }
-                Change::Replaced => {
-                    news.replaced.insert(number, heard);
+                Change::Replaced { conflict_since } => {
+                    news.told.push(heard);
+                    news.replaced.insert(number, (heard, conflict_since));
                     news.back.push(&heard.queueloc);
+                    news.conflicts +=
+                        usize::from(conflict_since.is_some() && known.conflict_since.is_none());
                 }
             }
         }
@@ -136,12 +133,15 @@ impl App {
             changed.extend(mig_agents::mig_agents_insert(conn, &new, now).await?);
         }
         self.publish_agents(conn, &changed, now).await?;
-        for renewed in news.renewed.iter().filter(|renewed| renewed.conflict_since == Some(now)) {
-            tracing::warn!(
-                agent.number = %renewed.number,
-                agent.queueloc = renewed.heard.queueloc,
-                "two agents of one queue location are heard in turn"
-            );
+        let renewed = news.renewed.iter().map(|renewed| (renewed.heard, renewed.conflict_since));
+        for (heard, since) in renewed.chain(news.replaced.values().copied()) {
+            if since == Some(now) {
+                tracing::warn!(
+                    agent.queueloc = heard.queueloc,
+                    agent.pid = heard.pid,
+                    "two agents of one queue location are heard in turn"
+                );
+            }
         }
         self.mig.count_conflicts(news.conflicts);
         if news.back.is_empty() {
@@ -157,11 +157,11 @@ impl App {
     }
 }
 
-/// Keeps the last heartbeat of each process.
-fn latest(heartbeats: Vec<Heartbeat>) -> Vec<Heartbeat> {
+/// Gives the last heartbeat of each process.
+fn latest(heartbeats: &[Heartbeat]) -> Vec<&Heartbeat> {
     let mut latest = BTreeMap::new();
     for heard in heartbeats {
-        latest.insert((heard.queueloc.clone(), heard.pid), heard);
+        latest.insert((heard.queueloc.as_str(), heard.pid), heard);
     }
     latest.into_values().collect()
 }

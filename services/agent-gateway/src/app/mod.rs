@@ -46,6 +46,7 @@ use crate::store::{agents, loaders, mig_agents};
 use answer_poll::Lease;
 use auth::Replica;
 use doors::Doors;
+use fade_agents::Hearing;
 use messaging::Bus;
 use record_returns::Asked;
 use record_run::Ran;
@@ -77,6 +78,7 @@ pub struct App {
     pub(crate) config: Config,
     pub(crate) doors: Doors,
     pub(crate) seen: Seen,
+    hearing: Hearing,
     /// Who shows these tokens?
     tokens: Together<[u8; 32], Option<Known>>,
     /// What have these RunbookSolutions agents to run?
@@ -110,6 +112,7 @@ impl App {
             store: parts.store,
             bus: parts.bus,
             replica: parts.replica,
+            hearing: Hearing::new(parts.clock.now()),
             clock: parts.clock,
             room: Arc::new(Semaphore::new(kib(config.answers_in_flight))),
             small_room: Arc::new(Semaphore::new(kib(SMALL_ROOM))),
@@ -137,13 +140,13 @@ impl App {
         limit: i64,
     ) -> Result<Vec<String>, Error> {
         let mut conn = self.store.get().await?;
-        Ok(mig_agents::mig_queues_gone(&mut conn, after, limit).await?)
+        Ok(mig_agents::mig_queues_gone(&mut conn, after, self.clock.now(), limit).await?)
     }
 
     /// Tells whether nobody of a queue location is there.
     pub(crate) async fn is_queue_gone(&self, queueloc: &str) -> Result<bool, Error> {
         let mut conn = self.store.get().await?;
-        Ok(mig_agents::mig_queue_is_gone(&mut conn, queueloc).await?)
+        Ok(mig_agents::mig_queue_is_gone(&mut conn, queueloc, self.clock.now()).await?)
     }
 
     /// Tells the house of these agents as they are now; to be called in the transaction that changed them.

@@ -80,7 +80,8 @@ impl App {
         if agent.is_none_or(|agent| agent.address.is_some()) {
             return Ok(None);
         }
-        self.revoke_held(conn, number, "the agent never came for its token", now).await?;
+        let reason = "the agent never came for its token";
+        self.revoke_held(conn, &[number], &[number], reason, now).await?;
         agents::agent_remove(conn, number).await?;
         Ok(Some(number))
     }

@@ -31,6 +31,8 @@ pub(crate) enum Pushed {
     Nothing,
     /// The broker answered for all that was due.
     Some,
+    /// It is slow, or holds publishers up: what went out is waited for before anything else does.
+    Unanswered,
     /// The line broke; what the broker did not answer for goes out again.
     Lost,
 }
@@ -39,6 +41,9 @@ impl App {
     /// Hands commands that are due to the broker, and remembers of which it said that it has them. The mailbox is the truth:
     /// what a crash leaves unsaid goes out again, and its rows are locked, so that two replicas never send the same.
     pub(crate) async fn push_commands(&self, sender: &mut Sender) -> Result<Pushed, Error> {
+        if sender.unanswered().is_some() {
+            return self.note_unanswered(sender).await;
+        }
         let now = self.clock.now();
         let pushed = self
             .store
@@ -52,9 +57,37 @@ impl App {
                     self.mig.wake();
                 }
                 let letters = self.write_letters(conn, due, now).await?;
-                self.send_letters(conn, sender, letters, now).await
+                let fates = sender.publish(letters, now).await;
+                let sent = sender.unanswered().unwrap_or_default();
+                self.note_fates(conn, sent, fates, now).await
             })
             .await?;
+        if pushed != Pushed::Unanswered {
+            sender.forget();
+        }
+        self.bus.wake();
+        Ok(pushed)
+    }
+
+    /// Waits for the broker's word on what went out before, without a lock: what was withdrawn or answered meanwhile stays so.
+    async fn note_unanswered(&self, sender: &mut Sender) -> Result<Pushed, Error> {
+        let fates = sender.word().await;
+        let sent = sender.unanswered().unwrap_or_default();
+        let now = self.clock.now();
+        let pushed = self
+            .store
+            .tx(async |conn| {
+                let waiting = mig_mail::mig_mail_hold(conn, sent).await?;
+                let fates = fates.map(|mut fates| {
+                    fates.retain(|(command, _)| waiting.contains(command));
+                    fates
+                });
+                self.note_fates(conn, sent, fates, now).await
+            })
+            .await?;
+        if pushed != Pushed::Unanswered {
+            sender.forget();
+        }
         self.bus.wake();
         Ok(pushed)
     }
@@ -130,20 +163,25 @@ impl App {
         Ok(letters)
     }
 
-    async fn send_letters(
+    /// Remembers what the broker said of commands that are locked; while it has said nothing they wait, and no other replica
+    /// sends them.
+    async fn note_fates(
         &self,
         conn: &mut Conn,
-        sender: &mut Sender,
-        letters: Vec<(CommandId, Letter)>,
+        sent: &[CommandId],
+        fates: Option<Vec<(CommandId, Fate)>>,
         now: OffsetDateTime,
     ) -> Result<Pushed, Error> {
-        let (commands, letters): (Vec<CommandId>, Vec<Letter>) = letters.into_iter().unzip();
-        let fates = sender.publish(letters, now).await;
+        let Some(fates) = fates else {
+            mig_mail::mig_mail_postpone(conn, sent, Some(now + AGAIN)).await?;
+            return Ok(Pushed::Unanswered);
+        };
         let of = |wanted: &[Fate]| -> Vec<CommandId> {
-            let matching = commands.iter().zip(&fates).filter(|(_, fate)| wanted.contains(fate));
+            let matching = fates.iter().filter(|(_, fate)| wanted.contains(fate));
             matching.map(|(command, _)| *command).collect()
         };
         let (taken, waiting) = (of(&[Fate::Taken]), of(&[Fate::NoQueue, Fate::Refused]));
+        let lost = of(&[Fate::Lost]);
         self.mig.count_pushed(taken.len(), waiting.len());
         if !taken.is_empty() {
             mig_mail::mig_mail_pushed(conn, &taken, now).await?;
@@ -154,7 +192,10 @@ impl App {
         if !waiting.is_empty() {
             mig_mail::mig_mail_postpone(conn, &waiting, Some(now + AGAIN)).await?;
         }
-        let lost = fates.contains(&Fate::Lost);
-        Ok(if lost { Pushed::Lost } else { Pushed::Some })
+        if lost.is_empty() {
+            return Ok(Pushed::Some);
+        }
+        mig_mail::mig_mail_postpone(conn, &lost, Some(now)).await?;
+        Ok(Pushed::Lost)
     }
 }

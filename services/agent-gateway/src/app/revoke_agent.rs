@@ -3,50 +3,67 @@
 use super::App;
 use super::end_leases::failed;
 use crate::error::Error;
-use crate::store::{agents, leases, tasks, tokens};
+use crate::store::{agents, leases, mig_agents, tasks, tokens};
 use store::Conn;
 use time::OffsetDateTime;
-use types::{AgentId, AgentUid};
+use types::{AgentId, AgentUid, Transport};
 
 impl App {
-    /// Revokes an agent's tokens for good and fails the commands that it has not answered. Doing it again changes
-    /// nothing.
+    /// Revokes an agent's tokens for good and fails the commands that it has not answered; of a MIG agent all processes of its
+    /// machine. Doing it again changes nothing.
     pub(crate) async fn revoke_agent(&self, id: AgentUid) -> Result<(), Error> {
         let now = self.clock.now();
         let revoked = self
             .store
             .tx(async |conn| {
-                let found = agents::agent_lock(conn, id).await?;
-                let (number, was_revoked) = found.ok_or(Error::NotFound("agent"))?;
+                let found = agents::agent_by_id(conn, id).await?.ok_or(Error::NotFound("agent"))?;
+                let is_mig = found.transport == Transport::Mig;
+                if is_mig {
+                    // before the row itself, as all of a machine are locked in one order
+                    mig_agents::mig_machines_lock(conn, &[&found.queueloc]).await?;
+                }
+                let locked = agents::agent_lock(conn, id).await?;
+                let (number, was_revoked) = locked.ok_or(Error::NotFound("agent"))?;
                 if was_revoked {
                     return Ok(None);
                 }
+                let (mut revoked, mut rows) = (vec![number], vec![number]);
+                if is_mig {
+                    let machine = mig_agents::mig_machine_rows(conn, &found.queueloc).await?;
+                    let open = |row: &&(AgentId, bool)| row.1 && row.0 != number;
+                    revoked.extend(machine.iter().filter(open).map(|(number, _)| *number));
+                    rows = machine.into_iter().map(|(number, _)| number).collect();
+                }
                 let reason = "the agent was revoked before it answered";
-                self.revoke_held(conn, number, reason, now).await?;
-                Ok::<_, Error>(Some(number))
+                self.revoke_held(conn, &revoked, &rows, reason, now).await?;
+                Ok::<_, Error>(Some(revoked))
             })
             .await?;
-        let Some(number) = revoked else { return Ok(()) };
+        let Some(revoked) = revoked else { return Ok(()) };
         self.bus.wake();
-        self.doors.ring([number]);
+        self.doors.ring(revoked);
         tracing::info!(agent.id = %id, "agent revoked");
         Ok(())
     }
 
-    /// Revokes an agent that is locked, and fails what waits for it.
+    /// Revokes agents that are locked, and fails what waits for `rows`: these agents, and those that their machine had before.
     pub(super) async fn revoke_held(
         &self,
         conn: &mut Conn,
-        number: AgentId,
+        agents: &[AgentId],
+        rows: &[AgentId],
         reason: &str,
         now: OffsetDateTime,
     ) -> Result<(), Error> {
-        tokens::tokens_revoke(conn, number, now).await?;
-        agents::agent_revoke(conn, number, now).await?;
-        let lost = leases::mailbox_abandon(conn, number).await?;
-        tasks::tasks_abandon(conn, number, true, now).await?;
+        for number in agents {
+            tokens::tokens_revoke(conn, *number, now).await?;
+            agents::agent_revoke(conn, *number, now).await?;
+        }
+        let lost = leases::mailbox_abandon(conn, rows).await?;
+        for number in agents {
+            tasks::tasks_abandon(conn, *number, true, now).await?;
+        }
         self.bus.put_all(conn, now, &failed(&lost, reason, now)).await?;
-        self.publish_agent(conn, number, now).await?;
-        Ok(())
+        self.publish_agents(conn, agents, now).await
     }
 }

@@ -4,9 +4,9 @@ use super::App;
 use crate::error::Error;
 use crate::store::{mailbox, tasks};
 use messaging::inbox;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use types::CommandId;
 use types::messages::CommandWithdrawn;
-use types::{ActionId, CommandId};
 use uuid::Uuid;
 
 impl App {
@@ -21,15 +21,18 @@ impl App {
         self.store
             .tx(async |conn| {
                 let new = inbox::admit(conn, consumer, &ids, now).await?;
-                let mut gone = BTreeMap::<ActionId, Vec<CommandId>>::new();
+                let (mut actions, mut gone) = (BTreeSet::new(), BTreeSet::<CommandId>::new());
                 for (_, message) in messages.iter().filter(|(id, _)| new.contains(id)) {
-                    gone.entry(message.action).or_default().extend(&message.commands);
+                    actions.insert(message.action);
+                    gone.extend(&message.commands);
                 }
-                for (action, commands) in gone {
+                for action in actions {
                     mailbox::mailbox_lock(conn, action).await?;
-                    mailbox::mailbox_withdraw(conn, &commands, now).await?;
-                    tasks::tasks_withdraw(conn, &commands, now).await?;
                 }
+                // all at once: those who lock commands do so in one order across actions
+                let gone: Vec<CommandId> = gone.into_iter().collect();
+                mailbox::mailbox_withdraw(conn, &gone, now).await?;
+                tasks::tasks_withdraw(conn, &gone, now).await?;
                 Ok(())
             })
             .await

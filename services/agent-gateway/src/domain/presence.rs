@@ -35,7 +35,10 @@ pub(crate) enum Change {
         conflict_since: Option<OffsetDateTime>,
     },
     /// It ends, and a new one begins: the history of machines is kept.
-    Replaced,
+    Replaced {
+        /// Since when there is another.
+        conflict_since: Option<OffsetDateTime>,
+    },
 }
 
 /// Decides what a heartbeat changes; `mode` and `refreshed` are the heartbeat's, `every` is how often agents send one.
@@ -49,14 +52,16 @@ pub(crate) fn change(
     every: Duration,
     now: OffsetDateTime,
 ) -> Change {
-    if refreshed > known.refreshed + REFRESH {
-        return Change::Replaced;
-    }
     let conflicts =
         known.rival_seen.is_some_and(|seen| seen > known.started && seen > now - every * 2);
     let conflict_since =
         (conflicts && mode != "checkin").then(|| known.conflict_since.unwrap_or(now));
-    if known.same && known.status == AgentStatus::Online && conflict_since == known.conflict_since {
+    if refreshed > known.refreshed + REFRESH {
+        Change::Replaced { conflict_since }
+    } else if known.same
+        && known.status == AgentStatus::Online
+        && conflict_since == known.conflict_since
+    {
         Change::Heard
     } else {
         Change::Renewed { conflict_since }
@@ -90,7 +95,8 @@ mod tests {
         assert_eq!(of(Known { same: false, ..KNOWN }), renewed);
         assert_eq!(of(Known { status: AgentStatus::Idle, ..KNOWN }), renewed);
         assert_eq!(of(Known { status: AgentStatus::Destroyed, ..KNOWN }), renewed);
-        for (later, want) in [(15, Change::Heard), (16, Change::Replaced)] {
+        let replaced = Change::Replaced { conflict_since: None };
+        for (later, want) in [(15, Change::Heard), (16, replaced)] {
             let refreshed = KNOWN.refreshed + Duration::from_secs(later);
             assert_eq!(change(&KNOWN, "daemon", refreshed, EVERY, NOW), want);
         }
@@ -99,8 +105,10 @@ mod tests {
     #[test]
     fn two_that_are_heard_in_turn_conflict_and_a_restart_does_not() {
         let since = |known: Known| match of(known) {
-            Change::Renewed { conflict_since } => conflict_since,
-            Change::Heard | Change::Replaced => known.conflict_since,
+            Change::Renewed { conflict_since } | Change::Replaced { conflict_since } => {
+                conflict_since
+            }
+            Change::Heard => known.conflict_since,
         };
         let rival = |seen| Known { rival_seen: Some(seen), ..KNOWN };
         let lately = NOW - Duration::from_mins(4);
@@ -110,6 +118,9 @@ mod tests {
         let before = Some(NOW - EVERY);
         assert_eq!(of(Known { conflict_since: before, ..rival(lately) }), Change::Heard);
         assert_eq!(since(Known { conflict_since: before, ..KNOWN }), None, "over");
+        let described_anew = KNOWN.refreshed - EVERY;
+        let again = Known { conflict_since: before, refreshed: described_anew, ..rival(lately) };
+        assert_eq!(of(again), Change::Replaced { conflict_since: before }, "it goes on");
         assert_eq!(change(&rival(lately), "checkin", KNOWN.refreshed, EVERY, NOW), Change::Heard);
     }
 }

@@ -1,34 +1,35 @@
-//! How many messages the broker sends ahead: all of them lie in memory, and an answer may be as large as the broker lets it.
+//! How many messages the broker sends ahead: all of them lie in memory, and one may be as large as the broker lets it.
 
 use super::desk::AT_ONCE;
 use super::listener::Stream;
 
-/// Says how many answers are read ahead at first, and after a large one.
+/// Says how many are read ahead at first, and after a large one.
 const FEW: u16 = 8;
-/// Says how many are while a long row of small ones comes.
-const MANY: u16 = 400;
-/// So many full batches of small answers are a long row.
+/// Says how many answers are while a long row of small ones comes.
+const ANSWERS: u16 = 400;
+/// Says how many heartbeats are.
+const HEARTBEATS: u16 = 1_000;
+/// So many full batches of small messages are a long row.
 const ROW: u8 = 8;
 /// A larger body is large.
 const SMALL_BYTES: usize = 64 << 10;
-/// Heartbeats have a size of their own.
-const HEARTBEATS: u16 = 1_000;
 
 /// Is how many messages are read ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ahead {
     count: u16,
-    adapts: bool,
+    most: u16,
     /// How many full batches of small messages came one after the other.
     row: u8,
 }
 
 impl Ahead {
     pub(super) fn of(stream: Stream) -> Self {
-        match stream {
-            Stream::Heartbeats => Self { count: HEARTBEATS, adapts: false, row: 0 },
-            Stream::Results => Self { count: FEW, adapts: true, row: 0 },
-        }
+        let most = match stream {
+            Stream::Heartbeats => HEARTBEATS,
+            Stream::Results => ANSWERS,
+        };
+        Self { count: FEW, most, row: 0 }
     }
 
     /// Gives the number.
@@ -43,17 +44,15 @@ impl Ahead {
 
     /// Looks at a batch; tells whether the number changes with it.
     pub(super) fn changes(&mut self, messages: usize, largest: usize) -> bool {
-        if !self.adapts {
-            return false;
-        }
         let full = messages >= usize::from(FEW / 2) && largest <= SMALL_BYTES;
         self.row = if full { self.row.saturating_add(1) } else { 0 };
         let before = self.count;
         self.count = match self.count {
-            FEW if self.row >= ROW => MANY,
+            FEW if self.row >= ROW => self.most,
+            FEW => FEW,
             // a row that thins out may be followed by anything
-            MANY if !full => FEW,
-            same => same,
+            _ if !full => FEW,
+            many => many,
         };
         self.count != before
     }
@@ -64,23 +63,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_long_row_of_small_answers_is_read_far_ahead() {
-        let mut ahead = Ahead::of(Stream::Results);
-        for _ in 0..100 {
-            assert!(!ahead.changes(ahead.at_once(), SMALL_BYTES + 1));
-            assert!(!ahead.changes(1, 10));
+    fn only_a_long_row_of_small_messages_is_read_far_ahead() {
+        for (stream, most) in [(Stream::Results, ANSWERS), (Stream::Heartbeats, HEARTBEATS)] {
+            let mut ahead = Ahead::of(stream);
+            for _ in 0..100 {
+                assert!(!ahead.changes(ahead.at_once(), SMALL_BYTES + 1));
+                assert!(!ahead.changes(1, 10));
+            }
+            assert_eq!(ahead.count(), FEW);
+            let row: Vec<bool> = (0..ROW).map(|_| ahead.changes(ahead.at_once(), 1_000)).collect();
+            assert_eq!(row.iter().filter(|changed| **changed).count(), 1);
+            assert_eq!(ahead.count(), most);
+            assert!(!ahead.changes(ahead.at_once(), 1_000));
+            for (messages, largest) in [(ahead.at_once(), SMALL_BYTES + 1), (1, 10)] {
+                let mut other = ahead;
+                assert!(other.changes(messages, largest), "{messages} {largest}");
+                assert_eq!((other.count(), other.row), (FEW, 0));
+            }
         }
-        assert_eq!(ahead.count(), FEW);
-        let row: Vec<bool> = (0..ROW).map(|_| ahead.changes(ahead.at_once(), 1_000)).collect();
-        assert_eq!(row.iter().filter(|changed| **changed).count(), 1);
-        assert_eq!(ahead.count(), MANY);
-        assert!(!ahead.changes(ahead.at_once(), 1_000));
-        for (messages, largest) in [(ahead.at_once(), SMALL_BYTES + 1), (1, 10)] {
-            let mut other = ahead;
-            assert!(other.changes(messages, largest), "{messages} {largest}");
-            assert_eq!((other.count(), other.row), (FEW, 0));
-        }
-        let mut heartbeats = Ahead::of(Stream::Heartbeats);
-        assert!(!heartbeats.changes(1_000, 1 << 20));
     }
 }

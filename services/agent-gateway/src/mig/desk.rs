@@ -9,14 +9,21 @@ use service::Shutdown;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
 
 /// How many heartbeats are taken in together.
 pub(super) const AT_ONCE: usize = 500;
 /// How many callers may wait at the desk.
 const WAITING: usize = 20_000;
+/// How many bytes of heartbeats may: they carry no proof, and take several times as much when they are read.
+const WAITING_BYTES: usize = 48 << 20;
 /// How long a caller waits: an agent that is not answered hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a batch is taken in anew that the database gave up for another transaction, and how long at most.
+const TRIES: u32 = 3;
+const TRYING: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(20);
 /// How long the desk stays open after the word to stop without anybody coming.
 const LAST: Duration = Duration::from_secs(2);
 
@@ -24,6 +31,7 @@ const LAST: Duration = Duration::from_secs(2);
 pub(crate) struct Ask {
     heartbeat: Heartbeat,
     reply: oneshot::Sender<Heard>,
+    room: OwnedSemaphorePermit,
 }
 
 /// Says what became of a heartbeat.
@@ -54,6 +62,7 @@ impl Heard {
 /// Takes heartbeats in.
 pub(super) struct Desk {
     asks: mpsc::Sender<Ask>,
+    room: Arc<Semaphore>,
     file: Option<PathBuf>,
     list: Mutex<Listed>,
 }
@@ -68,7 +77,8 @@ struct Listed {
 impl Desk {
     pub(super) fn new(file: Option<PathBuf>) -> (Self, mpsc::Receiver<Ask>) {
         let (asks, asked) = mpsc::channel(WAITING);
-        (Self { asks, file, list: Mutex::default() }, asked)
+        let room = Arc::new(Semaphore::new(WAITING_BYTES));
+        (Self { asks, room, file, list: Mutex::default() }, asked)
     }
 
     /// Gives the whitelist, read again when its file has changed; none when everybody is heard. While the file cannot be
@@ -99,15 +109,18 @@ impl Desk {
 }
 
 impl Mig {
-    /// Takes in the heartbeat of an HTTP caller, together with others.
-    pub(crate) async fn hear(&self, heartbeat: Heartbeat) -> Heard {
+    /// Takes in the heartbeat of an HTTP caller, which had so many bytes, together with others.
+    pub(crate) async fn hear(&self, heartbeat: Heartbeat, bytes: usize) -> Heard {
         if self.desk.whitelist().is_some_and(|list| !list.allows(&heartbeat.queueloc)) {
             self.meters.heartbeats("http", Heard::NotListed.outcome(), 1);
             return Heard::NotListed;
         }
         let (reply, answer) = oneshot::channel();
         let asking = async {
-            self.desk.asks.send(Ask { heartbeat, reply }).await.ok()?;
+            let bytes = u32::try_from(bytes).ok()?;
+            // who finds no room is told so at once, and holds no room either
+            let room = Arc::clone(&self.desk.room).try_acquire_many_owned(bytes).ok()?;
+            self.desk.asks.send(Ask { heartbeat, reply, room }).await.ok()?;
             answer.await.ok()
         };
         let answered = tokio::time::timeout(PATIENCE, asking).await;
@@ -138,27 +151,57 @@ pub(super) async fn serve(app: Arc<App>, mut asked: mpsc::Receiver<Ask>, shutdow
         if came == 0 {
             return;
         }
-        let (heartbeats, replies): (Vec<_>, Vec<_>) = asks
-            .drain(..)
-            .map(|ask| {
-                let queueloc = ask.heartbeat.queueloc.clone();
-                (ask.heartbeat, (queueloc, ask.reply))
-            })
-            .unzip();
-        let heard = app.hear_agents(heartbeats).await;
-        if let Err(error) = &heard {
-            warn(error);
+        // a caller that went away beats again
+        asks.retain(|ask| !ask.reply.is_closed());
+        if asks.is_empty() {
+            continue;
         }
-        for (queueloc, reply) in replies {
-            let answer = match &heard {
-                Ok(revoked) if revoked.contains(&queueloc) => Heard::Revoked,
-                Ok(_) => Heard::Yes,
-                Err(_) => Heard::NotNow,
-            };
-            // a caller that went away does not mind
-            let _gone = reply.send(answer);
+        let (heartbeats, replies): (Vec<_>, Vec<_>) =
+            asks.drain(..).map(|ask| (ask.heartbeat, (ask.reply, ask.room))).unzip();
+        let heard = take_in(&app, &heartbeats).await;
+        for ((reply, _room), heard) in replies.into_iter().zip(heard) {
+            let _gone = reply.send(heard);
         }
     }
+}
+
+/// Takes heartbeats in, all together; when one stands in the way of the others, each by itself.
+async fn take_in(app: &App, heartbeats: &[Heartbeat]) -> Vec<Heard> {
+    let error = match hear(app, heartbeats).await {
+        Ok(heard) => return heard,
+        Err(error) => error,
+    };
+    warn(&error);
+    if heartbeats.len() < 2 || matches!(error, Error::Unavailable(_)) {
+        return vec![Heard::NotNow; heartbeats.len()];
+    }
+    let mut each = Vec::with_capacity(heartbeats.len());
+    for one in heartbeats {
+        each.extend(hear(app, std::slice::from_ref(one)).await.unwrap_or_else(|error| {
+            warn(&error);
+            vec![Heard::NotNow]
+        }));
+    }
+    each
+}
+
+/// Takes heartbeats in; anew when the database gave the transaction up for another.
+async fn hear(app: &App, heartbeats: &[Heartbeat]) -> Result<Vec<Heard>, Error> {
+    let began = Instant::now();
+    let mut tries = 1;
+    let revoked = loop {
+        match app.hear_agents(heartbeats).await {
+            Err(Error::Unavailable(_)) if tries < TRIES && began.elapsed() < TRYING => {
+                tries += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            done => break done?,
+        }
+    };
+    let of = |heard: &Heartbeat| {
+        if revoked.contains(&heard.queueloc) { Heard::Revoked } else { Heard::Yes }
+    };
+    Ok(heartbeats.iter().map(of).collect())
 }
 
 pub(super) fn warn(error: &Error) {

@@ -177,7 +177,7 @@ async fn store(app: &App, stream: Stream, bodies: &[Vec<u8>]) -> Result<(), Erro
             let heard = heartbeats(app, bodies);
             let count = heard.len();
             if count > 0 {
-                let revoked = app.hear_agents(heard).await?.len();
+                let revoked = app.hear_agents(&heard).await?.len();
                 app.mig.meters.heartbeats("amqp", "heard", count - revoked);
                 app.mig.meters.heartbeats("amqp", "revoked", revoked);
             }

@@ -5,18 +5,26 @@ use super::topology::{self, TO_AGENTS, queue_of};
 use crate::app::App;
 use crate::app::push_commands::Pushed;
 use crate::config::ExchangeKind;
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation};
-use messaging::link::{Link, LinkError, Pause, RPC, rpc};
+use messaging::link::{Link, LinkError, Pause, rpc};
 use service::Shutdown;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
+use tokio::time::Instant;
+use types::CommandId;
 
 /// The mailbox is looked at so often when nobody rings.
 const EVERY: Duration = Duration::from_millis(500);
+/// How long the broker is waited for while the mail is locked: a withdrawal waits as long.
+const LOCKED: Duration = Duration::from_secs(1);
+/// How long it is waited for at a time after that.
+const WORD: Duration = Duration::from_secs(2);
+/// A broker that does not hold publishers up and says nothing for so long has lost what it was given.
+const SILENT: Duration = Duration::from_mins(1);
 
 /// Is one command on its way to its agent's queue.
 #[derive(Debug)]
@@ -46,58 +54,119 @@ pub(crate) enum Fate {
     Lost,
 }
 
-/// Is a channel in confirm mode.
-pub(crate) struct Sender(Channel);
+/// Is a channel in confirm mode, and what went out on it and was not answered for.
+pub(crate) struct Sender {
+    channel: Channel,
+    batch: Option<Batch>,
+}
+
+/// Is what was published together. While the broker holds publishers up (it is short of memory or disk), what was written to
+/// the line lies there, and goes on when it does: so it is waited for, and never sent again as long as the line stands.
+struct Batch {
+    commands: Vec<CommandId>,
+    confirms: BoxFuture<'static, Vec<Fate>>,
+    fates: Option<Vec<Fate>>,
+    since: Instant,
+}
 
 impl Sender {
     async fn open(link: &Link, kind: ExchangeKind) -> Result<Self, LinkError> {
         let channel = link.channel().await?;
         rpc(channel.confirm_select(ConfirmSelectOptions::default())).await?;
         topology::declare(&channel, kind).await?;
-        Ok(Self(channel))
+        Ok(Self { channel, batch: None })
     }
 
-    /// Publishes in order and waits for all confirms; gives one fate for each letter.
+    /// Publishes in order and waits shortly for all confirms; gives the fate of each, or nothing when the broker has not
+    /// answered for all yet ([`Sender::word`]). What was published before must be forgotten by then.
     ///
-    /// Takes `&mut self`: lapin hands a returned message to whichever confirm comes next, so returns can be told apart only
-    /// within one closed set of letters, by their routing keys, each of which is one queue.
-    pub(crate) async fn publish(&mut self, letters: Vec<Letter>, now: OffsetDateTime) -> Vec<Fate> {
-        let keys: Vec<String> = letters.iter().map(|letter| letter.key.clone()).collect();
-        let sent = join_all(letters.into_iter().map(|letter| self.send(letter, now)));
-        let Ok(confirmations) = tokio::time::timeout(RPC, sent).await else {
-            // a late confirm must not be taken for another letter's
-            let _closed = rpc(self.0.close(200, "OK".into())).await;
-            return vec![Fate::Lost; keys.len()];
-        };
-        let mut returned = HashSet::new();
-        let mut fates = Vec::with_capacity(keys.len());
-        for confirmation in confirmations {
-            let (fate, back) = match confirmation {
-                Ok(Confirmation::Ack(back)) => (Fate::Taken, back),
-                Ok(Confirmation::Nack(back)) => (Fate::Refused, back),
-                Ok(Confirmation::NotRequested) | Err(_) => (Fate::Lost, None),
-            };
-            returned.extend(back.map(|message| message.delivery.routing_key.to_string()));
-            fates.push(fate);
-        }
-        for (fate, key) in fates.iter_mut().zip(&keys) {
-            if *fate == Fate::Taken && returned.contains(key) {
-                *fate = Fate::NoQueue;
-            }
-        }
-        fates
+    /// lapin hands a returned message to whichever confirm comes next, so returns can be told apart only within one closed
+    /// set of letters, by their routing keys, each of which is one queue.
+    pub(crate) async fn publish(
+        &mut self,
+        letters: Vec<(CommandId, Letter)>,
+        now: OffsetDateTime,
+    ) -> Option<Vec<(CommandId, Fate)>> {
+        let (commands, letters): (Vec<CommandId>, Vec<Letter>) = letters.into_iter().unzip();
+        let confirms = Box::pin(confirms(self.channel.clone(), letters, now));
+        self.batch = Some(Batch { commands, confirms, fates: None, since: Instant::now() });
+        self.wait(LOCKED).await
     }
 
-    async fn send(&self, letter: Letter, now: OffsetDateTime) -> lapin::Result<Confirmation> {
-        let properties = BasicProperties::default()
-            .with_content_type("text/plain".into())
-            .with_delivery_mode(2)
-            .with_timestamp(now.unix_timestamp().try_into().unwrap_or(0))
-            .with_expiration(letter.expiration.into());
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let (exchange, key, body) = (TO_AGENTS.into(), letter.key.into(), letter.body.as_bytes());
-        self.0.basic_publish(exchange, key, options, body, properties).await?.await
+    /// Gives the commands that went out and were not answered for.
+    pub(crate) fn unanswered(&self) -> Option<&[CommandId]> {
+        Some(&self.batch.as_ref()?.commands)
     }
+
+    /// Waits for the rest of the confirms; gives the fates of all when they are there.
+    pub(crate) async fn word(&mut self) -> Option<Vec<(CommandId, Fate)>> {
+        self.wait(WORD).await
+    }
+
+    /// Forgets what went out: its fates are noted.
+    pub(crate) fn forget(&mut self) {
+        self.batch = None;
+    }
+
+    async fn wait(&mut self, limit: Duration) -> Option<Vec<(CommandId, Fate)>> {
+        let batch = self.batch.as_mut()?;
+        if batch.fates.is_none() {
+            batch.fates = tokio::time::timeout(limit, &mut batch.confirms).await.ok();
+        }
+        let fates = batch.fates.as_ref()?;
+        Some(batch.commands.iter().copied().zip(fates.iter().copied()).collect())
+    }
+
+    fn is_silent(&self) -> bool {
+        let waits = self.batch.as_ref().filter(|batch| batch.fates.is_none());
+        waits.is_some_and(|batch| batch.since.elapsed() > SILENT)
+    }
+
+    /// Takes what was not answered for as lost.
+    fn give_up(&mut self) {
+        if let Some(batch) = &mut self.batch {
+            batch.fates = Some(vec![Fate::Lost; batch.commands.len()]);
+        }
+    }
+}
+
+/// Publishes letters and waits for all confirms, or the end of the line.
+async fn confirms(channel: Channel, letters: Vec<Letter>, now: OffsetDateTime) -> Vec<Fate> {
+    let keys: Vec<String> = letters.iter().map(|letter| letter.key.clone()).collect();
+    let confirmations =
+        join_all(letters.into_iter().map(|letter| send(&channel, letter, now))).await;
+    let mut returned = HashSet::new();
+    let mut fates = Vec::with_capacity(keys.len());
+    for confirmation in confirmations {
+        let (fate, back) = match confirmation {
+            Ok(Confirmation::Ack(back)) => (Fate::Taken, back),
+            Ok(Confirmation::Nack(back)) => (Fate::Refused, back),
+            Ok(Confirmation::NotRequested) | Err(_) => (Fate::Lost, None),
+        };
+        returned.extend(back.map(|message| message.delivery.routing_key.to_string()));
+        fates.push(fate);
+    }
+    for (fate, key) in fates.iter_mut().zip(&keys) {
+        if *fate == Fate::Taken && returned.contains(key) {
+            *fate = Fate::NoQueue;
+        }
+    }
+    fates
+}
+
+async fn send(
+    channel: &Channel,
+    letter: Letter,
+    now: OffsetDateTime,
+) -> lapin::Result<Confirmation> {
+    let properties = BasicProperties::default()
+        .with_content_type("text/plain".into())
+        .with_delivery_mode(2)
+        .with_timestamp(now.unix_timestamp().try_into().unwrap_or(0))
+        .with_expiration(letter.expiration.into());
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let (exchange, key, body) = (TO_AGENTS.into(), letter.key.into(), letter.body.as_bytes());
+    channel.basic_publish(exchange, key, options, body, properties).await?.await
 }
 
 /// Sends until `shutdown`; at any error of the line it starts over.
@@ -116,7 +185,8 @@ pub(super) async fn run(app: Arc<App>, link: Arc<Link>, shutdown: Shutdown) {
             }
             Err(error) => {
                 tracing::warn!(%error, "commands stay in the mailbox for now");
-                sender = None;
+                // what went out and could not be noted is noted when the mailbox is back
+                sender = sender.filter(|sender| sender.batch.is_some());
                 pause.take()
             }
         };
@@ -132,18 +202,25 @@ pub(super) async fn run(app: Arc<App>, link: Arc<Link>, shutdown: Shutdown) {
 
 /// Sends once what is due; tells whether there was anything.
 async fn round(app: &App, link: &Link, sender: &mut Option<Sender>) -> Result<bool, LinkError> {
-    let open = match sender.take().filter(|sender| sender.0.status().connected()) {
+    let is_fit = |sender: &Sender| sender.batch.is_some() || sender.channel.status().connected();
+    let open = match sender.take().filter(is_fit) {
         Some(open) => sender.insert(open),
         None => sender.insert(Sender::open(link, app.config.mig_exchange).await?),
     };
+    if link.is_blocked() {
+        if open.batch.is_none() {
+            return Ok(false);
+        }
+    } else if open.is_silent() {
+        link.close().await;
+        open.give_up();
+    }
     match app.push_commands(open).await {
         Ok(Pushed::Nothing) => Ok(false),
-        Ok(Pushed::Some) => Ok(true),
+        Ok(Pushed::Some | Pushed::Unanswered) => Ok(true),
         Ok(Pushed::Lost) => Err(LinkError::Gone("the line broke while commands were sent")),
         Err(error) => {
             warn(&error);
-            // the line is well; what was sent and could not be noted goes out again
-            *sender = None;
             Err(LinkError::Gone("the mailbox cannot be read or written"))
         }
     }

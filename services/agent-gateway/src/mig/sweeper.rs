@@ -45,6 +45,10 @@ async fn sweep(app: &App, link: &Link) {
                 Ok(false) => continue,
                 Err(error) => return warn(&error),
             }
+            if link.is_blocked() {
+                // nothing gets through, and the connection must stay for the commands that are on their way
+                return;
+            }
             match remove(link, &queue_of(&queueloc)).await {
                 Ok(true) => removed += 1,
                 Ok(false) => {}

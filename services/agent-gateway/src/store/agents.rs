@@ -286,6 +286,7 @@ pub(crate) async fn agent_revoke(
         .set((
             agent::revoked_at.eq(now),
             agent::status.eq(AgentStatus::Offline.name()),
+            agent::conflict_since.eq(None::<OffsetDateTime>),
             agent::revision.eq(agent::revision + 1),
         ))
         .execute(conn)
@@ -399,16 +400,20 @@ pub(crate) async fn agents_fade(
     Ok(ids(rows))
 }
 
-/// Tells which of these agents may be given work, and keeps them from being revoked until the transaction ends.
+/// Tells which of these agents may be given work, and keeps them from being revoked, ended or heard anew until the transaction
+/// ends. To be called once in it, for all: the rows are locked in one order.
 pub(crate) async fn agents_employ(
     conn: &mut Conn,
     numbers: &[AgentId],
 ) -> QueryResult<Vec<AgentId>> {
     let numbers: Vec<i64> = numbers.iter().map(|number| number.0).collect();
     let rows = store::sql(
-        "select number from agent
-         where number = any($1) and revoked_at is null and status <> 'destroyed'
-         order by number for key share",
+        "select a.number from agent a
+         where a.number = any($1) and a.revoked_at is null and a.status <> 'destroyed' and not (
+             a.transport = 'mig' and exists (select from agent r
+                 where r.transport = 'mig' and r.revoked_at is not null and r.queueloc = a.queueloc)
+         )
+         order by a.number for share of a",
     )
     .bind::<Array<BigInt>, _>(numbers)
     .get_results(conn)

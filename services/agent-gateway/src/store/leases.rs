@@ -233,20 +233,21 @@ pub(crate) async fn mailbox_give_up(
     lost(rows)
 }
 
-/// Withdraws all open commands of an agent that was revoked.
-pub(crate) async fn mailbox_abandon(conn: &mut Conn, agent: AgentId) -> QueryResult<Vec<Lost>> {
+/// Withdraws all open commands of agents that were revoked.
+pub(crate) async fn mailbox_abandon(conn: &mut Conn, agents: &[AgentId]) -> QueryResult<Vec<Lost>> {
+    let agents: Vec<i64> = agents.iter().map(|agent| agent.0).collect();
     let rows = store::sql(
         "update mailbox m set state = 'withdrawn'
          from (
              select m.command, d.operations
              from mailbox m join action_document d on d.action = m.action
-             where m.agent = $1 and m.state in ('waiting', 'leased')
+             where m.agent = any($1) and m.state in ('waiting', 'leased')
              order by m.command for update of m
          ) as open
          where m.command = open.command
          returning m.command, m.action, m.agent, open.operations",
     )
-    .bind::<BigInt, _>(agent.0)
+    .bind::<Array<BigInt>, _>(agents)
     .get_results(conn)
     .await?;
     lost(rows)

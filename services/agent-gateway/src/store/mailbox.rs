@@ -29,7 +29,7 @@ pub(crate) const MAILBOX_INSERT: &str = "
         insert into mailbox (command, action, agent, run, state, push_at)
         select new.command, $1, new.agent, new.run, case when w.command is null then 'waiting' else 'withdrawn' end,
             case when a.transport = 'mig' then case when exists (
-                select from agent o where o.transport = 'mig' and o.queueloc = a.queueloc
+                select from agent o where o.transport = 'mig' and o.status <> 'offline' and o.queueloc collate \"C\" = a.queueloc
                     and (o.status = 'online') is true
             ) then $5 else 'infinity' end end
         from unnest($2, $3, $4) as new(command, agent, run) join agent a on a.number = new.agent
@@ -155,6 +155,7 @@ pub(crate) async fn mailbox_withdraw(
         "insert into withdrawal (command, at)
          select command, $2 from unnest($1) as gone(command)
          where not exists (select from mailbox m where m.command = gone.command)
+         order by gone.command
          on conflict (command) do nothing",
     )
     .bind::<Array<BigInt>, _>(&commands)

@@ -16,31 +16,40 @@ use time::format_description::well_known::Rfc3339;
 use types::{AgentId, AgentStatus};
 use uuid::Uuid;
 
-/// Finds the rows that heartbeats are of, and when another process of the same queue location was heard last. `is true` keeps
-/// PostgreSQL, which cannot know how many are online, from looking through all of them for each heartbeat.
+/// Finds the rows that heartbeats are of, and when another process of the same queue location was heard last. A machine may have
+/// hundreds of rows that are offline: `collate "C"` is the index of those that are not. `is true` keeps PostgreSQL, which cannot
+/// know how many are online, from looking through all of them for each heartbeat.
 pub(crate) const MIG_AGENTS_FIND: &str = "
     select h.place, a.number, a.status, a.refreshed, a.started, a.described is not distinct from h.described as same,
         a.conflict_since, (
             select max(p.last_seen) from agent o join presence p on p.agent = o.number
-            where o.transport = 'mig' and o.queueloc = h.queueloc and (o.status = 'online') is true and o.number <> a.number
-                and o.mode <> 'checkin'
+            where o.transport = 'mig' and o.status <> 'offline' and o.queueloc collate \"C\" = h.queueloc
+                and (o.status = 'online') is true and o.number <> a.number and o.mode <> 'checkin'
         ) as rival_seen
     from unnest($1::text[], $2::bigint[], $3::bytea[]) with ordinality as h(queueloc, pid, described, place)
         join agent a on a.transport = 'mig' and a.status <> 'offline' and a.queueloc = h.queueloc and a.pid = h.pid";
 
-/// Locks the machines of queue locations.
+/// Locks the machines of queue locations: their rows that are not offline, and the newest.
 pub(crate) const MIG_MACHINES_LOCK: &str = "
-    select from agent a where a.transport = 'mig' and a.queueloc = any($1)
-        and (a.status <> 'offline' or a.number = (select max(o.number) from agent o
-            where o.transport = 'mig' and o.queueloc = a.queueloc))
-    order by a.number for update";
+    select from agent a
+    where a.number = any(array(
+        select picked.number from unnest($1::text[]) as asks(queueloc) cross join lateral (
+            select o.number from agent o
+            where o.transport = 'mig' and o.status <> 'offline' and o.queueloc collate \"C\" = asks.queueloc
+            union all
+            (select o.number from agent o where o.transport = 'mig' and o.queueloc = asks.queueloc
+            order by o.number desc limit 1)
+        ) as picked
+    ))
+    order by a.number for no key update";
 
 /// Reads the modules of the newest online process of each queue location; for `is true` see above.
 pub(crate) const MIG_MODULES: &str = "
     select asks.queueloc, array(select jsonb_array_elements_text(newest.modules)) as modules
     from unnest($1) as asks(queueloc) cross join lateral (
         select a.environment->'modules' as modules from agent a
-        where a.transport = 'mig' and a.queueloc = asks.queueloc and (a.status = 'online') is true
+        where a.transport = 'mig' and a.status <> 'offline' and a.queueloc collate \"C\" = asks.queueloc
+            and (a.status = 'online') is true
         order by a.number desc limit 1
     ) as newest
     where jsonb_typeof(newest.modules) = 'array'";
@@ -68,7 +77,7 @@ struct KnownRow {
 /// Gives for each heartbeat the row that it is of, in their order.
 pub(crate) async fn mig_agents_find(
     conn: &mut Conn,
-    heartbeats: &[Heartbeat],
+    heartbeats: &[&Heartbeat],
 ) -> QueryResult<Vec<Option<(AgentId, Known)>>> {
     let queuelocs: Vec<&str> = heartbeats.iter().map(|heard| heard.queueloc.as_str()).collect();
     let pids: Vec<i64> = heartbeats.iter().map(|heard| heard.pid).collect();
@@ -108,35 +117,38 @@ fn numbers(rows: Vec<Number>) -> Vec<AgentId> {
     rows.into_iter().map(|row| AgentId(row.number)).collect()
 }
 
-/// Stores new rows, online and heard now; one that another replica stores at the same moment is left to it. Gives their
-/// numbers. What people said of the machine's last row stays.
+/// Stores new rows, online and heard now, each with since when there is another agent; one that another replica stores at the
+/// same moment is left to it. Gives their numbers. What people said of the machine's last row stays.
 pub(crate) async fn mig_agents_insert(
     conn: &mut Conn,
-    new: &[&Heartbeat],
+    new: &[(&Heartbeat, Option<OffsetDateTime>)],
     now: OffsetDateTime,
 ) -> QueryResult<Vec<AgentId>> {
     let rows: Result<Vec<Value>, _> = new
         .iter()
-        .map(|heard| {
+        .map(|(heard, conflict_since)| {
+            let since = conflict_since.map(|at| at.format(&Rfc3339)).transpose()?;
             Ok::<_, time::error::Format>(json!({
                 "id": Uuid::now_v7(), "name": heard.name, "queueloc": heard.queueloc, "mode": heard.mode,
                 "version": heard.version, "pid": heard.pid, "environment": heard.environment, "tags": heard.tags,
-                "refreshed": heard.refreshed.format(&Rfc3339)?, "described": hex::encode(heard.described),
+                "refreshed": heard.refreshed.format(&Rfc3339)?, "described": hex::encode(heard.described), "since": since,
             }))
         })
         .collect();
     let rows: Vec<Number> = store::sql(
         "with new as (
              select * from jsonb_to_recordset($1) as new(id uuid, name text, queueloc text, mode text, version text, pid bigint,
-                 environment jsonb, tags jsonb, refreshed timestamptz, described text)
+                 environment jsonb, tags jsonb, refreshed timestamptz, described text, since timestamptz)
          ), made as (
              insert into agent (id, name, queueloc, transport, mode, version, pid, status, environment, tags, started,
-                 refreshed, described, team_id, loader_name)
-             select new.id, new.name, new.queueloc, 'mig', new.mode, new.version, new.pid, 'online', new.environment,
-                 new.tags, $2, new.refreshed, decode(new.described, 'hex'), old.team_id, coalesce(old.loader_name, '')
+                 refreshed, described, conflict_since, team_id, loader_name, given_name, given_tags)
+             select new.id, coalesce(old.given_name, new.name), new.queueloc, 'mig', new.mode, new.version, new.pid, 'online',
+                 new.environment, jsonb_strip_nulls(new.tags || coalesce(old.given_tags, '{}')), $2, new.refreshed,
+                 decode(new.described, 'hex'), new.since, old.team_id, coalesce(old.loader_name, ''), old.given_name,
+                 coalesce(old.given_tags, '{}')
              from new left join lateral (
-                 select team_id, loader_name from agent where transport = 'mig' and queueloc = new.queueloc
-                 order by number desc limit 1
+                 select team_id, loader_name, given_name, given_tags from agent
+                 where transport = 'mig' and queueloc = new.queueloc order by number desc limit 1
              ) as old on true
              order by new.queueloc, new.pid
              on conflict do nothing
@@ -162,8 +174,8 @@ pub(crate) struct Renewed<'a> {
     pub conflict_since: Option<OffsetDateTime>,
 }
 
-/// Brings rows up to date and online; what people changed stays until the agent itself says something new. Gives those
-/// that were not over in the meantime.
+/// Brings rows up to date and online; what people said of them stays. Gives those that were not over in the meantime. To be
+/// called when their machines are locked.
 pub(crate) async fn mig_agents_update(
     conn: &mut Conn,
     renewed: &[Renewed<'_>],
@@ -186,11 +198,11 @@ pub(crate) async fn mig_agents_update(
                  tags jsonb, described text, refreshed timestamptz, since timestamptz)
          ), open as (
              select a.number, a.described is distinct from news.described as told from agent a join news on news.number = a.number
-             where a.status <> 'offline' and a.revoked_at is null order by a.number for update of a
+             where a.status <> 'offline' and a.revoked_at is null
          )
          update agent a set status = 'online', revision = a.revision + 1, conflict_since = news.since,
-             name = case when open.told then news.name else a.name end,
-             tags = case when open.told then news.tags else a.tags end,
+             name = case when open.told then coalesce(a.given_name, news.name) else a.name end,
+             tags = case when open.told then jsonb_strip_nulls(news.tags || a.given_tags) else a.tags end,
              mode = news.mode, version = news.version, environment = news.environment, described = news.described,
              refreshed = greatest(a.refreshed, news.refreshed)
          from news join open on open.number = news.number
@@ -203,19 +215,17 @@ pub(crate) async fn mig_agents_update(
     Ok(numbers(rows))
 }
 
-/// Ends rows whose agents described their machine anew; gives those that another replica has not ended already.
+/// Ends rows whose agents described their machine anew; gives those that another replica has not ended already. To be called
+/// when their machines are locked.
 pub(crate) async fn mig_agents_end(
     conn: &mut Conn,
     ended: &[AgentId],
 ) -> QueryResult<Vec<AgentId>> {
     let ended: Vec<i64> = ended.iter().map(|number| number.0).collect();
     let rows: Vec<Number> = store::sql(
-        "update agent a set status = 'offline', conflict_since = null, revision = a.revision + 1
-         from (
-             select number from agent where number = any($1) and status <> 'offline' order by number for update
-         ) as open
-         where a.number = open.number
-         returning a.number",
+        "update agent set status = 'offline', conflict_since = null, revision = revision + 1
+         where number = any($1) and status <> 'offline'
+         returning number",
     )
     .bind::<Array<BigInt>, _>(ended)
     .get_results(conn)
@@ -223,10 +233,18 @@ pub(crate) async fn mig_agents_end(
     Ok(numbers(rows))
 }
 
+/// Says that nobody is there, nor a command in the queue that is still to be answered: the broker removes those when their time
+/// is over.
+const GONE: &str = "
+    not exists (select from agent o where o.transport = 'mig' and o.queueloc = a.queueloc and o.status in ('online', 'idle'))
+    and not exists (select from agent o join mailbox m on m.agent = o.number
+        where o.transport = 'mig' and o.queueloc = a.queueloc and m.state = 'leased' and m.leased_until > $1)";
+
 /// Gives the queue locations behind `after` of MIG agents that are gone, in order, at most `limit`.
 pub(crate) async fn mig_queues_gone(
     conn: &mut Conn,
     after: &str,
+    now: OffsetDateTime,
     limit: i64,
 ) -> QueryResult<Vec<String>> {
     #[derive(QueryableByName)]
@@ -234,13 +252,12 @@ pub(crate) async fn mig_queues_gone(
         #[diesel(sql_type = Text)]
         queueloc: String,
     }
-    let rows: Vec<Row> = store::sql(
+    let rows: Vec<Row> = store::sql(format!(
         "select distinct a.queueloc from agent a
-         where a.transport = 'mig' and a.status = 'offline' and a.queueloc > $1
-             and not exists (select from agent o where o.transport = 'mig' and o.queueloc = a.queueloc
-                 and o.status in ('online', 'idle'))
-         order by a.queueloc limit $2",
-    )
+         where a.transport = 'mig' and a.status = 'offline' and a.queueloc > $2 and {GONE}
+         order by a.queueloc limit $3"
+    ))
+    .bind::<Timestamptz, _>(now)
     .bind::<Text, _>(after)
     .bind::<BigInt, _>(limit)
     .get_results(conn)
@@ -248,13 +265,23 @@ pub(crate) async fn mig_queues_gone(
     Ok(rows.into_iter().map(|row| row.queueloc).collect())
 }
 
-/// Tells whether no process of a queue location is online or idle.
-pub(crate) async fn mig_queue_is_gone(conn: &mut Conn, queueloc: &str) -> QueryResult<bool> {
-    let there = agent::table
-        .filter(agent::transport.eq("mig"))
-        .filter(agent::queueloc.eq(queueloc))
-        .filter(agent::status.eq_any(["online", "idle"]));
-    diesel::select(diesel::dsl::not(diesel::dsl::exists(there))).get_result(conn).await
+/// Tells whether a queue location is one of those.
+pub(crate) async fn mig_queue_is_gone(
+    conn: &mut Conn,
+    queueloc: &str,
+    now: OffsetDateTime,
+) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Bool)]
+        gone: bool,
+    }
+    let row: Row = store::sql(format!("select {GONE} as gone from (values ($2)) as a(queueloc)"))
+        .bind::<Timestamptz, _>(now)
+        .bind::<Text, _>(queueloc)
+        .get_result(conn)
+        .await?;
+    Ok(row.gone)
 }
 
 /// Keeps the machines of these queue locations from being given mail, and waits for who gives them some, until the
@@ -274,6 +301,43 @@ pub(crate) async fn mig_machines_revoked(
         .filter(agent::revoked_at.is_not_null())
         .select(agent::queueloc);
     Ok(revoked.get_results::<String>(conn).await?.into_iter().collect())
+}
+
+/// Gives all rows of a machine, oldest first, and whether each is not offline.
+pub(crate) async fn mig_machine_rows(
+    conn: &mut Conn,
+    queueloc: &str,
+) -> QueryResult<Vec<(AgentId, bool)>> {
+    let rows = agent::table
+        .filter(agent::transport.eq("mig"))
+        .filter(agent::queueloc.eq(queueloc))
+        .select((agent::number, agent::status.ne("offline")))
+        .order(agent::number);
+    let rows: Vec<(i64, bool)> = rows.get_results(conn).await?;
+    Ok(rows.into_iter().map(|(number, open)| (AgentId(number), open)).collect())
+}
+
+/// Keeps what people say of a MIG agent apart from what it tells of itself, so that it is said of the machine's next row as
+/// well. To be called before the row is changed; of other agents nothing is kept.
+pub(crate) async fn mig_agent_give(
+    conn: &mut Conn,
+    number: AgentId,
+    name: Option<&str>,
+    tags: Option<&Value>,
+) -> QueryResult<usize> {
+    store::sql(
+        "update agent a set given_name = coalesce($2, a.given_name), given_tags = case when $3 is null then a.given_tags else a.given_tags || (
+             select coalesce(jsonb_object_agg(label.name, $3 -> label.name), '{}')
+             from (select jsonb_object_keys(a.tags) as name union select jsonb_object_keys($3)) as label
+             where a.tags -> label.name is distinct from $3 -> label.name
+         ) end
+         where a.number = $1 and a.transport = 'mig'",
+    )
+    .bind::<BigInt, _>(number.0)
+    .bind::<Nullable<Text>, _>(name)
+    .bind::<Nullable<Jsonb>, _>(tags)
+    .execute(conn)
+    .await
 }
 
 #[derive(QueryableByName)]

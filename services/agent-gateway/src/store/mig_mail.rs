@@ -6,7 +6,7 @@ use crate::domain::receipt::{Asked, MailState};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::Conn;
 use time::OffsetDateTime;
 use types::{ActionId, AgentId, CommandId};
@@ -139,18 +139,40 @@ pub(crate) async fn mig_mail_pushed(
         .await
 }
 
-/// Puts mail off until then, or until its machine is heard again when no time is given.
+/// Locks those of these commands that still wait until the transaction ends.
+pub(crate) async fn mig_mail_hold(
+    conn: &mut Conn,
+    commands: &[CommandId],
+) -> QueryResult<BTreeSet<CommandId>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        command: i64,
+    }
+    let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
+    let rows: Vec<Row> = store::sql(
+        "select command from mailbox where command = any($1) and state = 'waiting' order by command for update",
+    )
+    .bind::<Array<BigInt>, _>(commands)
+    .get_results(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| CommandId(row.command)).collect())
+}
+
+/// Puts mail that waits off until then, or until its machine is heard again when no time is given.
 pub(crate) async fn mig_mail_postpone(
     conn: &mut Conn,
     commands: &[CommandId],
     until: Option<OffsetDateTime>,
 ) -> QueryResult<usize> {
     let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
-    store::sql("update mailbox set push_at = coalesce($2, 'infinity') where command = any($1)")
-        .bind::<Array<BigInt>, _>(commands)
-        .bind::<Nullable<Timestamptz>, _>(until)
-        .execute(conn)
-        .await
+    store::sql(
+        "update mailbox set push_at = coalesce($2, 'infinity') where command = any($1) and state = 'waiting'",
+    )
+    .bind::<Array<BigInt>, _>(commands)
+    .bind::<Nullable<Timestamptz>, _>(until)
+    .execute(conn)
+    .await
 }
 
 /// Is a command that an answer names.

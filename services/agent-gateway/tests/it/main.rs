@@ -25,6 +25,8 @@ mod mig;
 #[cfg(test)]
 mod mig_agent;
 #[cfg(test)]
+mod mig_busy;
+#[cfg(test)]
 mod mig_heartbeats;
 #[cfg(test)]
 mod mig_killed;

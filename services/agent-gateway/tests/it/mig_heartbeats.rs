@@ -2,14 +2,14 @@
 //! scheduler-agent.md §4, §5, §8, §9).
 
 use crate::mig_agent::{Identity, MigAgent, beat};
-use crate::mig_work::mig_gateway;
-use crate::support::{Answer, Gateway, READER, WRITER, gateway};
+use crate::mig_work::{issue, mig_gateway};
+use crate::support::{Answer, Gateway, READER, WRITER, gateway, gateway_through};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 use testkit::{PATIENCE, until};
-use types::AgentStatus;
-use types::messages::AgentChanged;
+use types::messages::{AgentChanged, CommandReturned};
+use types::{AgentStatus, CommandStatus};
 
 async fn post(gateway: &Gateway, body: String) -> Answer {
     let request = gateway.client.post(gateway.url("/api/v1/heartbeat")).body(body);
@@ -108,42 +108,75 @@ async fn what_is_new_is_taken_over_and_a_refreshed_machine_begins_a_new_row() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_agent_is_idle_and_then_offline_and_its_queue_goes() {
     let (mut gateway, mig) = mig_gateway(&["--mig-queue-cleanup", "1"]).await;
-    let identity = Identity::new("linux.gone", 1, gateway.now());
-    drop(MigAgent::join(&gateway, mig.url(), identity.clone()).await);
-    let stays = MigAgent::start(mig.url(), Identity::new("linux.stays", 2, gateway.now())).await;
-    stays.beat(&gateway).await.expect(200);
-    let first = gateway.tap.next::<AgentChanged>().await.data;
-    gateway.tap.next::<AgentChanged>().await;
+    let of = |queueloc: &str| Identity::new(queueloc, 1, gateway.now());
+    let [gone, asked, read, stays] =
+        ["linux.gone", "linux.asked", "linux.read", "linux.stays"].map(of);
+    drop(MigAgent::join(&gateway, mig.url(), gone.clone()).await);
+    drop(MigAgent::join(&gateway, mig.url(), asked).await);
+    // it reads, and says nothing
+    let _read = MigAgent::join(&gateway, mig.url(), read).await;
+    let stays = MigAgent::join(&gateway, mig.url(), stays).await;
+    let mut numbers = Vec::new();
+    for _ in 0..4 {
+        numbers.push(gateway.tap.next::<AgentChanged>().await.data.number);
+    }
+    issue(&gateway, 7, &[(70, numbers[1])]).await;
+    until(PATIENCE, async || gateway.count("mailbox where state = 'leased'").await == 1).await;
     let app = std::sync::Arc::clone(&gateway.running.service.app);
     for (minutes, status) in [(26, AgentStatus::Idle), (0, AgentStatus::Offline)] {
         gateway.clock.advance(time::Duration::minutes(minutes));
         stays.beat(&gateway).await.expect(200);
         app.write_seen().await.unwrap();
         app.fade_agents().await.unwrap();
-        let told = gateway.tap.next::<AgentChanged>().await.data;
-        assert_eq!((told.number, told.status), (first.number, status));
+        for number in &numbers[..3] {
+            let told = gateway.tap.next::<AgentChanged>().await.data;
+            assert_eq!((told.number, told.status), (*number, status));
+        }
     }
     until(PATIENCE, async || mig.queue_length("mig.agt.linux.gone").await.is_none()).await;
     assert_eq!(mig.queue_length("mig.agt.linux.stays").await, Some(0));
     // offline is final: the process that is heard again is a new row
-    beat(&gateway, &identity).await.expect(200);
-    assert_ne!(gateway.tap.next::<AgentChanged>().await.data.number, first.number);
+    beat(&gateway, &gone).await.expect(200);
+    assert!(!numbers.contains(&gateway.tap.next::<AgentChanged>().await.data.number));
+    // the command of this one is good for half an hour more
+    assert_eq!(mig.queue_length("mig.agt.linux.asked").await, Some(1));
+    gateway.clock.advance(time::Duration::hours(1));
+    until(PATIENCE, async || mig.queue_length("mig.agt.linux.asked").await.is_none()).await;
+    assert_eq!(mig.queue_length("mig.agt.linux.read").await, Some(0), "somebody reads it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_agent_is_heard_no_more() {
+async fn a_revoked_machine_is_heard_no_more_by_any_of_its_processes() {
     let (mut gateway, mig) = mig_gateway(&[]).await;
     let mut identity = Identity::new("linux.a", 1, gateway.now());
-    let agent = MigAgent::join(&gateway, mig.url(), identity.clone()).await;
+    beat(&gateway, &identity).await.expect(200);
     let told = gateway.tap.next::<AgentChanged>().await.data;
+    identity.pid = 2;
+    beat(&gateway, &identity).await.expect(200);
+    let other = gateway.tap.next::<AgentChanged>().await.data;
+    // what both are to do waits, as their queue is not there
+    issue(&gateway, 7, &[(70, told.number), (71, other.number)]).await;
+    let later = "mailbox where state = 'waiting' and push_at > now() + '1 second'::interval";
+    until(PATIENCE, async || gateway.count(later).await == 2).await;
+
     let path = format!("/v1/agents/{}", told.id);
     gateway.call(Method::DELETE, &path, WRITER, None).await.expect(204);
-    assert_eq!(gateway.tap.next::<AgentChanged>().await.data.status, AgentStatus::Offline);
-    for pid in [1, 2] {
+    for _ in 0..2 {
+        assert_eq!(gateway.tap.next::<AgentChanged>().await.data.status, AgentStatus::Offline);
+    }
+    let returned = gateway.tap.next::<CommandReturned>().await.data.commands;
+    let mut failed: Vec<i64> = returned.iter().map(|command| command.id.0).collect();
+    failed.sort_unstable();
+    assert_eq!(failed, [70, 71]);
+    assert!(returned.iter().all(|command| command.status == CommandStatus::Failed));
+    for pid in [1, 2, 3] {
         identity.pid = pid;
         let refused = beat(&gateway, &identity).await.expect(401);
-        assert!(refused.text.contains("the agent was revoked"), "{}", refused.text);
+        assert_eq!(refused.text, "", "Go's client reads no body");
+        let refused = post(&gateway, identity.over_http(gateway.now()).to_string()).await;
+        assert!(refused.expect(401).text.contains("the agent was revoked"));
     }
+    let agent = MigAgent::start(mig.url(), identity).await;
     agent.beat_over_amqp(gateway.now()).await;
     // what comes after it is heard, so it was read; what is too large is dropped
     let other = MigAgent::start(mig.url(), Identity::new("linux.b", 1, gateway.now())).await;
@@ -152,10 +185,73 @@ async fn a_revoked_agent_is_heard_no_more() {
     other.publish("mig.agt.heartbeats", large.to_string()).await;
     other.beat_over_amqp(gateway.now()).await;
     assert_eq!(gateway.tap.next::<AgentChanged>().await.data.queueloc, "linux.b");
-    assert_eq!(gateway.count("agent where queueloc = 'linux.a'").await, 1);
+    // nor is it given anything
+    issue(&gateway, 8, &[(80, told.number)]).await;
+    let refused = gateway.tap.next::<CommandReturned>().await.data.commands;
+    assert_eq!((refused[0].id.0, refused[0].status), (80, CommandStatus::Failed));
+    assert_eq!(gateway.count("agent where queueloc = 'linux.a' and status = 'offline'").await, 2);
     gateway.clock.advance(time::Duration::days(90));
     gateway.running.service.app.forget_agents().await.unwrap();
-    assert_eq!(gateway.count("agent where queueloc = 'linux.a'").await, 1, "it stays revoked");
+    assert!(gateway.count("agent where queueloc = 'linux.a'").await > 0, "it stays revoked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_say_of_a_machine_goes_on_to_its_next_row() {
+    let mut gateway = gateway().await;
+    let mut identity = Identity::new("linux.a", 1, gateway.now());
+    beat(&gateway, &identity).await.expect(200);
+    let told = gateway.tap.next::<AgentChanged>().await.data;
+    let team = gateway.post("/v1/teams", WRITER, &json!({"name": "blue"})).await.expect(201).json();
+    let patch = |tags: Value| json!({"name": "mail gateway", "team_id": team["id"], "tags": tags});
+    let path = format!("/v1/agents/{}", told.id);
+    let labels = json!({"operator": "opsec", "site": "Berlin", "rack": "7"});
+    gateway.call(Method::PATCH, &path, WRITER, Some(&patch(labels))).await.expect(200);
+    // a label of theirs is taken away again, one of the agent's is changed
+    let labels = json!({"operator": "people", "site": "Berlin"});
+    gateway.call(Method::PATCH, &path, WRITER, Some(&patch(labels.clone()))).await.expect(200);
+    for _ in 0..2 {
+        gateway.tap.next::<AgentChanged>().await;
+    }
+    let said = |agent: &AgentChanged| {
+        assert_eq!(agent.name, "mail gateway");
+        assert_eq!(json!(agent.tags), labels);
+        assert_eq!(json!(agent.team), team["id"]);
+    };
+    // it says something new of itself, describes its machine anew, and starts again
+    identity.version = "2".into();
+    beat(&gateway, &identity).await.expect(200);
+    let renewed = gateway.tap.next::<AgentChanged>().await.data;
+    assert_eq!((renewed.number, renewed.version.as_str()), (told.number, "2"));
+    said(&renewed);
+    gateway.clock.advance(time::Duration::minutes(1));
+    identity.refreshed = gateway.now();
+    beat(&gateway, &identity).await.expect(200);
+    gateway.tap.next::<AgentChanged>().await;
+    said(&gateway.tap.next::<AgentChanged>().await.data);
+    identity.pid = 2;
+    beat(&gateway, &identity).await.expect(200);
+    said(&gateway.tap.next::<AgentChanged>().await.data);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_that_could_not_be_heard_were_not_silent() {
+    let (gateway, line) = gateway_through().await;
+    beat(&gateway, &Identity::new("linux.a", 1, gateway.now())).await.expect(200);
+    let app = &gateway.running.service.app;
+    let online = async || gateway.count("agent where status = 'online'").await;
+    line.cut();
+    app.fade_agents().await.unwrap_err();
+    gateway.clock.advance(time::Duration::minutes(30));
+    app.fade_agents().await.unwrap_err();
+    line.resume();
+    until(PATIENCE, async || app.fade_agents().await.is_ok()).await;
+    assert_eq!(online().await, 1, "the database was away");
+    gateway.clock.advance(time::Duration::minutes(24));
+    app.fade_agents().await.unwrap();
+    assert_eq!(online().await, 1, "it is given as long as ever");
+    gateway.clock.advance(time::Duration::minutes(2));
+    app.fade_agents().await.unwrap();
+    assert_eq!(online().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,10 +285,25 @@ async fn two_agents_of_one_machine_are_shown_and_a_restart_is_not() {
         told.extend(agent.conflict_since.map(|_| agent.pid));
     }
     assert_eq!(told, [1, 2]);
+    // a new row of the same process is still one of the two
+    gateway.clock.advance(time::Duration::minutes(1));
+    let described_anew = Identity { refreshed: gateway.now(), ..new.clone() };
+    beat(&gateway, &described_anew).await.expect(200);
+    gateway.running.service.app.write_seen().await.unwrap();
+    assert_eq!(conflicts(&gateway).await, 2);
+    let new = described_anew;
     // one of them ends
     gateway.clock.advance(time::Duration::minutes(11));
     beat(&gateway, &new).await.expect(200);
     assert_eq!(conflicts(&gateway).await, 1);
+    gateway.clock.advance(time::Duration::minutes(26));
+    beat(&gateway, &new).await.expect(200);
+    let app = &gateway.running.service.app;
+    app.write_seen().await.unwrap();
+    for _ in 0..2 {
+        app.fade_agents().await.unwrap();
+    }
+    assert_eq!(conflicts(&gateway).await, 0, "the other is gone");
 }
 
 #[tokio::test(flavor = "multi_thread")]

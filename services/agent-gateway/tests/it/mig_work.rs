@@ -171,6 +171,36 @@ async fn nul_is_replaced_and_a_late_success_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_counts_when_its_agent_has_become_another_or_went_away() {
+    let (mut gateway, mig) = mig_gateway(&[]).await;
+    let (mut agent, number) = joined(&mut gateway, &mig, "linux.a").await;
+    issue(&gateway, 7, &[(70, number), (71, number)]).await;
+    let (first, _) = agent.take().await;
+    let (second, _) = agent.take().await;
+    gateway.clock.advance(time::Duration::minutes(1));
+    agent.identity.refreshed = gateway.now();
+    agent.beat(&gateway).await.expect(200);
+    for status in [AgentStatus::Offline, AgentStatus::Online] {
+        assert_eq!(gateway.tap.next::<AgentChanged>().await.data.status, status);
+    }
+    let answer = async |command: &Value| {
+        let answer = agent.answer(command, &json!(null)).to_string();
+        agent.publish("mig.agt.results", answer).await;
+    };
+    answer(&first).await;
+    let returned = gateway.tap.next::<CommandReturned>().await.data.commands;
+    assert_eq!((returned[0].id, returned[0].agent), (CommandId(70), number));
+    gateway.clock.advance(time::Duration::minutes(26));
+    for status in [AgentStatus::Idle, AgentStatus::Offline] {
+        gateway.running.service.app.fade_agents().await.unwrap();
+        assert_eq!(gateway.tap.next::<AgentChanged>().await.data.status, status);
+    }
+    answer(&second).await;
+    let returned = gateway.tap.next::<CommandReturned>().await.data.commands;
+    assert_eq!((returned[0].id, returned[0].status), (CommandId(71), CommandStatus::Success));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_command_without_a_queue_waits_and_a_withdrawn_one_is_never_sent() {
     let (mut gateway, mig) = mig_gateway(&[]).await;
     // heard, but its queue is not there
