@@ -235,7 +235,7 @@ async fn what_people_say_of_a_machine_goes_on_to_its_next_row() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn agents_that_could_not_be_heard_were_not_silent() {
-    let (gateway, line) = gateway_through().await;
+    let (gateway, line) = gateway_through(&[]).await;
     beat(&gateway, &Identity::new("linux.a", 1, gateway.now())).await.expect(200);
     let app = &gateway.running.service.app;
     let online = async || gateway.count("agent where status = 'online'").await;
