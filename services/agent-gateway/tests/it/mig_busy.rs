@@ -56,7 +56,7 @@ async fn they_never_wait_for_each_other_in_a_circle() {
     beats(&agents).await;
     while numbers.iter().any(Option::is_none) {
         let told = gateway.tap.next::<AgentChanged>().await.data;
-        let place: usize = told.queueloc["linux.".len()..].parse().unwrap();
+        let place: usize = told.queueloc.strip_prefix("linux.").unwrap().parse().unwrap();
         numbers[place] = Some(told.number);
     }
     let id = |round: i64, action: i64, place: usize| {
