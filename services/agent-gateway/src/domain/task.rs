@@ -231,8 +231,17 @@ mod tests {
         for something in [json!(true), json!(-1), json!("0"), json!([0]), json!({"a": null})] {
             assert!(is_something(&something), "{something}");
         }
-        let cut = Outcome::cut(9).into_result(1 << 20);
-        assert!(cut.foundanything && cut.success);
-        assert_eq!(cut.errors, Some(vec!["result was 9 bytes; cut at 1 MiB".into()]));
+    }
+
+    #[test]
+    fn what_was_not_kept_is_found_all_the_same_and_says_why() {
+        for (bytes, why) in [
+            (2 << 20, "result was 2097152 bytes; cut at 1 MiB"),
+            (9, "result was 9 bytes; it could not be taken in"),
+        ] {
+            let cut = Outcome::cut(bytes).into_result(1 << 20);
+            assert!(cut.foundanything && cut.success);
+            assert_eq!(cut.errors, Some(vec![why.into()]));
+        }
     }
 }
