@@ -13,10 +13,10 @@ pub struct Config {
     /// Client ids that devices may enrol with; empty for any of 1 to 128 characters.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub client_ids: Vec<String>,
-    /// Device codes that may wait for a person at a time, of one IPv4 address or one IPv6 /64; the oldest give way to more.
+    /// Device codes that may wait for a person at a time, of one IPv4 address or one IPv6 /64; the newest give way to more.
     #[arg(long, value_name = "COUNT", default_value = "1000")]
     pub device_codes_per_address: u32,
-    /// Device codes that may wait for a person at a time, of all; the oldest of who has the most give way to more.
+    /// Device codes that may wait for a person at a time, of all; the newest of who has the most give way to more.
     #[arg(long, value_name = "COUNT", default_value = "10000")]
     pub device_codes: u32,
     /// Seconds of silence after which an agent is idle; more than the longest poll of 60 seconds.

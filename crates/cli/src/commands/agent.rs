@@ -8,7 +8,7 @@ use crate::http::{Api, Call};
 use crate::output::list::{Item, one};
 use crate::output::text;
 use types::api::agent::{AgentPatch, AgentView};
-use types::{AgentUid, TeamId};
+use types::{AgentStatus, AgentUid, TeamId};
 
 pub(super) async fn run(context: &Context, args: Agent) -> Result<Exit, Failure> {
     let api = context.api()?;
@@ -44,7 +44,8 @@ async fn change(
     one(&agent, output.output, context.screen)
 }
 
-/// Finds an agent by its id, or by its number or name among all that are not revoked.
+/// Finds an agent by its id, or by its number or name among all that are not revoked. A machine that starts anew can leave
+/// offline agents of its name behind: of several, the only one that is not gone is meant.
 pub(super) async fn find_agent(api: &Api, text: &str) -> Result<AgentView, Failure> {
     if let Ok(id) = text.parse::<AgentUid>() {
         return api.get(&["v1", "agents", &id.to_string()]).await;
@@ -61,6 +62,11 @@ pub(super) async fn find_agent(api: &Api, text: &str) -> Result<AgentView, Failu
         if cursor.is_none() {
             break;
         }
+    }
+    let gone =
+        |agent: &AgentView| matches!(agent.status, AgentStatus::Offline | AgentStatus::Destroyed);
+    if found.iter().filter(|agent| !gone(agent)).count() == 1 {
+        found.retain(|agent| !gone(agent));
     }
     match (found.pop(), found.is_empty()) {
         (Some(agent), true) => Ok(agent),

@@ -16,6 +16,14 @@ fn agent(name: &str, team: impl Into<Value>, revoked: impl Into<Value>) -> Value
         "last_seen": "2026-11-21T12:00:00Z", "plugins": [PLUGIN, OTHER], "tags": {}, "revoked": revoked})
 }
 
+fn machine(id: &str, number: i64, name: &str, status: &str) -> Value {
+    let mut machine = agent(name, Value::Null, Value::Null);
+    for (key, value) in [("id", json!(id)), ("number", json!(number)), ("status", json!(status))] {
+        machine[key] = value;
+    }
+    machine
+}
+
 fn task(state: &str) -> Value {
     json!({"id": TASK, "agent_id": AGENT, "command": format!("{PLUGIN}.greet"), "cron": null, "arguments": {"n": 1},
         "state": state, "attempts": 0, "created": "2026-11-21T12:00:00Z", "offered": null, "last_run": null,
@@ -32,7 +40,14 @@ fn server() -> Server {
         }
         "GET /v1/agents" => page(json!([
             agent("web-1", Value::Null, json!("2026-11-20T12:00:00Z")),
-            agent("web-1", Value::Null, Value::Null)
+            agent("web-1", Value::Null, Value::Null),
+            machine(OTHER, 4, "mail-1", "offline"),
+            machine(BLUE, 5, "mail-1", "idle"),
+            machine(TASK, 6, "mail-1", "destroyed"),
+            machine(OTHER, 7, "disk-1", "online"),
+            machine(BLUE, 8, "disk-1", "idle"),
+            machine(OTHER, 9, "tape-1", "offline"),
+            machine(BLUE, 10, "tape-1", "offline"),
         ])),
         "POST /v1/device-codes/ABCD-EFGH/approve" => {
             json_of(200, &agent("web-1", json!(BLUE), Value::Null))
@@ -42,6 +57,7 @@ fn server() -> Server {
         line if line == format!("GET /v1/tasks/{TASK}") => json_of(200, &task("waiting")),
         line if line == format!("DELETE /v1/tasks/{TASK}") => Answer::text(204, ""),
         line if line == format!("DELETE /v1/agents/{AGENT}") => Answer::text(204, ""),
+        line if line == format!("DELETE /v1/agents/{BLUE}") => Answer::text(204, ""),
         line if line == format!("PATCH /v1/agents/{AGENT}") => {
             json_of(200, &agent("web-1", json!(BLUE), Value::Null))
         }
@@ -98,6 +114,19 @@ fn an_agent_is_revoked_and_loses_plugins() {
     assert_eq!(asked[0].json(), json!([PLUGIN]));
     let ran = writ.run(&["plugin", "take", "web-1", BLUE]).ends(1);
     assert!(ran.stderr.contains("has no plugin"), "{}", ran.stderr);
+}
+
+#[test]
+fn of_agents_of_one_name_the_only_one_that_is_not_gone_is_meant() {
+    let server = server();
+    let writ = Writ::with_key(&server);
+    writ.run(&["agent", "revoke", "mail-1"]).ends(0);
+    assert_eq!(server.asked(&format!("DELETE /v1/agents/{BLUE}")).len(), 1);
+    for name in ["disk-1", "tape-1"] {
+        let ran = writ.run(&["agent", "revoke", name]).ends(1);
+        assert!(ran.stderr.contains("more than one agent is called"), "{}", ran.stderr);
+    }
+    assert_eq!(server.asked(&format!("DELETE /v1/agents/{BLUE}")).len(), 1);
 }
 
 #[test]

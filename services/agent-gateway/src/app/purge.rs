@@ -18,7 +18,8 @@ const LOOK_BACK: Duration = Duration::days(3);
 const GONE_KEPT: Duration = Duration::days(30);
 
 impl App {
-    /// Removes dead device codes with the agents that never came of them, the mailbox of actions that ended long ago, and tasks that did.
+    /// Removes dead device codes with the agents that never came of them, the mailbox of actions that ended long ago, and
+    /// tasks that did.
     pub async fn purge(&self) -> Result<(), Error> {
         let now = self.clock.now();
         let before = now - Duration::hours(self.config.keep_hours.into());

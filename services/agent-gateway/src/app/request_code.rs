@@ -40,14 +40,16 @@ impl App {
         })
     }
 
-    /// Makes a code for a device. How many wait for a person is bounded, so that nobody fills the list for others; beyond that
-    /// the oldest of the same asker give way, or else of the one who has the most. A refusal would end the agent
-    /// (specs/runbook/backend.md §3.1), one whose code is gone asks anew.
+    /// Makes a code for a device. How many wait for a person is bounded, so that nobody fills the list for others; beyond
+    /// that the newest others of the same asker give way, or else of the one who has the most: a flood churns in itself,
+    /// and what waited before it can still be approved. A refusal would end the agent (specs/runbook/backend.md §3.1), one
+    /// whose code is gone asks anew.
     pub(crate) async fn request_code(&self, request: CodeRequest) -> Result<DeviceCode, Error> {
         self.check_client(&request.client_id)?;
         let now = self.clock.now();
         let origin = web::asker(request.address).to_string();
         let mut conn = self.store.get().await?;
+        // room is made before the code, so that it is never the one that gives way
         let (mine, all) = codes::codes_count(&mut conn, &origin, now).await?;
         let too_many = |have: i64, may: u32| (have + 1).saturating_sub(may.max(1).into());
         let over = too_many(mine, self.config.device_codes_per_address);

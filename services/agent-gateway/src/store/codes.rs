@@ -100,7 +100,7 @@ pub(crate) async fn codes_count(
     Ok((mine, all))
 }
 
-/// Removes the `count` oldest codes of one asker that wait for a person.
+/// Removes the `count` newest codes of one asker that wait for a person: the older ones may be in somebody's hands.
 pub(crate) async fn codes_give_way(
     conn: &mut Conn,
     origin: &str,
@@ -108,10 +108,11 @@ pub(crate) async fn codes_give_way(
     count: i64,
 ) -> QueryResult<usize> {
     store::sql(
-        "delete from device_code where sha256 in (
+        "with old as (
              select sha256 from device_code where state = 'pending' and origin = $1 and expires > $2
-             order by created limit $3 for update skip locked
-         )",
+             order by created desc limit $3 for update skip locked
+         )
+         delete from device_code c using old where c.sha256 = old.sha256",
     )
     .bind::<Text, _>(origin)
     .bind::<Timestamptz, _>(now)
@@ -120,7 +121,7 @@ pub(crate) async fn codes_give_way(
     .await
 }
 
-/// Does the same to the asker who has the most of them.
+/// Does the same to the asker who has the most of them, of several to the one who asked last.
 pub(crate) async fn codes_give_way_most(
     conn: &mut Conn,
     now: OffsetDateTime,
@@ -133,7 +134,7 @@ pub(crate) async fn codes_give_way_most(
     }
     let most: Option<Asker> = store::sql(
         "select origin from device_code where state = 'pending' and expires > $1
-         group by origin order by count(*) desc, min(created) limit 1",
+         group by origin order by count(*) desc, max(created) desc limit 1",
     )
     .bind::<Timestamptz, _>(now)
     .get_result(conn)

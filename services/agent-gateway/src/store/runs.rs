@@ -133,7 +133,8 @@ pub(crate) async fn runs_insert(
     .map(drop)
 }
 
-/// Removes the oldest runs of each of these tasks beyond `most`, or beyond `bytes` together; the latest always stays.
+/// Removes the oldest runs of each of these tasks beyond `most`, or beyond `bytes` together; the latest always stays. Of
+/// what is told of a task by the clock after it ended, only the latest does: the others would be kept as long as the task.
 pub(crate) async fn runs_trim(
     conn: &mut Conn,
     tasks: &[TaskId],
@@ -143,12 +144,13 @@ pub(crate) async fn runs_trim(
     let tasks: Vec<Uuid> = tasks.iter().map(|task| task.0).collect();
     store::sql(
         "delete from task_run r using (
-             select number, row_number() over latest as place,
-                 sum(case when cut then 0 else bytes end) over latest as bytes
-             from task_run where task = any($1)
-             window latest as (partition by task order by number desc)
+             select r.number, row_number() over latest as place,
+                 sum(case when r.cut then 0 else r.bytes end) over latest as bytes,
+                 t.cron is not null and r.at > t.ended as echo
+             from task t join task_run r on r.task = t.id where t.id = any($1)
+             window latest as (partition by t.id order by r.number desc)
          ) as old
-         where r.number = old.number and old.place > 1 and (old.place > $2 or old.bytes > $3)",
+         where r.number = old.number and old.place > 1 and (old.place > $2 or old.bytes > $3 or old.echo)",
     )
     .bind::<Array<SqlUuid>, _>(tasks)
     .bind::<BigInt, _>(most)
@@ -157,8 +159,8 @@ pub(crate) async fn runs_trim(
     .await
 }
 
-/// Removes at most `limit` runs that were told before `before`, of tasks by the clock that ended between `since` and then; the
-/// tasks themselves stay.
+/// Removes at most `limit` runs that were told before `before`, of tasks by the clock that ended between `since` and then;
+/// the tasks themselves stay.
 pub(crate) async fn runs_purge(
     conn: &mut Conn,
     since: OffsetDateTime,

@@ -317,16 +317,22 @@ async fn how_many_codes_wait_is_bounded_and_nobody_is_refused() {
     let gone = (400, "expired_token".into());
     let (first, second) = (from("192.0.2.1").await, from("192.0.2.1").await);
     let third = from("192.0.2.1").await;
-    assert_eq!(poll(&first).await, gone, "the oldest of that address gave way");
-    assert_eq!((poll(&second).await, poll(&third).await), (pending.clone(), pending.clone()));
+    assert_eq!(poll(&second).await, gone, "the newest other one of that address gave way");
+    assert_eq!((poll(&first).await, poll(&third).await), (pending.clone(), pending.clone()));
     // what was decided does not wait, and does not give way
-    gateway.approve(&second, &json!({"name": "a"})).await.expect(200);
+    gateway.approve(&first, &json!({"name": "a"})).await.expect(200);
     let fourth = from("192.0.2.1").await;
-    gateway.poll_token(&second).await.expect(200);
+    gateway.poll_token(&first).await.expect(200);
     // beyond what all may have, who has the most gives way
     let (fifth, sixth) = (from("192.0.2.2").await, from("192.0.2.3").await);
-    assert_eq!(poll(&third).await, gone);
-    for code in [&fourth, &fifth, &sixth] {
+    assert_eq!(poll(&fourth).await, gone);
+    for code in [&third, &fifth, &sixth] {
+        assert_eq!(poll(code).await, pending);
+    }
+    // of those who have as many, who asked last
+    let seventh = from("192.0.2.4").await;
+    assert_eq!(poll(&sixth).await, gone);
+    for code in [&third, &fifth, &seventh] {
         assert_eq!(poll(code).await, pending);
     }
     assert_eq!(gateway.count("device_code where state = 'pending'").await, 3);

@@ -215,11 +215,25 @@ async fn results_of_a_task_by_the_clock_that_is_gone_are_taken_for_a_year() {
         gateway.call(Method::DELETE, &format!("/v1/tasks/{task}"), WRITER, None).await.expect(204);
     }
     let app = &gateway.running.service.app;
-    gateway.clock.advance(Duration::days(8));
+    // of what it tells after the end, the latest is kept; what it told before is still there
+    gateway.clock.advance(Duration::days(5));
+    let told = async || {
+        let runs = read(&gateway, &yearly).await["runs"].as_array().unwrap().clone();
+        runs.into_iter().map(|run| run["data"].clone()).collect::<Vec<_>>()
+    };
+    for echo in ["echo", "echo again"] {
+        gateway.clock.advance(Duration::minutes(1));
+        agent.report(&yearly, &json!(echo)).await.unwrap();
+        assert_eq!(told().await, [json!(1), json!(echo)]);
+    }
+    gateway.clock.advance(Duration::days(3));
     app.purge().await.unwrap();
     // what it never was told of goes, and so do the old runs of the other one
     gateway.get(&format!("/v1/tasks/{never}"), READER).await.expect(404);
-    assert_eq!(read(&gateway, &yearly).await["runs"], json!([]));
+    assert_eq!(told().await, ["echo again"]);
+    gateway.clock.advance(Duration::days(5));
+    app.purge().await.unwrap();
+    assert_eq!(told().await, ["echo again"]);
     for (days, lost) in [(358, 0), (60, 0), (401, 1)] {
         gateway.clock.advance(Duration::days(days));
         app.purge().await.unwrap();
