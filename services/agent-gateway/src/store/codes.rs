@@ -108,11 +108,11 @@ pub(crate) async fn codes_give_way(
     count: i64,
 ) -> QueryResult<usize> {
     store::sql(
-        "with old as (
+        "with surplus as (
              select sha256 from device_code where state = 'pending' and origin = $1 and expires > $2
              order by created desc limit $3 for update skip locked
          )
-         delete from device_code c using old where c.sha256 = old.sha256",
+         delete from device_code c using surplus where c.sha256 = surplus.sha256",
     )
     .bind::<Text, _>(origin)
     .bind::<Timestamptz, _>(now)
