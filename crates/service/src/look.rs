@@ -48,8 +48,7 @@ impl Look {
         if database {
             self.answered = Instant::now();
         }
-        // callers who would wait longer than they are held are better served by another process, if one is there
-        let needed = database || self.answered.elapsed() >= self.holds_callers;
+        let needed = database || counts(self.answered.elapsed(), self.holds_callers);
         self.health.note("database", check(database, needed, "the database does not answer"));
         let lacking = lacking.unwrap_or_default().join(", ");
         let old = format!("the database lacks the migrations {lacking}; run the command migrate");
@@ -64,5 +63,24 @@ impl Look {
         self.health.note("investigators", check(fresh, false, stale));
         let up = [("database", database), ("schema", lacking.is_empty()), ("broker", broker)];
         meters::look(&self.parts, up, now);
+    }
+}
+
+/// Tells whether a database that has been away so long is why callers go elsewhere: those who would wait longer than they are
+/// held are better served by another process, if one is there.
+fn counts(away: Duration, holds_callers: Duration) -> bool {
+    away >= holds_callers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_go_elsewhere_when_they_would_not_be_held_long_enough() {
+        let second = Duration::from_secs(1);
+        assert!(counts(Duration::ZERO, Duration::ZERO));
+        assert!(!counts(49 * second, 50 * second));
+        assert!(counts(50 * second, 50 * second));
     }
 }

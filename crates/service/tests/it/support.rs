@@ -244,11 +244,12 @@ pub(crate) fn set_up() {
 }
 
 pub(crate) fn settings(database: &str, broker: &str, flags: &[&str]) -> Settings<Small> {
-    let fixed = ["--database-url", database, "--amqp-url", broker, "--database-pool", "4"];
-    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let fixed = ["--database-url", database, "--amqp-url", broker];
+    let usual =
+        ["--database-pool", "4", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let given = |flag: &&str| flags.contains(flag);
-    let ports: Vec<_> = ports.chunks(2).filter(|pair| !given(&pair[0])).flatten().collect();
-    Settings::parse(fixed.iter().chain(ports).chain(flags))
+    let usual: Vec<_> = usual.chunks(2).filter(|pair| !given(&pair[0])).flatten().collect();
+    Settings::parse(fixed.iter().chain(usual).chain(flags))
         .unwrap_or_else(|error| panic!("{error}"))
 }
 

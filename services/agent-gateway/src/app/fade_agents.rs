@@ -41,7 +41,7 @@ impl App {
     /// anew when the database was away.
     pub async fn fade_agents(&self) -> Result<(), Error> {
         let faded = self.fade_silent(self.hearing.since(self.clock.now())).await;
-        if faded.is_err() {
+        if let Err(Error::Unavailable(_)) = &faded {
             self.hearing.lost();
         }
         faded

@@ -10,6 +10,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 pub(crate) const LONGEST: Duration = Duration::from_secs(50);
 /// How much of the time that a process has to end is left for the answer itself.
 const LAST: Duration = Duration::from_secs(2);
+/// How long a try may take at least, also one that begins when there is no time left.
+const LEAST: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -48,7 +50,11 @@ impl App {
     ) -> Result<T, Error> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let done = work().await;
+            let least = Instant::now() + LEAST;
+            let done = self.by(|| self.deadline(patience).max(least), work()).await;
+            let done = done.unwrap_or_else(|| {
+                Err(Error::Unavailable(anyhow::anyhow!("no answer while the request could wait")))
+            });
             let late = Instant::now() + pause > self.deadline(patience);
             if late || !matches!(done, Err(Error::Unavailable(_))) {
                 return done;
@@ -65,16 +71,26 @@ impl App {
         reserve: Duration,
         what: impl Future<Output = T>,
     ) -> Option<T> {
+        let deadline = || {
+            let deadline = self.deadline(patience);
+            deadline.checked_sub(reserve).unwrap_or(deadline)
+        };
+        self.by(deadline, what).await
+    }
+
+    /// Waits for `what` until the deadline, which is another one once the process is to end.
+    async fn by<T>(
+        &self,
+        deadline: impl Fn() -> Instant,
+        what: impl Future<Output = T>,
+    ) -> Option<T> {
         let mut what = pin!(what);
         loop {
             let ends = self.shutdown.is_triggered();
-            let deadline = self.deadline(patience);
-            let deadline = deadline.checked_sub(reserve).unwrap_or(deadline);
             tokio::select! {
                 biased;
                 done = &mut what => return Some(done),
-                () = sleep_until(deadline) => return None,
-                // the deadline is another one then
+                () = sleep_until(deadline()) => return None,
                 () = self.shutdown.wait(), if !ends => {}
             }
         }

@@ -21,7 +21,7 @@ use types::{ActionId, AgentId, CommandId};
 const AT_ONCE: usize = 500;
 /// How many bytes of commands are on their way at a time.
 const BYTES: usize = 16 << 20;
-/// How long a command waits whose agent has no queue, or whose queue does not take it.
+/// How long a command waits whose agent has no queue, or whose queue does not take it, or that is out and not answered for.
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// Says what a round came to.
@@ -51,10 +51,6 @@ impl App {
                 let due = mig_mail::mig_mail_due(conn, now, AT_ONCE).await?;
                 if due.is_empty() {
                     return Ok::<_, Error>(Pushed::Nothing);
-                }
-                if due.len() >= AT_ONCE {
-                    // what else is due is for the other sender
-                    self.mig.wake();
                 }
                 let letters = self.write_letters(conn, due, now).await?;
                 let fates = sender.publish(letters, now).await;
@@ -173,7 +169,7 @@ impl App {
         now: OffsetDateTime,
     ) -> Result<Pushed, Error> {
         let Some(fates) = fates else {
-            mig_mail::mig_mail_postpone(conn, sent, Some(now + AGAIN)).await?;
+            mig_mail::mig_mail_keep(conn, sent, now + AGAIN, now + AGAIN / 2).await?;
             return Ok(Pushed::Unanswered);
         };
         let of = |wanted: &[Fate]| -> Vec<CommandId> {

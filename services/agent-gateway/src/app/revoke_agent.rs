@@ -19,8 +19,8 @@ impl App {
                 let found = agents::agent_by_id(conn, id).await?.ok_or(Error::NotFound("agent"))?;
                 let is_mig = found.transport == Transport::Mig;
                 if is_mig {
-                    // before the row itself, as all of a machine are locked in one order
-                    mig_agents::mig_machines_lock(conn, &[&found.queueloc]).await?;
+                    // with the row itself, which may be an old one: all of a machine are locked in one order
+                    mig_agents::mig_machine_lock(conn, &found.queueloc, found.number).await?;
                 }
                 let locked = agents::agent_lock(conn, id).await?;
                 let (number, was_revoked) = locked.ok_or(Error::NotFound("agent"))?;

@@ -35,9 +35,6 @@ use tokio::sync::{Notify, mpsc};
 /// How long the start waits until the exchanges are there: agents that start before them end.
 const FIRST: Duration = Duration::from_secs(10);
 
-/// Who hands commands to the broker: while one waits for confirms, the other reads and notes.
-const SENDERS: [&str; 2] = ["mig-commands", "mig-commands-2"];
-
 /// Is the way to MIG's agents.
 pub(crate) struct Mig {
     desk: Desk,
@@ -55,7 +52,7 @@ impl Mig {
         (mig, asked)
     }
 
-    /// Tells a sender that there are commands.
+    /// Tells the sender that there are commands.
     pub(crate) fn wake(&self) {
         self.bell.notify_one();
     }
@@ -82,19 +79,18 @@ pub(crate) async fn run(
     let Some(settings) = app.config.mig_broker()? else { return Ok(()) };
     let files = settings.certificate_files()?;
     watch_certificates(AgentGateway::NAME, "mig-broker", files, tasks, shutdown.clone());
-    // two connections: a broker that holds up publishers must not hold up acknowledgements
+    // connections of their own: a broker that holds up publishers must not hold up acknowledgements
     let link = |name: &str| Link::new(name.into(), &settings).map(Arc::new);
     let (listening, sending) = (link("mig listening")?, link("mig sending")?);
+    // who sends closes its connection when it ends, or when the broker says nothing: nobody else is on it
+    let sweeping = link("mig sweeping")?;
     for stream in [listener::Stream::Heartbeats, listener::Stream::Results] {
         let listen =
             listener::listen(Arc::clone(app), Arc::clone(&listening), stream, shutdown.clone());
         tasks.spawn(stream.queue(), listen);
     }
-    for name in SENDERS {
-        let send = sender::run(Arc::clone(app), Arc::clone(&sending), shutdown.clone());
-        tasks.spawn(name, send);
-    }
-    tasks.spawn("mig-queues", sweeper::run(Arc::clone(app), sending, shutdown.clone()));
+    tasks.spawn("mig-commands", sender::run(Arc::clone(app), sending, shutdown.clone()));
+    tasks.spawn("mig-queues", sweeper::run(Arc::clone(app), sweeping, shutdown.clone()));
     if tokio::time::timeout(FIRST, app.mig.declared.notified()).await.is_err() {
         tracing::warn!("the exchanges of MIG's agents are not there yet; still trying");
     }

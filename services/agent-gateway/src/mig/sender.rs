@@ -208,8 +208,10 @@ async fn round(app: &App, link: &Link, sender: &mut Option<Sender>) -> Result<bo
         None => sender.insert(Sender::open(link, app.config.mig_exchange).await?),
     };
     if link.is_blocked() {
-        if open.batch.is_none() {
-            return Ok(false);
+        match &mut open.batch {
+            None => return Ok(false),
+            // it is known why nothing is said
+            Some(batch) => batch.since = Instant::now(),
         }
     } else if open.is_silent() {
         link.close().await;

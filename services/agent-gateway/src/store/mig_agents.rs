@@ -290,6 +290,26 @@ pub(crate) async fn mig_machines_lock(conn: &mut Conn, queuelocs: &[&str]) -> Qu
     store::sql(MIG_MACHINES_LOCK).bind::<Array<Text>, _>(queuelocs).execute(conn).await.map(drop)
 }
 
+/// Locks one machine in the same way, and one of its rows, which may be neither open nor the newest.
+pub(crate) async fn mig_machine_lock(
+    conn: &mut Conn,
+    queueloc: &str,
+    row: AgentId,
+) -> QueryResult<()> {
+    store::sql(
+        "select from agent a
+         where a.transport = 'mig' and a.queueloc = $1
+             and (a.status <> 'offline' or a.number = $2 or a.number = (select max(o.number) from agent o
+                 where o.transport = 'mig' and o.queueloc = $1))
+         order by a.number for no key update",
+    )
+    .bind::<Text, _>(queueloc)
+    .bind::<BigInt, _>(row.0)
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 /// Gives those of these queue locations whose agent was revoked: it is heard no more, whatever process speaks for it.
 pub(crate) async fn mig_machines_revoked(
     conn: &mut Conn,

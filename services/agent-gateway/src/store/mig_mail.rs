@@ -11,12 +11,13 @@ use store::Conn;
 use time::OffsetDateTime;
 use types::{ActionId, AgentId, CommandId};
 
-/// Lets the mail of machines that are heard again go out.
+/// Lets the mail of machines that are heard again go out, but for what is out and not answered for.
 pub(crate) const MIG_MAIL_WAKE: &str = "
     update mailbox m set push_at = $2
     from (
         select m.command from mailbox m join agent a on a.number = m.agent
         where a.transport = 'mig' and a.queueloc = any($1) and m.state = 'waiting' and m.push_at > $2
+            and (m.leased_until is null or m.leased_until <= $2)
         order by m.command for update of m
     ) as held
     where m.command = held.command";
@@ -33,11 +34,13 @@ pub(crate) const MIG_MAIL_PUSHED: &str = "
         delivered_at = $2, push_at = null
     from action_document d where d.action = m.action and m.command = any($1)";
 
-/// Locks the commands that answers name.
+/// Locks the commands that answers name; those of a machine that was revoked have failed for good.
 pub(crate) const MIG_MAIL_FIND: &str = "
     select m.command, m.action, m.agent, m.state, d.operations, a.queueloc, a.pid
     from mailbox m join action_document d on d.action = m.action join agent a on a.number = m.agent
-    where m.command = any($1) and a.transport = 'mig'
+    where m.command = any($1) and a.transport = 'mig' and not exists (
+        select from agent r where r.transport = 'mig' and r.queueloc = a.queueloc and r.revoked_at is not null
+    )
     order by m.command for update of m";
 
 /// Lets the mail of these machines go out; gives how much it is.
@@ -159,6 +162,26 @@ pub(crate) async fn mig_mail_hold(
     Ok(rows.into_iter().map(|row| CommandId(row.command)).collect())
 }
 
+/// Keeps mail that is out and was not answered for from being sent again until then; that which is kept beyond `enough` stays
+/// as it is.
+pub(crate) async fn mig_mail_keep(
+    conn: &mut Conn,
+    commands: &[CommandId],
+    until: OffsetDateTime,
+    enough: OffsetDateTime,
+) -> QueryResult<usize> {
+    let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
+    store::sql(
+        "update mailbox set push_at = $2, leased_until = $2
+         where command = any($1) and state = 'waiting' and (leased_until is null or leased_until < $3)",
+    )
+    .bind::<Array<BigInt>, _>(commands)
+    .bind::<Timestamptz, _>(until)
+    .bind::<Timestamptz, _>(enough)
+    .execute(conn)
+    .await
+}
+
 /// Puts mail that waits off until then, or until its machine is heard again when no time is given.
 pub(crate) async fn mig_mail_postpone(
     conn: &mut Conn,
@@ -167,7 +190,8 @@ pub(crate) async fn mig_mail_postpone(
 ) -> QueryResult<usize> {
     let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
     store::sql(
-        "update mailbox set push_at = coalesce($2, 'infinity') where command = any($1) and state = 'waiting'",
+        "update mailbox set push_at = coalesce($2, 'infinity'), leased_until = null
+         where command = any($1) and state = 'waiting'",
     )
     .bind::<Array<BigInt>, _>(commands)
     .bind::<Nullable<Timestamptz>, _>(until)

@@ -56,7 +56,7 @@ async fn what_a_broker_holds_up_arrives_once_and_can_be_withdrawn_meanwhile() {
     let held = async |gateway: &Gateway| {
         let later = gateway.now() + Duration::from_secs(1);
         let rows = format!("mailbox where state = 'waiting' and push_at > '{later}'");
-        until(PATIENCE, async || gateway.count(&rows).await > 0).await;
+        until(PATIENCE, async || gateway.count(&rows).await == COUNT).await;
     };
     held(&gateway).await;
     issue(&gateway, 8, &[(800, number)]).await;

@@ -1,16 +1,17 @@
 //! Commands are given out at a rate and in waves; a run stops when too much goes wrong, and goes on when told to.
 
 use crate::support::{
-    NOW, Process, accepted, action, agent, agents, delivery, hand, investigator, job, operation,
-    signed,
+    NOW, Process, accepted, action, agent, agents, answer, delivery, hand, investigator, job,
+    operation, signed,
 };
 use messaging::Outcome;
 use std::collections::BTreeSet;
 use testkit::{PATIENCE, until};
 use time::{Duration, OffsetDateTime};
+use types::messages::command::ReturnedCommand;
 use types::messages::{
-    ActionAccepted, ActionSteered, AgentChanged, CommandIssued, CommandPlanned, CommandWithdrawn,
-    InvestigatorChanged,
+    ActionAccepted, ActionSteered, AgentChanged, CommandIssued, CommandPlanned, CommandReturned,
+    CommandWithdrawn, InvestigatorChanged,
 };
 use types::{
     Action, ActionId, AgentStatus, CommandStatus, Dispatch, Environment, InvestigatorId,
@@ -165,6 +166,35 @@ async fn a_broken_gate_pauses_and_a_word_lets_it_go_on() {
     assert_eq!(process.run(1).await.reason, None);
     process.answer(1, &(11..=30).collect::<Vec<_>>(), CommandStatus::Success).await;
     assert_eq!(process.until(1, "completed").await.counters(), [30, 28, 2, 0, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_forgiven_and_went_well_after_all_hides_no_other_failure() {
+    let mut process = Process::new().await;
+    process.agents(&agents(50)).await;
+    let stop_when = Some(StopWhen { failed_ratio: Some(0.2), timeouts: None });
+    let plan = Dispatch { stop_when, ..waves(&[Wave::Of(10), Wave::Of(20), Wave::All]) };
+    accept(&process, 1, action("a"), plan).await;
+    process.tap.next::<CommandIssued>().await;
+    let commands = process.commands(1).await;
+    let of = |agent: i64, status, given_up| {
+        let command = commands.iter().find(|command| command.agent_id == agent).unwrap().id;
+        ReturnedCommand { given_up, ..answer(command, 1, agent, status) }
+    };
+    let lost = [1, 2].map(|agent| of(agent, CommandStatus::Failed, true));
+    process.take("commands", CommandReturned { commands: lost.into() }).await;
+    process.job("dispatch").await;
+    process.until(1, "paused").await;
+    process.answer(1, &(3..=10).collect::<Vec<_>>(), CommandStatus::Success).await;
+    process.take("actions", steered(1, false, process.clock.now())).await;
+    process.job("dispatch").await;
+    assert_eq!(process.tap.next::<CommandIssued>().await.data.commands.len(), 20);
+    let late = [1, 2].map(|agent| of(agent, CommandStatus::Success, false));
+    process.take("commands", CommandReturned { commands: late.into() }).await;
+    process.answer(1, &[11, 12, 13, 14], CommandStatus::Failed).await;
+    process.job("dispatch").await;
+    let run = process.until(1, "paused").await;
+    assert_eq!(run.reason(), "4 of 20 commands failed, and it stops when a part of 0.2 does");
 }
 
 #[tokio::test(flavor = "multi_thread")]
