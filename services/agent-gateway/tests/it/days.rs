@@ -156,7 +156,8 @@ async fn the_released_agent_lives_through_a_thousand_syncs() {
         let told = person.read(&often).await;
         assert_eq!(told["state"], "withdrawn");
         let runs = format!("task_run where task = '{often}'");
-        assert_eq!(count(person.database, &runs).await, 1_000);
+        // 800 before the end, one at its very moment, and the latest echo
+        assert_eq!(count(person.database, &runs).await, 802);
     })
     .await;
     assert_eq!(made.len(), 10);
