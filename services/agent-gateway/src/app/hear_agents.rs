@@ -5,6 +5,7 @@ use crate::domain::heartbeat::Heartbeat;
 use crate::domain::presence::{Change, change};
 use crate::error::Error;
 use crate::store::mig_agents::{self, Renewed};
+use crate::store::mig_machines;
 use crate::store::mig_mail;
 use std::collections::{BTreeMap, BTreeSet};
 use store::Conn;
@@ -51,8 +52,8 @@ impl App {
             .store
             .tx(async |conn| {
                 // all rows that may change, in one order; again, as another replica may have heard the same
-                mig_agents::mig_machines_lock(conn, &machines).await?;
-                let revoked = mig_agents::mig_machines_revoked(conn, &machines).await?;
+                mig_machines::mig_machines_lock(conn, &machines).await?;
+                let revoked = mig_machines::mig_machines_revoked(conn, &machines).await?;
                 told.retain(|heard| !revoked.contains(&heard.queueloc));
                 let news = self.find_news(conn, &told, now).await?;
                 let woken = self.write_news(conn, &news, now).await?;

@@ -42,7 +42,7 @@ use crate::error::Error;
 use crate::mig::Mig;
 use crate::store::offers::{Look, Offer};
 use crate::store::tokens::Known;
-use crate::store::{agents, loaders, mig_agents};
+use crate::store::{agents, loaders, mig_machines};
 use answer_poll::Lease;
 use auth::Replica;
 use doors::Doors;
@@ -140,13 +140,13 @@ impl App {
         limit: i64,
     ) -> Result<Vec<String>, Error> {
         let mut conn = self.store.get().await?;
-        Ok(mig_agents::mig_queues_gone(&mut conn, after, self.clock.now(), limit).await?)
+        Ok(mig_machines::mig_queues_gone(&mut conn, after, self.clock.now(), limit).await?)
     }
 
     /// Tells whether nobody of a queue location is there.
     pub(crate) async fn is_queue_gone(&self, queueloc: &str) -> Result<bool, Error> {
         let mut conn = self.store.get().await?;
-        Ok(mig_agents::mig_queue_is_gone(&mut conn, queueloc, self.clock.now()).await?)
+        Ok(mig_machines::mig_queue_is_gone(&mut conn, queueloc, self.clock.now()).await?)
     }
 
     /// Tells the house of these agents as they are now; to be called in the transaction that changed them.

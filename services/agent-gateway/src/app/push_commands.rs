@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::mig::sender::{Fate, Letter, Sender};
 use crate::store::leases::Lost;
 use crate::store::mig_mail::{self, Due};
-use crate::store::{agents, mig_agents, offers};
+use crate::store::{agents, mig_machines, offers};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use store::Conn;
@@ -121,7 +121,7 @@ impl App {
             .map(|agent| (agent.number, agent))
             .collect();
         let queuelocs: Vec<&str> = agents.values().map(|agent| agent.queueloc.as_str()).collect();
-        let able = mig_agents::mig_modules(conn, &queuelocs).await?;
+        let able = mig_machines::mig_modules(conn, &queuelocs).await?;
         let (mut letters, mut never, mut bytes) = (Vec::new(), Vec::new(), 0);
         let mut impossible = BTreeMap::<&str, Vec<Lost>>::new();
         for mail in due {

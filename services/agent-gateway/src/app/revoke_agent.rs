@@ -3,7 +3,7 @@
 use super::App;
 use super::end_leases::failed;
 use crate::error::Error;
-use crate::store::{agents, leases, mig_agents, tasks, tokens};
+use crate::store::{agents, leases, mig_machines, tasks, tokens};
 use store::Conn;
 use time::OffsetDateTime;
 use types::{AgentId, AgentUid, Transport};
@@ -20,7 +20,7 @@ impl App {
                 let is_mig = found.transport == Transport::Mig;
                 if is_mig {
                     // with the row itself, which may be an old one: all of a machine are locked in one order
-                    mig_agents::mig_machine_lock(conn, &found.queueloc, found.number).await?;
+                    mig_machines::mig_machine_lock(conn, &found.queueloc, found.number).await?;
                 }
                 let locked = agents::agent_lock(conn, id).await?;
                 let (number, was_revoked) = locked.ok_or(Error::NotFound("agent"))?;
@@ -29,7 +29,7 @@ impl App {
                 }
                 let (mut revoked, mut rows) = (vec![number], vec![number]);
                 if is_mig {
-                    let machine = mig_agents::mig_machine_rows(conn, &found.queueloc).await?;
+                    let machine = mig_machines::mig_machine_rows(conn, &found.queueloc).await?;
                     let open = |row: &&(AgentId, bool)| row.1 && row.0 != number;
                     revoked.extend(machine.iter().filter(open).map(|(number, _)| *number));
                     rows = machine.into_iter().map(|(number, _)| number).collect();

@@ -6,6 +6,7 @@ pub(crate) mod leases;
 pub(crate) mod loaders;
 pub(crate) mod mailbox;
 pub(crate) mod mig_agents;
+pub(crate) mod mig_machines;
 pub(crate) mod mig_mail;
 pub(crate) mod offers;
 pub(crate) mod orphans;
@@ -42,8 +43,8 @@ pub const HOT_QUERIES: &[(&str, &str)] = &[
     ("tasks_find", runs::TASKS_FIND),
     ("tasks_hold", runs::TASKS_HOLD),
     ("mig_agents_find", mig_agents::MIG_AGENTS_FIND),
-    ("mig_machines_lock", mig_agents::MIG_MACHINES_LOCK),
-    ("mig_modules", mig_agents::MIG_MODULES),
+    ("mig_machines_lock", mig_machines::MIG_MACHINES_LOCK),
+    ("mig_modules", mig_machines::MIG_MODULES),
     ("mig_mail_pushed", mig_mail::MIG_MAIL_PUSHED),
     ("mig_mail_wake", mig_mail::MIG_MAIL_WAKE),
     ("mig_mail_due", mig_mail::MIG_MAIL_DUE),
