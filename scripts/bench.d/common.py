@@ -81,6 +81,32 @@ class Database:
         return int(self.ask(statement)[0])
 
 
+# the agents that `seed` makes
+NOBODY = "tags->>'role'='nobody'"
+
+
+def seed(databases, count):
+    """Puts agents that nobody plays into the gateway, and into the copies as if it had told of them."""
+    environment = """'{"os": "linux", "arch": "amd64", "modules": ["file"]}'::jsonb"""
+    gateway, api, scheduler = databases
+    gateway.ask(
+        f"""insert into agent (number, id, name, queueloc, transport, version, status, environment, tags, started, refreshed)
+        overriding system value
+        select n, gen_random_uuid(), 'nobody-' || n, 'nobody.' || n, 'writ', 'bench', 'online', {environment}, '{{"role": "nobody"}}',
+            now(), now() from generate_series(1000001, 1000000 + {count}) as n"""
+    )
+    gateway.ask(f"insert into presence select n, now() + interval '1 day' from generate_series(1000001, 1000000 + {count}) as n")
+    for copy in (api, scheduler):
+        copy.ask(
+            f"""insert into agent (id, uid, name, queueloc, transport, mode, version, pid, status, environment, tags, loader_name,
+            started, last_seen, refreshed, revision)
+            select n, gen_random_uuid(), 'nobody-' || n, 'nobody.' || n, 'writ', 'daemon', 'bench', 0, 'online', {environment},
+                '{{"role": "nobody"}}', '', now(), now(), now(), 1 from generate_series(1000001, 1000000 + {count}) as n"""
+        )
+        copy.ask("analyze agent")
+    gateway.ask("analyze agent")
+
+
 def until(what, condition, patience=PATIENCE, pause=0.005):
     """Waits until a condition holds; gives when that was."""
     end = time.perf_counter() + patience

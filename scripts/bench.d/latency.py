@@ -1,4 +1,5 @@
-"""Measures from the POST of an action to its visible result, and from the word to withdraw one until it shows that it is.
+"""Measures from the POST of an action to its visible result, and from the word to cancel one until it shows that it is: one that
+waits for its time, and one on 10,000 agents that have their commands to fetch.
 
 latency.py COUNT, with a house's env.sh in the environment.
 """
@@ -6,12 +7,14 @@ latency.py COUNT, with a house's env.sh in the environment.
 import sys
 import time
 
-from common import House, quantile, show, signed, until
+from common import NOBODY, Database, House, quantile, seed, show, signed, until
 
 TARGET = "tags->>'role'='bench' AND status='online'"
 POLL = 0.002
 PATIENCE = 30
 WARM_UP = 3
+INFLIGHT = 10_000
+ROUNDS = 5
 
 
 def measure(house, document):
@@ -33,12 +36,27 @@ def measure(house, document):
     return (seen - began) * 1000, (posted - began) * 1000
 
 
-def withdraw(house, document):
+def cancel_pending(house, document):
     action = house.ask("POST", "/v1/actions", document)["id"]
     began = time.perf_counter()
     house.ask("POST", f"/v1/actions/{action}/cancel")
     status = lambda: house.ask("GET", f"/v1/actions/{action}")["status"]
-    return (until("it is withdrawn", lambda: status() == "cancelled", PATIENCE) - began) * 1000
+    return (until("it is cancelled", lambda: status() == "cancelled", PATIENCE) - began) * 1000
+
+
+def cancel_inflight(house, databases, document):
+    """Seconds until it shows that all its commands are cancelled, and until no agent can fetch one any more."""
+    gateway = databases[0]
+    action = house.ask("POST", "/v1/actions", document)["id"]
+    mail = f"select count(*) from mailbox where action = {action}"
+    until("the agents can fetch it", lambda: gateway.number(mail) == INFLIGHT)
+    began = time.perf_counter()
+    house.ask("POST", f"/v1/actions/{action}/cancel")
+    given = until("nobody can fetch it", lambda: gateway.number(mail) == 0)
+    shown = lambda: house.ask("GET", f"/v1/actions/{action}")
+    until("it is cancelled", lambda: shown()["status"] == "cancelled")
+    told = until("its commands are", lambda: shown()["counters"]["cancelled"] == INFLIGHT)
+    return (told - began) * 1000, (given - began) * 1000
 
 
 def main():
@@ -50,8 +68,13 @@ def main():
     result = {"count": count, "median_ms": quantile(whole, 0.5), "p95_ms": quantile(whole, 0.95)}
     result |= {"min_ms": quantile(whole, 0), "max_ms": quantile(whole, 1), "post_median_ms": quantile(post, 0.5)}
     waiting = [signed(f"withdrawn {number}", TARGET, begins=600) for number in range(count)]
-    ends = sorted(withdraw(house, document) for document in waiting)
+    ends = sorted(cancel_pending(house, document) for document in waiting)
     result |= {"cancel_median_ms": quantile(ends, 0.5), "cancel_max_ms": quantile(ends, 1)}
+    databases = [Database(name) for name in ("AGENT_GATEWAY", "INVESTIGATION_API", "SCHEDULER")]
+    seed(databases, INFLIGHT)
+    inflight = [signed(f"inflight {number}", NOBODY) for number in range(ROUNDS)]
+    told, given = (sorted(column) for column in zip(*(cancel_inflight(house, databases, document) for document in inflight)))
+    result |= {"cancel_inflight_max_ms": quantile(told, 1), "cancel_inflight_mail_max_ms": quantile(given, 1)}
     show(result)
 
 

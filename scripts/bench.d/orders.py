@@ -10,38 +10,16 @@ import os
 import sys
 import time
 
-from common import Database, House, raw_broker, raw_copy, rss, show, signed, until
+from common import NOBODY, Database, House, raw_broker, raw_copy, rss, seed, show, signed, until
 
 ISSUED_PER_MESSAGE = 500
 RETURNED_PER_MESSAGE = 50
 RESULT = "x" * 900
 
 
-def seed(databases, count):
-    """Puts agents that nobody plays into the gateway, and into the copies as if it had told of them."""
-    environment = """'{"os": "linux", "arch": "amd64", "modules": ["file"]}'::jsonb"""
-    gateway, api, scheduler = databases
-    gateway.ask(
-        f"""insert into agent (number, id, name, queueloc, transport, version, status, environment, tags, started, refreshed)
-        overriding system value
-        select n, gen_random_uuid(), 'bench-' || n, 'bench.' || n, 'writ', 'bench', 'online', {environment}, '{{"role": "bench"}}',
-            now(), now() from generate_series(1000001, 1000000 + {count}) as n"""
-    )
-    gateway.ask(f"insert into presence select n, now() + interval '1 day' from generate_series(1000001, 1000000 + {count}) as n")
-    for copy in (api, scheduler):
-        copy.ask(
-            f"""insert into agent (id, uid, name, queueloc, transport, mode, version, pid, status, environment, tags, loader_name,
-            started, last_seen, refreshed, revision)
-            select n, gen_random_uuid(), 'bench-' || n, 'bench.' || n, 'writ', 'daemon', 'bench', 0, 'online', {environment},
-                '{{"role": "bench"}}', '', now(), now(), now(), 1 from generate_series(1000001, 1000000 + {count}) as n"""
-        )
-        copy.ask("analyze agent")
-    gateway.ask("analyze agent")
-
-
 def dispatch(house, databases, count, name):
     gateway, api, scheduler = databases
-    document = signed(name, "tags->>'role'='bench'")
+    document = signed(name, NOBODY)
     began = time.perf_counter()
     action = house.ask("POST", "/v1/actions", document)["id"]
     posted = time.perf_counter()
