@@ -22,6 +22,7 @@ mod house;
 mod investigators;
 #[cfg(test)]
 mod keys;
+mod large;
 #[cfg(test)]
 mod loaders;
 #[cfg(test)]

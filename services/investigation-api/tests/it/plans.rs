@@ -3,7 +3,9 @@
 use crate::rows::{Api, api};
 use diesel::sql_types::Text;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
-use investigation_api::{actions_page_as_text, commands_page_as_text, search_as_text};
+use investigation_api::{
+    actions_page_as_text, commands_page_as_text, search_as_text, search_behind_as_text,
+};
 
 #[derive(diesel::QueryableByName)]
 struct Line {
@@ -125,6 +127,14 @@ async fn pages_begin_where_the_one_before_ended() {
         (commands_page_as_text(2000, None, Some(30_000)), "command_action_idx"),
         (commands_page_as_text(2000, Some("failed"), Some(30_000)), "command_action_status_idx"),
         (commands_page_as_text(1500, Some("success"), None), "command_action_status_idx"),
+        (search_behind_as_text("type=command", 30_000), "command_started_idx"),
+        (search_behind_as_text("type=command&status=failed", 30_000), "command_status_idx"),
+        (search_behind_as_text("type=command&actionid=2000", 30_000), "command_action_idx"),
+        (
+            search_behind_as_text("type=command&actionid=2000&status=failed", 30_000),
+            "command_action_status_idx",
+        ),
+        (search_behind_as_text("type=command&actionname=%25150%25", 30_000), "action_started_idx"),
         (actions_page_as_text(None), "action_pkey"),
         (actions_page_as_text(Some(1500)), "action_pkey"),
     ] {
