@@ -1,8 +1,10 @@
-"""Checks that what documents name exists: commands of `writ`, metrics, settings, files. Prints what does not; ends with 1 then.
+"""Checks that what documents name exists: commands of `writ`, routes, metrics, settings, files. Prints what does not; ends with 1 then.
 
-The code is read, not run: sub-commands from the definitions for clap, settings from the structs of flags, metrics from their names.
+The code is read, not run: sub-commands from the definitions for clap, settings from the structs of flags, metrics from
+their names, routes from proto-docs/openapi.
 """
 
+import json
 import pathlib
 import re
 import subprocess
@@ -45,6 +47,16 @@ def commands():
     return words("Command")
 
 
+def routes():
+    """Gives method and path of every route, without the names of parameters."""
+    paths = [json.loads(read(path))["paths"].items() for path in files("proto-docs/openapi/*.json")]
+    return {f"{method.upper()} {unnamed(path)}" for service in paths for path, methods in service for method in methods}
+
+
+def unnamed(path):
+    return re.sub(r"\{\w+\}", "{}", path)
+
+
 def metrics():
     """Gives the names of metrics as Prometheus shows them, without endings for units and parts."""
     source = "".join(read(path) for path in files("crates/*.rs", "services/*.rs"))
@@ -63,7 +75,7 @@ def settings():
     return known | set(re.findall(r"\b((?:WRIT|AMQP)_[A-Z_]+)", scripts))
 
 
-def wrong(path, text, known_commands, known_metrics, known_settings):
+def wrong(path, text, known_commands, known_routes, known_metrics, known_settings):
     # `writ plugin add …`, in quotes or at the beginning of a line of a script
     for said in re.findall(r"`writ ([a-z][^`\n]*)`", text):
         known, words = known_commands, said.split()
@@ -72,6 +84,9 @@ def wrong(path, text, known_commands, known_metrics, known_settings):
                 yield f"there is no command `writ {said}`"
                 break
             known = known[words.pop(0).split("|")[0]]
+    for method, route in re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/v1/[^\s`?…]+)", text):
+        if f"{method} {unnamed(route)}" not in known_routes:
+            yield f"there is no route {method} {route}"
     for name in re.findall(r"\b((?:writ|mig|http_server|messaging|db_client)_[a-z_]+)\b", text):
         bare = re.sub(r"(_(total|bucket|count|sum|seconds|ratio))+$", "", name)
         if not {name, bare} & known_metrics and not re.match(r"writ_(agent_gateway|investigation_api|loader_manifest|manual_interaction|scheduler)$", name):
@@ -89,7 +104,7 @@ def wrong(path, text, known_commands, known_metrics, known_settings):
 
 
 def main():
-    known = commands(), metrics(), settings()
+    known = commands(), routes(), metrics(), settings()
     if not all(len(part) > 20 for part in known):
         sys.exit("the code is not read any more as it is written")
     # decisions tell of what is not there, too
