@@ -29,6 +29,8 @@ mod launch;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
+mod metered;
+#[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod playbook_house;
