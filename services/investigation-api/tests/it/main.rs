@@ -22,6 +22,7 @@ mod house;
 mod investigators;
 #[cfg(test)]
 mod keys;
+#[cfg(test)]
 mod large;
 #[cfg(test)]
 mod loaders;
