@@ -43,17 +43,25 @@ pub(crate) struct Process {
 pub(crate) struct Servers {
     pub(crate) database: Arc<Database>,
     pub(crate) vhost: Arc<Vhost>,
+    /// The way to the database when it is another than the straight one.
+    through: Option<String>,
 }
 
 impl Servers {
     pub(crate) async fn new() -> Self {
         let database = Arc::new(Database::new("scheduler", vec![]).await);
-        Self { database, vhost: Arc::new(testkit::vhost().await) }
+        Self { database, vhost: Arc::new(testkit::vhost().await), through: None }
+    }
+
+    /// Gives the same servers with another way to the database.
+    pub(crate) fn through(&self, url: String) -> Self {
+        Self { through: Some(url), ..self.clone() }
     }
 
     /// Starts a process on them.
     pub(crate) async fn start(&self, clock: &Clock, flags: &[&str]) -> Running<Scheduler> {
-        let fixed = ["--database-url", self.database.url(), "--amqp-url", self.vhost.url()];
+        let database = self.through.as_deref().unwrap_or(self.database.url());
+        let fixed = ["--database-url", database, "--amqp-url", self.vhost.url()];
         let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
         let small = ["--database-pool", "6", "--workers", "1"];
         let words = fixed.iter().chain(&ports).chain(&small).chain(flags);
