@@ -20,7 +20,7 @@ use uuid::Uuid;
 /// Says how many playbooks may call each other.
 const MAX_NESTING: i32 = 8;
 
-/// Says how many executions one may lead to, by playbooks that call others.
+/// Says how many executions one may lead to, by playbooks that call others; a few more where some begin at once.
 const MAX_BEGUN: i64 = 1_000;
 
 /// Says what is to be run.

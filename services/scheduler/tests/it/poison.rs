@@ -133,7 +133,9 @@ async fn playbooks_that_call_themselves_come_to_an_end() {
     assert_eq!(stored.0, 201);
     let id = house.trigger(&whole).await;
     house.until(&id, "failed").await;
-    assert_eq!(house.process.count("execution").await, 1_001);
+    // each transaction counts for itself, and some may be under way at once
+    let count = house.process.count("execution").await;
+    assert!((1_001..1_050).contains(&count), "{count}");
     let told = "execution where reason like '%led to 1000 others%'";
     assert!(house.process.count(told).await > 0);
 }
