@@ -40,12 +40,12 @@ impl KnownPlaybooks {
     /// Keeps a playbook whose text has `size` bytes; those that nobody asked for the longest make room.
     pub(super) fn put(&self, digest: &[u8], playbook: &Arc<Playbook>, size: usize) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(digest);
         while known.size + size > KEPT {
             let oldest = known.playbooks.iter().min_by_key(|(_, one)| one.used);
             let Some(oldest) = oldest.map(|(digest, _)| digest.clone()) else { break };
             known.remove(&oldest);
         }
-        known.remove(digest);
         known.size += size;
         let one = One { playbook: Arc::clone(playbook), size, used: known.turn };
         known.playbooks.insert(digest.to_vec(), one);
