@@ -62,7 +62,7 @@ impl App {
         let size = document.len();
         // beside the event loops: it takes a while
         let read = web::cpu(move || Playbook::parse(document.as_bytes())).await;
-        let read = Arc::new(read.map_err(|_| Error::NotYet("the processors are busy"))??);
+        let read = Arc::new(read.map_err(|_busy| Error::NotYet("the processors are busy"))??);
         self.playbooks.put(digest, &read, size);
         Ok(read)
     }

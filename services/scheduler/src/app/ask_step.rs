@@ -34,7 +34,7 @@ pub(super) fn requested(
     let mut commands = Vec::new();
     for position in 0..action.calls() {
         let Some((command, target)) = action.call(position) else { break };
-        let filled = text::plain(&command.text, &scope, left).map_err(|_| too_large())?;
+        let filled = text::plain(&command.text, &scope, left).map_err(|_large| too_large())?;
         let base64 = command.base64.is_some();
         let command = ManualCommand {
             kind: command.kind.clone(),
@@ -130,7 +130,7 @@ fn shown(
     if let Some(Value::Object(address)) = target.get_mut("address") {
         for value in address.values_mut().filter_map(Value::as_array_mut).flatten() {
             if let Value::String(written) = value {
-                *written = text::plain(written, scope, left).map_err(|_| too_large())?;
+                *written = text::plain(written, scope, left).map_err(|_large| too_large())?;
                 left = left.saturating_sub(written.len());
             }
         }

@@ -43,27 +43,22 @@ impl App {
         let prepared = action_of(definition).and_then(|action| action.commands.first());
         let prepared =
             prepared.and_then(|command| command.action.as_ref()).ok_or("the step has no action")?;
-        let (action, before) = match &run.document {
+        let (action, before) = if let Some(document) = &run.document {
             // the same as before, until the same time
-            Some(document) => {
-                let action =
-                    Action::parse(document.as_bytes()).map_err(|error| error.to_string())?;
-                if action.expireafter <= now {
-                    return Err("it was not signed in time".into());
-                }
-                let before = held.execution.steps.iter();
-                let before = before
-                    .filter(|one| one.step_id == run.step_id && one.run + 1 == run.run)
-                    .find_map(|one| one.detail.as_deref())
-                    .map(|detail| format!("The answer before was not taken: {detail}. "));
-                (action, before.unwrap_or_default())
+            let action = Action::parse(document.as_bytes()).map_err(|error| error.to_string())?;
+            if action.expireafter <= now {
+                return Err("it was not signed in time".into());
             }
-            None => {
-                let timeout = definition.and_then(|step| step.timeout).unwrap_or(VALID);
-                let scope = held.execution.scope(step);
-                let until = now.saturating_add(timeout);
-                (prepare(prepared, &scope, now, until)?, String::new())
-            }
+            let mut others = held.execution.steps.iter();
+            let before = others.find(|one| one.step_id == run.step_id && one.run + 1 == run.run);
+            let before = before
+                .and_then(|one| one.detail.as_deref())
+                .map(|detail| format!("The answer before was not taken: {detail}. "));
+            (action, before.unwrap_or_default())
+        } else {
+            let timeout = definition.and_then(|step| step.timeout).unwrap_or(VALID);
+            let scope = held.execution.scope(step);
+            (prepare(prepared, &scope, now, now.saturating_add(timeout))?, String::new())
         };
         let document = serde_json::to_string(&action)
             .map_err(|error| format!("the action cannot be written: {error}"))?;
@@ -196,7 +191,7 @@ fn fill(value: &Value, scope: &Variables, left: &mut usize) -> Result<Value, Str
     Ok(match value {
         Value::String(written) => {
             let filled = text::plain(written, scope, *left)
-                .map_err(|_| "the action is too large with its values".to_owned())?;
+                .map_err(|_large| "the action is too large with its values".to_owned())?;
             *left = left.saturating_sub(filled.len());
             Value::from(filled)
         }

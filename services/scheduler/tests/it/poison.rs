@@ -61,8 +61,9 @@ async fn a_step_that_is_too_large_to_be_asked_fails_wherever_it_is() {
     house.answer(&asked, ManualOutcome::Success, &[]).await;
     assert!(reason(&house.until(&id, "failed").await).contains("so much cannot be sent"));
     // a fleet step, and one whose targets are too much
-    let action = json!({"name": "x", "target": "name='x'", "description": names.iter().map(|name| format!("{name}:value")).collect::<String>(),
-        "operations": [{"module": "file", "parameters": {"x": names.iter().map(|name| format!("{name}:value")).collect::<Vec<_>>()}}]});
+    let filled: Vec<_> = names.iter().map(|name| format!("{name}:value")).collect();
+    let action = json!({"name": "x", "target": "name='x'", "description": filled.concat(),
+        "operations": [{"module": "file", "parameters": {"x": filled}}]});
     let mut fleet =
         ask(&json!({"commands": [{"type": "x-writ-action", "action": action}], "agent": "g"}));
     let mut rest = variables.clone();

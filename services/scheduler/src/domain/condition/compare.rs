@@ -60,7 +60,7 @@ fn holds(kind: VariableType, left: &str, operator: Operator, right: &str) -> Res
         }
         T::Ipv4Addr | T::Ipv6Addr if operator == Operator::In => {
             let network: web::Network =
-                right.parse().map_err(|_| format!("{:?} is no network", cut(right)))?;
+                right.parse().map_err(|_none| format!("{:?} is no network", cut(right)))?;
             let address: IpAddr = left
                 .parse()
                 .map_err(|error| format!("{:?} is no {}: {error}", cut(left), kind.name()))?;
