@@ -13,6 +13,7 @@ mod keep_playbook;
 mod known_playbooks;
 mod launch_run;
 mod meters;
+mod pass_over;
 mod publish_runs;
 mod record_results;
 mod retain;

@@ -17,7 +17,7 @@ pub(super) async fn handle(service: &Scheduler, batch: &[Delivery]) -> Outcome {
 async fn take(service: &Scheduler, delivery: &Delivery) -> Result<(), Outcome> {
     match delivery.kind.as_str() {
         ManualAnswered::KIND => {
-            let first = delivery.attempt <= 1;
+            let first = delivery.waited == 0;
             service.app.answer_step(&delivery.decode::<ManualAnswered>()?, first).await?;
         }
         ManualExpired::KIND => {

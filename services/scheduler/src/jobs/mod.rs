@@ -14,8 +14,9 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
             |service| &service.app.due,
             |service| {
                 Box::pin(async move {
-                    while service.app.goes_on() && service.app.launch_run().await? {}
-                    Ok(())
+                    // a target that takes long holds up no other run
+                    let launches = tokio::join!(launch(service), launch(service));
+                    launches.0.and(launches.1)
                 })
             },
         ),
@@ -72,6 +73,12 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
             Box::pin(async move { Ok(fleet::forget(service, "false").await?) })
         }),
     ]
+}
+
+/// Launches runs until none is due.
+async fn launch(service: &Scheduler) -> anyhow::Result<()> {
+    while service.app.goes_on() && service.app.launch_run().await? {}
+    Ok(())
 }
 
 /// Looks at executions until none is due, and has the commands done that it takes.

@@ -128,7 +128,7 @@ async fn a_key_on_its_way_is_waited_for() {
     };
     let answered = delivery(answered);
     let outcome = house.process.hand("manual", std::slice::from_ref(&answered)).await;
-    assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");
+    assert!(matches!(outcome, Outcome::Wait(_)), "{outcome:?}");
     house.process.know(investigator(2, "bob")).await;
     assert_eq!(house.process.hand("manual", &[answered]).await, Outcome::Done);
     assert_eq!(house.process.tap.next::<ActionProposed>().await.data.step, asked.step);

@@ -29,6 +29,8 @@ mod launch;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
+mod metered;
+#[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod plans;
