@@ -61,8 +61,8 @@ impl Bus {
         Ok(Self(Arc::new(Inner {
             service,
             woken: Notify::new(),
-            publishing: Link::new(format!("{service} publishing"), settings)?,
-            consuming: Link::new(format!("{service} consuming"), settings)?,
+            publishing: Link::new(format!("{service} publishing"), settings)?.with_small_frames(),
+            consuming: Link::new(format!("{service} consuming"), settings)?.with_small_frames(),
             consumers: Mutex::default(),
             meters: Meters::new(service),
         })))

@@ -111,10 +111,11 @@ async fn rows_that_are_not_ours_in_form_are_still_shown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hearings_lock_agents_by_number() {
     let copy = Copy::new().await;
-    // on the disk the other way round
-    for number in [3, 2, 1] {
+    // on the disk the other way round, and so many that all are read in the order of the disk
+    for number in (1..=300).rev() {
         copy.apply(&[agent(number, "web")]).await;
     }
+    copy.run("analyze agent").await;
     let mut other = copy.conn().await;
     sql("begin").execute(&mut other).await.unwrap();
     sql("select from agent where id = 1 for update").execute(&mut other).await.unwrap();

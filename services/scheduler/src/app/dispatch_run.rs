@@ -1,6 +1,7 @@
 //! Gives out the commands of runs that hold some back.
 
 use super::App;
+use super::pass_over::Turn;
 use crate::domain::dispatch::{Step, next};
 use crate::domain::run::RunStatus;
 use crate::error::Error;
@@ -31,23 +32,25 @@ impl App {
     /// Looks at the run that waits for that the longest; tells whether there was one. Any number of schedulers may do
     /// this at once: each run is looked at by one of them, in one transaction. As with a launch, a stale copy of the keys
     /// gives nothing out.
-    pub(crate) async fn dispatch_run(&self) -> Result<bool, Error> {
+    pub(crate) async fn dispatch_run(&self) -> Result<Turn, Error> {
         let now = self.clock.now();
         if !self.replica.is_fresh(now) {
-            return Ok(false);
+            return Ok(Turn::Nothing);
         }
         let mut claimed = None;
         let found = self
             .store
-            .tx(async |conn| -> Result<bool, Error> {
-                let Some(mut run) = run_claim_held(conn, now).await? else { return Ok(false) };
+            .tx(async |conn| -> Result<Turn, Error> {
+                let Some(mut run) = run_claim_held(conn, now).await? else {
+                    return Ok(Turn::Nothing);
+                };
                 claimed = Some(run.action_id);
                 let span = run.span("dispatch");
                 let looked = self.look(conn, &mut run, now).instrument(span).await?;
                 let tell = match looked {
                     Looked::Unchanged => {
                         run_look(conn, run.action_id, run.dispatch.look).await?;
-                        return Ok(true);
+                        return Ok(Turn::Done);
                     }
                     Looked::Issued => Tell::Soon,
                     Looked::Paused => Tell::Now,
@@ -56,7 +59,7 @@ impl App {
                 if !run.unpublished {
                     self.bus.put(conn, now, &run.changed(now)).await?;
                 }
-                Ok(true)
+                Ok(Turn::Done)
             })
             .await;
         self.bus.wake();

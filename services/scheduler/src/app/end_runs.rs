@@ -1,5 +1,6 @@
 //! Ends runs from the outside: their time is over, or an investigator withdrew them.
 
+use super::pass_over::Turn;
 use super::{App, run_meters};
 use crate::domain::run::RunStatus;
 use crate::error::Error;
@@ -13,13 +14,15 @@ use types::{ActionId, CommandId, CommandStatus};
 
 impl App {
     /// Ends one run whose time is over; tells whether there was one. Open commands end as expired.
-    pub(crate) async fn expire_run(&self) -> Result<bool, Error> {
+    pub(crate) async fn expire_run(&self) -> Result<Turn, Error> {
         let now = self.clock.now();
         let mut claimed = None;
         let ended = self
             .store
-            .tx(async |conn| -> Result<bool, Error> {
-                let Some(mut run) = run_claim_over(conn, now).await? else { return Ok(false) };
+            .tx(async |conn| -> Result<Turn, Error> {
+                let Some(mut run) = run_claim_over(conn, now).await? else {
+                    return Ok(Turn::Nothing);
+                };
                 claimed = Some(run.action_id);
                 let status = if run.started.is_none() {
                     run.reason = Some("its time passed before it could start".into());
@@ -28,7 +31,7 @@ impl App {
                     RunStatus::Completed
                 };
                 self.end_run(conn, run, status, CommandStatus::Expired, now).await?;
-                Ok(true)
+                Ok(Turn::Done)
             })
             .await;
         self.bus.wake();

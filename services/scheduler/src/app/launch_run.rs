@@ -1,5 +1,6 @@
 //! Launches runs whose time has come.
 
+use super::pass_over::Turn;
 use super::{App, run_meters};
 use crate::domain::run::{RunStatus, after_launch};
 use crate::error::Error;
@@ -23,20 +24,20 @@ impl App {
     ///
     /// Commands, messages and the run's state are one transaction. Any number of schedulers may do this at once. Nothing
     /// is launched on the word of a stale copy of the keys: whoever signed may have been disabled since.
-    pub(crate) async fn launch_run(&self) -> Result<bool, Error> {
+    pub(crate) async fn launch_run(&self) -> Result<Turn, Error> {
         let now = self.clock.now();
         if !self.replica.is_fresh(now) {
-            return Ok(false);
+            return Ok(Turn::Nothing);
         }
         let (mut claimed, mut blamed) = (None, None);
         let launched = self
             .store
-            .tx(async |conn| -> Result<bool, Error> {
-                let Some(run) = run_claim_due(conn, now).await? else { return Ok(false) };
+            .tx(async |conn| -> Result<Turn, Error> {
+                let Some(run) = run_claim_due(conn, now).await? else { return Ok(Turn::Nothing) };
                 claimed = Some((run.action_id, run.tries));
                 let span = run.span("launch");
                 self.launch(conn, run, &mut blamed, now).instrument(span).await?;
-                Ok(true)
+                Ok(Turn::Done)
             })
             .await;
         self.bus.wake();
@@ -50,7 +51,7 @@ impl App {
         } else {
             self.invalidate(ActionId(action), reason).await?;
         }
-        Ok(true)
+        Ok(Turn::Done)
     }
 
     async fn launch(

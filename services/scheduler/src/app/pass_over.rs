@@ -8,18 +8,44 @@ use time::Duration;
 /// How long a run is passed over; short enough that its commands still end in time.
 const PASSED_OVER: Duration = Duration::seconds(5);
 
+/// Says what came of looking for a run that is due.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// There was none.
+    Nothing,
+    /// One was seen to; there may be others.
+    Done,
+    /// One failed and is passed over for a while; there may be others.
+    PassedOver(Error),
+}
+
+impl Turn {
+    /// Tells whether there may be others; keeps why one failed, so that whoever takes turns fails in the end and is seen to.
+    pub(crate) fn goes_on(self, failed: &mut Option<Error>) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Done => true,
+            Self::PassedOver(error) => {
+                *failed = Some(error);
+                true
+            }
+        }
+    }
+}
+
 impl App {
-    /// Gives what became of a run, and has it passed over for a while when that is an error; then there may be others.
+    /// Gives what became of a run, and has it passed over for a while when that is an error.
     pub(super) async fn or_pass_over(
         &self,
-        became: Result<bool, Error>,
+        became: Result<Turn, Error>,
         action: Option<i64>,
         what: &'static str,
-    ) -> Result<bool, Error> {
+    ) -> Result<Turn, Error> {
         let (Err(error), Some(action)) = (&became, action) else { return became };
         tracing::warn!(action.id = action, ?error, "could not be {what}; it is passed over");
         // when the database is away, nobody is to blame
-        if self.put_off(action, PASSED_OVER, 0).await.is_ok() { Ok(true) } else { became }
+        let passed_over = self.put_off(action, PASSED_OVER, 0).await.is_ok();
+        if passed_over { became.or_else(|error| Ok(Turn::PassedOver(error))) } else { became }
     }
 
     /// Has a run passed over for so long, after its commands could not be made so many times more.

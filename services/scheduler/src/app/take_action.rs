@@ -8,6 +8,7 @@ use crate::store::runs::{run_insert, run_keep_trace};
 use auth::Keyring;
 use messaging::inbox;
 use std::collections::HashSet;
+use store::Failure;
 use time::OffsetDateTime;
 use types::messages::ActionAccepted;
 use types::{Action, Dispatch, Envelope};
@@ -52,7 +53,7 @@ impl App {
             judged.map(|one| (judge(&one, keyring.as_deref(), now), one)).collect::<Vec<_>>()
         });
         let judged =
-            judging.await.map_err(|_stopped| Error::NotYet("the actions were not verified"))?;
+            judging.await.map_err(|stopped| Error::Store(Failure::Internal(stopped.into())))?;
         let waits = judged.iter().any(|(verdict, _)| matches!(verdict, Verdict::Wait));
         let ids: Vec<Uuid> = judged
             .iter()

@@ -223,7 +223,8 @@ pub(crate) async fn commands_close(
              from change join run on run.action_id = change.action_id),
          counted as (update run set
                  success = run.success + tally.success, failed = run.failed + tally.failed - tally.unfailed,
-                 forgiven_failed = run.forgiven_failed - tally.unforgiven,
+                 forgiven_failed = least(run.forgiven_failed - tally.unforgiven,
+                    run.failed + tally.failed - tally.unfailed),
                  timeout = run.timeout + tally.timeout, expired = run.expired - tally.unexpired,
                  cancelled = run.cancelled - tally.uncancelled, version = run.version + 1,
                  unpublished = not (due or over),

@@ -110,9 +110,10 @@ async fn claim(
     now: OffsetDateTime,
 ) -> QueryResult<Option<RunRow>> {
     let (which, order) = which;
+    // what never failed comes first: however long a failure takes, it holds up no other
     store::sql(format!(
         "select {COLUMNS} from run where {which} and (put_off is null or put_off <= $1)
-         order by {order} limit 1 for update skip locked"
+         order by put_off nulls first, {order} limit 1 for update skip locked"
     ))
     .bind::<Timestamptz, _>(now)
     .get_result(conn)

@@ -118,6 +118,12 @@ async fn a_run_that_cannot_be_ended_holds_up_no_other() {
     process.wait(Duration::minutes(11));
     process.until(2, "completed").await;
     assert_eq!(process.run(1).await.status, "inflight");
+    // the job says that it failed, so that it is seen
+    until(PATIENCE, async || {
+        process.wait(Duration::seconds(5));
+        process.job_fails("expire").await
+    })
+    .await;
     process.cure().await;
     process.wait(Duration::seconds(5));
     process.until(1, "completed").await;

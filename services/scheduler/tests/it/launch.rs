@@ -229,12 +229,12 @@ async fn a_run_with_which_something_fails_is_passed_over() {
     let first = NOW - Duration::minutes(2);
     process.accept(1, Action { validfrom: first, ..action("first") }).await;
     process.accept(2, action("second")).await;
-    process.job("launch").await;
+    process.job_fails("launch").await;
     process.until(2, "inflight").await;
     // whatever it was, it is not the target
     for _ in 0..6 {
         process.wait(Duration::seconds(5));
-        process.job("launch").await;
+        process.job_fails("launch").await;
         assert_eq!(process.run(1).await.status, "pending");
     }
     process.cure().await;

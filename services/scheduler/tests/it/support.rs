@@ -153,6 +153,12 @@ impl Process {
         job(&self.running.service, name).await;
     }
 
+    /// Runs a job now, which fails when something failed with one of the runs; tells whether it did.
+    pub(crate) async fn job_fails(&self, name: &str) -> bool {
+        let job = Scheduler::jobs().into_iter().find(|job| job.name() == name).unwrap();
+        job.run(&self.running.service).await.is_err()
+    }
+
     pub(crate) async fn run(&self, id: i64) -> Run {
         let text = format!("select {RUN} from run where action_id = $1");
         let mut conn = self.store.get().await.unwrap();

@@ -427,7 +427,7 @@ async fn a_run_with_which_something_fails_holds_up_no_other() {
         process.answer(id, &[1], CommandStatus::Success).await;
         process.wait(Duration::milliseconds(1));
     }
-    process.job("dispatch").await;
+    process.job_fails("dispatch").await;
     until(PATIENCE, async || out(&process, 2).await == [1, 2, 3]).await;
     assert_eq!(out(&process, 1).await, [1]);
     process.cure().await;
