@@ -6,6 +6,7 @@ mod ask_step;
 mod call_command;
 mod cancel_execution;
 mod cancel_run;
+mod contain_fault;
 mod dispatch_run;
 mod end_runs;
 mod keep_playbook;
@@ -25,7 +26,7 @@ mod tick_executions;
 mod trigger_playbook;
 
 pub(crate) use keep_playbook::Versions;
-pub(crate) use show_executions::Shown;
+pub(crate) use show_executions::{Reported, Shown};
 pub(crate) use take_action::Accepted;
 pub(crate) use tick_executions::{LOOK, RENEW};
 pub(crate) use trigger_playbook::{Triggered, What};

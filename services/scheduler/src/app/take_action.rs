@@ -84,7 +84,7 @@ impl App {
                     if let Some(run) = made.filter(|_| over.is_some()) {
                         self.bus.put(conn, now, &run.changed(now)).await?;
                     }
-                    let wanted = self.link_action(conn, &event.data, now).await?;
+                    let wanted = self.link_action(conn, &event.data).await?;
                     // what is not new was posted by hand, and is wanted by whoever did
                     if new && !wanted {
                         let why = "the playbook that proposed it goes on without it".to_owned();

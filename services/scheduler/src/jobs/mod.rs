@@ -58,10 +58,10 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
             |service| &service.app.steps,
             |service| {
                 Box::pin(async move {
-                    service.app.gather_ends().await?;
+                    let gathered = service.app.gather_ends().await.map_err(Into::into);
                     // each looks at one execution at a time
                     let looks = tokio::join!(look(service), look(service), look(service));
-                    looks.0.and(looks.1).and(looks.2)
+                    gathered.and(looks.0).and(looks.1).and(looks.2)
                 })
             },
         ),

@@ -55,6 +55,12 @@ impl Servers {
         Self { database, vhost, urls }
     }
 
+    /// Gives the same servers with another way to the database.
+    pub(crate) fn through(&self, database: String) -> Self {
+        let [_, broker] = self.urls.clone();
+        Self { urls: [database, broker], ..self.clone() }
+    }
+
     /// Has processes reach the database and the broker over lines that can be cut.
     pub(crate) fn behind(mut self, database: &Proxy, broker: &Proxy) -> Self {
         self.urls = [database.through(&self.urls[0]), broker.through(&self.urls[1])];
