@@ -1,6 +1,5 @@
 //! `/v1/agents`: people look at agents and change them.
 
-use super::page::PageQuery;
 use super::query::AgentQuery;
 use super::who::{Reader, Writer};
 use crate::AgentGateway;
@@ -10,7 +9,7 @@ use actix_web::{HttpResponse, delete, get, patch, post, put};
 use types::api::agent::{AgentPatch, AgentView, NewAgent};
 use types::api::{Page, problem};
 use types::{AgentId, AgentUid, PluginId};
-use web::{Json, Problem, Query};
+use web::{Json, PageQuery, Problem, Query};
 
 /// Lists the agents by number, revoked ones too.
 #[utoipa::path(

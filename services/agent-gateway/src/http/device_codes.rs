@@ -1,6 +1,5 @@
 //! `/v1/device-codes`: people admit devices.
 
-use super::page::PageQuery;
 use super::who::{Reader, Writer};
 use crate::AgentGateway;
 use crate::error::Error;
@@ -13,7 +12,7 @@ use types::api::Page;
 use types::api::agent::AgentView;
 use types::api::device::{Approval, PendingCode};
 use types::api::problem;
-use web::{Json, Peer, Problem, Query, Witness};
+use web::{Json, PageQuery, Peer, Problem, Query, Witness};
 
 const WINDOW: Duration = Duration::from_mins(5);
 

@@ -8,7 +8,6 @@ mod held;
 mod html;
 mod mig;
 mod oauth;
-mod page;
 mod plugins;
 mod query;
 mod runbook;

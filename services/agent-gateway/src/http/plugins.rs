@@ -1,6 +1,5 @@
 //! `/v1/plugins`: people publish what agents run.
 
-use super::page::PageQuery;
 use super::who::{Reader, Writer};
 use crate::AgentGateway;
 use crate::domain::plugin::Checked;
@@ -11,7 +10,7 @@ use types::PluginId;
 use types::api::plugin::{NewPlugin, NewPluginSignature, PluginView};
 use types::api::{Page, problem};
 use uuid::Uuid;
-use web::{Json, Problem, Query};
+use web::{Json, PageQuery, Problem, Query};
 
 /// A script of 1 MiB is at most six times as long in JSON.
 const BODY: usize = 7 << 20;

@@ -1,6 +1,5 @@
 //! `/v1/tasks`: people give tasks to RunbookSolutions agents.
 
-use super::page::PageQuery;
 use super::query::TaskQuery;
 use super::who::{Reader, Writer};
 use crate::AgentGateway;
@@ -11,7 +10,7 @@ use types::TaskId;
 use types::api::task::{NewTask, TaskDetail, TaskRunView, TaskView};
 use types::api::{Page, problem};
 use uuid::Uuid;
-use web::{Json, Problem, Query};
+use web::{Json, PageQuery, Problem, Query};
 
 /// Makes a task; it never changes, a change is another task.
 #[utoipa::path(

@@ -1,6 +1,5 @@
 //! `/v1/teams`.
 
-use super::page::PageQuery;
 use super::who::{Reader, Writer};
 use crate::AgentGateway;
 use crate::store::teams::Team;
@@ -10,7 +9,7 @@ use types::TeamId;
 use types::api::team::{NewTeam, TeamView};
 use types::api::{Page, problem};
 use uuid::Uuid;
-use web::{Json, Problem, Query};
+use web::{Json, PageQuery, Problem, Query};
 
 fn view(team: Team) -> TeamView {
     TeamView { id: TeamId(team.id), name: team.name }

@@ -1,8 +1,8 @@
 //! `/v1/executions`: runs of playbooks.
 
 use super::view;
+use super::view::BODY;
 use super::who::{Reader, Runner};
-use super::{paging, view::BODY};
 use crate::Scheduler;
 use crate::app::What;
 use crate::store::executions::is_state;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use types::api::playbook::{ExecutionView, NewExecution};
 use types::api::{Page, problem};
 use uuid::Uuid;
-use web::{Json, Problem, Query};
+use web::{Json, PageQuery, Problem, Query};
 
 /// Begins a run of a stored playbook, or of one that comes with the request.
 #[utoipa::path(
@@ -75,13 +75,13 @@ pub(super) async fn list(
             format!("{state:?} is no state; use running, waiting, succeeded, failed or cancelled");
         return Err(Problem::invalid("state-invalid", detail.as_str()).fault("?state", detail));
     }
-    let limit = paging::limit(limit)?;
-    let before = paging::after::<Uuid>(cursor.as_deref())?.unwrap_or(Uuid::max());
+    let page = PageQuery::new(limit, cursor);
+    let before = page.after()?.unwrap_or(Uuid::max());
     let shown = service
         .app
-        .list_executions(playbook_id.as_deref(), state.as_deref(), before, limit + 1)
+        .list_executions(playbook_id.as_deref(), state.as_deref(), before, page.rows()?)
         .await?;
-    let Page { items, next } = paging::cut(shown, limit, |shown| shown.row.id)?;
+    let Page { items, next } = page.page(shown, |shown| shown.row.id)?;
     let items = items.into_iter().map(view::execution).collect();
     Ok(HttpResponse::Ok().json(Page::<ExecutionView> { items, next }))
 }

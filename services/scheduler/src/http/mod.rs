@@ -1,7 +1,6 @@
 //! What the scheduler answers: `/v1/playbooks`, `/v1/executions`, and SOARCA's routes, with and without a slash at the end.
 
 mod executions;
-mod paging;
 mod playbooks;
 mod problem;
 mod reporter;

@@ -1,6 +1,5 @@
 //! `/v1/playbooks`: versions, byte for byte as they came.
 
-use super::paging;
 use super::view::{self, BODY};
 use super::who::{Reader, Writer};
 use crate::Scheduler;
@@ -11,7 +10,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use types::api::playbook::PlaybookView;
 use types::api::{Page, problem};
-use web::{Body, Problem, Query};
+use web::{Body, PageQuery, Problem, Query};
 
 /// Stores a playbook; the same id with another `modified` is another version, the same document again changes nothing.
 #[utoipa::path(
@@ -33,31 +32,21 @@ pub(super) async fn store(
     Ok(answer.json(view::playbook(row, None)))
 }
 
-/// Says which page is wanted.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
-    limit: Option<i64>,
-    cursor: Option<String>,
-}
-
 /// Lists all versions of all playbooks, oldest first.
 #[utoipa::path(
     tag = "playbooks",
-    params(("limit" = Option<i64>, Query, description = "1–500; 100 when absent"),
-        ("cursor" = Option<String>, Query, description = "the `next` of the page before")),
+    params(PageQuery),
     responses((status = 200, body = Page<PlaybookView>), (status = "4XX", body = problem::Problem))
 )]
 #[get("/v1/playbooks")]
 pub(super) async fn list(
     _reader: Reader,
     service: Data<Scheduler>,
-    wanted: Query<Wanted>,
+    query: Query<PageQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let limit = paging::limit(wanted.limit)?;
-    let after = paging::after::<i64>(wanted.cursor.as_deref())?.unwrap_or_default();
-    let rows = service.app.list_playbooks(after, limit + 1).await?;
-    let Page { items, next } = paging::cut(rows, limit, |row| row.number)?;
+    let rows =
+        service.app.list_playbooks(query.after()?.unwrap_or_default(), query.rows()?).await?;
+    let Page { items, next } = query.page(rows, |row| row.number)?;
     let items = items.into_iter().map(|row| view::playbook(row, None)).collect();
     Ok(HttpResponse::Ok().json(Page::<PlaybookView> { items, next }))
 }

@@ -1,7 +1,6 @@
 //! Says in HTTP why a use case did not come about.
 
 use crate::error::Error;
-use ::store::Failure;
 use web::Problem;
 
 impl From<Error> for Problem {
@@ -16,11 +15,7 @@ impl From<Error> for Problem {
                     .fold(problem, |problem, fault| problem.fault(fault.pointer, fault.detail))
             }
             Error::Conflict(detail) => Self::conflict("conflict", detail),
-            Error::Store(Failure::Unavailable(cause)) => Self::unavailable(
-                "the database is not available now; nothing was changed",
-                Some(anyhow::Error::from_boxed(cause)),
-            ),
-            Error::Store(failure) => Self::internal(failure),
+            Error::Store(failure) => failure.into(),
             Error::NotYet(_) => Self::unavailable(error.to_string(), None),
         }
     }
