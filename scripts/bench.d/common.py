@@ -9,7 +9,7 @@ import time
 import urllib.parse
 
 PATIENCE = 120
-
+ADMINISTRATOR = os.environ.get("WRIT_ADMIN_APIKEY")
 
 FILE = [{"module": "file", "parameters": {"searches": {"s1": {"names": ["^hosts$"], "paths": ["/etc/hosts"]}}}}]
 
@@ -44,16 +44,20 @@ def sign(text):
 
 
 class House:
-    def __init__(self):
-        url = urllib.parse.urlsplit(os.environ["WRIT_URL"])
-        self.connection = http.client.HTTPConnection(url.hostname, url.port, timeout=PATIENCE)
-        self.headers = {"authorization": f"Bearer {os.environ['WRIT_ADMIN_APIKEY']}", "content-type": "application/json"}
+    """A connection to the house, or to the one service whose origin a variable has."""
 
-    def ask(self, method, path, body=None):
-        self.connection.request(method, path, body, self.headers)
+    def __init__(self, origin="WRIT_URL"):
+        url = urllib.parse.urlsplit(os.environ[origin])
+        self.connection = http.client.HTTPConnection(url.hostname, url.port, timeout=PATIENCE)
+
+    def ask(self, method, path, body=None, key=ADMINISTRATOR):
+        """Asks with the administrator's key, another one, or none; a body is text, or what becomes JSON."""
+        headers = ({"authorization": f"Bearer {key}"} if key else {}) | {"content-type": "application/json"}
+        body = body if body is None or isinstance(body, str) else json.dumps(body)
+        self.connection.request(method, path, body, headers)
         answer = self.connection.getresponse()
         text = answer.read()
-        if answer.status not in (200, 202):
+        if answer.status not in (200, 201, 202):
             sys.exit(f"{method} {path}: {answer.status} {text[:500]!r}")
         return json.loads(text)
 

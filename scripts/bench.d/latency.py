@@ -48,7 +48,7 @@ def cancel_inflight(house, databases, document):
     """Seconds until it shows that all its commands are cancelled, and until no agent can fetch one any more."""
     gateway = databases[0]
     action = house.ask("POST", "/v1/actions", document)["id"]
-    mail = f"select count(*) from mailbox where action = {action}"
+    mail = f"select count(*) from mailbox where action = {action} and state = 'waiting'"
     until("the agents can fetch it", lambda: gateway.number(mail) == INFLIGHT)
     began = time.perf_counter()
     house.ask("POST", f"/v1/actions/{action}/cancel")

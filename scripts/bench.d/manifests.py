@@ -5,7 +5,6 @@ import base64
 import concurrent.futures
 import gzip
 import hashlib
-import http.client
 import json
 import os
 import queue
@@ -16,26 +15,12 @@ import threading
 import time
 import urllib.parse
 
+from common import House, quantile, show
+
 SPREAD = 10.0
 THREADS = 64
 LARGE = 50_000_000
 AT_ONCE = 8
-
-URL = urllib.parse.urlsplit(os.environ["WRIT_URL"])
-
-
-def connect():
-    return http.client.HTTPConnection(URL.hostname, URL.port, timeout=120)
-
-
-def admin(connection, method, path, body=None):
-    headers = {"authorization": f"Bearer {os.environ['WRIT_ADMIN_APIKEY']}", "content-type": "application/json"}
-    connection.request(method, path, body if body is None else json.dumps(body), headers)
-    answer = connection.getresponse()
-    text = answer.read()
-    if answer.status not in (200, 201):
-        raise RuntimeError(f"{method} {path}: {answer.status} {text[:500]!r}")
-    return json.loads(text)
 
 
 def parameters(number, object=""):
@@ -77,10 +62,10 @@ def loaders(count):
     local, run = threading.local(), time.time_ns()
 
     def make(number):
-        if not hasattr(local, "connection"):
-            local.connection = connect()
-        made = admin(local.connection, "POST", "/v1/loaders", {"name": f"bench-{run}-{number}"})
-        admin(local.connection, "PATCH", f"/v1/loaders/{made['loader']['id']}", {"enabled": True})
+        if not hasattr(local, "house"):
+            local.house = House()
+        made = local.house.ask("POST", "/v1/loaders", {"name": f"bench-{run}-{number}"})
+        local.house.ask("PATCH", f"/v1/loaders/{made['loader']['id']}", {"enabled": True})
         return made["key"]
 
     with concurrent.futures.ThreadPoolExecutor(16) as makers:
@@ -110,7 +95,7 @@ def storm(keys, name, hashes):
         due.put((began + SPREAD * number / len(keys), number, key))
 
     def work():
-        connection = connect()
+        connection = House().connection
         while True:
             try:
                 at, number, key = due.get_nowait()
@@ -142,7 +127,7 @@ def resident():
 
 def fetch(key, number, wanted, seen, right):
     """Notes in `right` that the whole file came as it was published; an exception in a thread ends that thread only."""
-    answer = ask(connect(), key, "/api/v1/manifest/fetch/", parameters(number, "mig-agent"))
+    answer = ask(House().connection, key, "/api/v1/manifest/fetch/", parameters(number, "mig-agent"))
     text = bytearray()
     while piece := answer.read(1 << 20):
         text += piece
@@ -181,12 +166,7 @@ def main():
     result |= {"first_median_ms": quantile(first, 0.5), "first_p99_ms": quantile(first, 0.99)}
     result |= {"again_median_ms": quantile(again, 0.5), "again_p99_ms": quantile(again, 0.99)}
     result |= large(keys, hashes["mig-agent"])
-    load = os.getloadavg()[0]
-    print(json.dumps(result | {"cpus": os.cpu_count(), "load": round(load, 1), "profile": os.environ.get("WRIT_PROFILE", "release")}))
-
-
-def quantile(values, part):
-    return round(values[min(int(part * len(values)), len(values) - 1)], 1)
+    show(result)
 
 
 main()

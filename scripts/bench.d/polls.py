@@ -7,7 +7,6 @@ Each agent has a task of its own by the clock, and every answer has to be exactl
 """
 
 import concurrent.futures
-import http.client
 import json
 import os
 import select
@@ -16,6 +15,8 @@ import subprocess
 import sys
 import time
 import urllib.parse
+
+from common import House, quantile, show
 
 SECONDS = 30
 WARM_UP = 3
@@ -26,39 +27,25 @@ GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 URL = urllib.parse.urlsplit(os.environ["WRIT_AGENT_GATEWAY_URL"])
 
 
-class House:
-    def __init__(self):
-        self.connection = http.client.HTTPConnection(URL.hostname, URL.port, timeout=PATIENCE)
-
-    def ask(self, method, path, body=None, key=None):
-        headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
-        self.connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-        answer = self.connection.getresponse()
-        text = answer.read()
-        if answer.status not in (200, 201):
-            sys.exit(f"{method} {path}: {answer.status} {text[:500]!r}")
-        return json.loads(text)
-
-
 def publish():
     """Publishes the plugin that all agents have; gives its id."""
     plugin = {"name": "bench", "version": "1", "script": SCRIPT, "commands": {"echo": {"function": "echo"}}}
-    return House().ask("POST", "/v1/plugins", plugin, os.environ["WRIT_ADMIN_APIKEY"])["id"]
+    return House("WRIT_AGENT_GATEWAY_URL").ask("POST", "/v1/plugins", plugin)["id"]
 
 
 def enrol(numbers, plugin):
     """Enrols agents through the whole device flow; gives of each its token and what it has to be answered."""
-    house, agents = House(), []
+    house, agents = House("WRIT_AGENT_GATEWAY_URL"), []
     for number in numbers:
-        code = house.ask("POST", "/oauth/device/code", {"client_id": "bench", "grant_type": GRANT, "scope": ""})
+        code = house.ask("POST", "/oauth/device/code", {"client_id": "bench", "grant_type": GRANT, "scope": ""}, key=None)
         approval = {"name": f"bench-{number}", "plugins": [plugin]}
-        agent = house.ask("POST", f"/v1/device-codes/{code['user_code']}/approve", approval, os.environ["WRIT_ADMIN_APIKEY"])
+        agent = house.ask("POST", f"/v1/device-codes/{code['user_code']}/approve", approval)
         poll = {"client_id": "bench", "grant_type": GRANT, "device_code": code["device_code"]}
-        token = house.ask("POST", "/oauth/token", poll)["access_token"]
+        token = house.ask("POST", "/oauth/token", poll, key=None)["access_token"]
         # the first word makes it one of RunbookSolutions' agents
         house.ask("GET", "/api/agent", key=token)
         task = {"agent_id": agent["id"], "command": f"{plugin}.echo", "cron": "@yearly", "arguments": {"value": number}}
-        made = house.ask("POST", "/v1/tasks", task, os.environ["WRIT_ADMIN_APIKEY"])
+        made = house.ask("POST", "/v1/tasks", task)
         due = {"id": made["id"], "command": task["command"], "cron": "@yearly", "arguments": json.dumps(task["arguments"], separators=(",", ":"))}
         agents.append((token, {"data": [due]}))
     return agents
@@ -146,20 +133,14 @@ def main():
     before = written()
     times, lates, wrong = poll(agents, SECONDS)
     writes = written() - before
-    times.sort()
-    lates.sort()
+    times, lates = (sorted(seconds * 1000 for seconds in part) for part in (times, lates))
     result = {"agents": count, "polls": len(times), "wrong": len(wrong), "seconds": SECONDS}
     result |= {f"p{name}_ms": quantile(times, part) for name, part in (("50", 0.5), ("95", 0.95), ("99", 0.99))}
     result |= {"max_ms": quantile(times, 1), "asked_late_p99_ms": quantile(lates, 0.99), "writing_transactions": writes}
     result["goals"] = {"p99_ms": GOALS["p99_ms"], "writing_transactions": round(GOALS["writing_transactions"] * len(times))}
-    load = os.getloadavg()[0]
-    print(json.dumps(result | {"cpus": os.cpu_count(), "load": round(load, 1), "profile": os.environ.get("WRIT_PROFILE", "release")}))
+    show(result)
     if wrong or len(times) != count * SECONDS:
         sys.exit(f"{len(wrong)} of {len(times)} answers were wrong, the first: {wrong[:1]}; {count * SECONDS} polls were due")
-
-
-def quantile(values, part):
-    return round(values[min(int(part * len(values)), len(values) - 1)] * 1000, 1)
 
 
 main()

@@ -2,6 +2,8 @@
 # The accounts on a private broker: one for each service with its own rights, one that may do everything (tools, tests), one
 # for the agents of MIG, and one for who speaks with those.
 
+. "$LIB/../../deploy/recipes/mig-rights.sh"
+
 # broker_accounts API PLACE PROGRAMS: needs the passwords in AMQP_PASSWORD, MIG_AMQP_PASSWORD, MIG_GATEWAY_AMQP_PASSWORD and
 # WRIT_<SERVICE>_AMQP_PASSWORD; prints `export …='…'` lines. PLACE is host:port; PROGRAMS has all-in-one, which tells the rights.
 broker_accounts() {
@@ -12,16 +14,8 @@ broker_accounts() {
   broker_put "$api" users/mig-agent "{\"password\":\"$MIG_AMQP_PASSWORD\",\"tags\":\"\"}"
   broker_put "$api" users/mig-gateway "{\"password\":\"$MIG_GATEWAY_AMQP_PASSWORD\",\"tags\":\"\"}"
   broker_put "$api" permissions/writ/writ '{"configure":".*","write":".*","read":".*"}'
-  # The rights that MIG documents for its scheduler and for its agents, without what no agent needs any more.
-  broker_put "$api" permissions/mig/mig-gateway '{
-    "configure": "^(toagents|toschedulers|mig\\.agt\\..*)$",
-    "write": "^(toagents|mig\\.agt\\.(heartbeats|results))$",
-    "read": "^(toschedulers|mig\\.agt\\.(heartbeats|results))$"}'
-  # Agents cannot read what other agents say: the two queues of the gateway are not theirs.
-  broker_put "$api" permissions/mig/mig-agent '{
-    "configure": "^mig\\.agt\\.(?!(heartbeats|results)$).*$",
-    "write": "^(toschedulers|mig\\.agt\\.(?!(heartbeats|results)$).*)$",
-    "read": "^(toagents|mig\\.agt\\.(?!(heartbeats|results)$).*)$"}'
+  broker_put "$api" permissions/mig/mig-gateway "{$MIG_GATEWAY_RIGHTS}"
+  broker_put "$api" permissions/mig/mig-agent "{$MIG_AGENT_RIGHTS}"
   rights=$("$programs/all-in-one" rights) || die "all-in-one does not tell the rights of accounts"
   while IFS=$'\t' read -r path json; do broker_put "$api" "$path" "$json"; done < <(python3 "$LIB/broker_rights.py" writ <<<"$rights")
   curl --silent --show-error --fail --max-time 30 --header 'content-type: application/json' --data '{}' \

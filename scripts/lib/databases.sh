@@ -9,20 +9,17 @@ upper() { local name=${1^^}; echo "${name//-/_}"; }
 # databases_create SERVICE...: makes what is missing on the server that the PG… variables lead to; prints
 # `export WRIT_<SERVICE>_DATABASE_URL='…'` lines. The passwords are in the variables WRIT_<SERVICE>_DATABASE_PASSWORD.
 databases_create() {
-  local service name secret place=$PGHOST:$PGPORT
-  {
-    echo "revoke connect on database postgres, template1 from public;"
-    for service in "$@"; do
-      name=writ_${service//-/_}
-      secret=WRIT_$(upper "$service")_DATABASE_PASSWORD
-      cat <<EOF
-select 'create role $name' where not exists (select from pg_roles where rolname = '$name') \gexec
-alter role $name login password '${!secret}';
-select 'create database $name owner $name' where not exists (select from pg_database where datname = '$name') \gexec
-revoke connect, temporary on database $name from public;
-EOF
-    done
-  } | psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 >&2 || die "could not make the services' databases at $place"
+  local service name secret folder place=$PGHOST:$PGPORT
+  folder=$(mktemp -d)
+  for service in "$@"; do
+    secret=WRIT_$(upper "$service")_DATABASE_PASSWORD
+    printf %s "${!secret}" >"$folder/$service-password"
+  done
+  ONLY="$*" "$LIB/../../deploy/recipes/databases.sh" "$folder" >&2 || {
+    rm -rf "$folder"
+    die "could not make the services' databases at $place"
+  }
+  rm -rf "$folder"
   for service in "$@"; do
     name=writ_${service//-/_}
     secret=WRIT_$(upper "$service")_DATABASE_PASSWORD

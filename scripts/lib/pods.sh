@@ -67,7 +67,7 @@ pods_end() {
 pods_servers() {
   local private place
   private=$(private_dir "$DIR")
-  PS_TLS=1 PS_PLUGINS=management "$HERE/private-services" start "$private" >/dev/null || die "the private servers did not start"
+  PS_TLS=1 "$HERE/private-services" start "$private" >/dev/null || die "the private servers did not start"
   mkdir -p "$DIR"/demo/secrets/{writ-databases,writ-database-owners,writ-broker,writ-client,writ-ca}
   cp "$private/tls/ca.crt" "$DIR/demo/secrets/writ-ca/ca.crt"
   cp "$private/tls/client.crt" "$DIR/demo/secrets/writ-client/tls.crt"

@@ -15,7 +15,7 @@ rabbitmq_pid() {
   if [ -n "$vm" ] && alive "$vm"; then echo "$vm"; else echo "$group"; fi
 }
 
-rabbitmq_start() { # DIR PASSWORD AMQP DIST EPMD MANAGEMENT PROMETHEUS AMQPS STREAM
+rabbitmq_start() { # DIR PASSWORD AMQP DIST EPMD MANAGEMENT AMQPS
   local dir=$1 amqp=$3 epmd=$5 rmq=$1/rmq began pid
   began=$(now)
   mkdir -p "$rmq"/{home,mnesia,log,quorum}
@@ -66,12 +66,10 @@ log.file.level = ${PS_LOG:-warning}
 log.console = false
 EOF
   if [[ $PS_PLUGINS == *management* ]]; then printf 'management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = %s\n' "$6"; fi
-  if [[ $PS_PLUGINS == *prometheus* ]]; then printf 'prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = %s\n' "$7"; fi
-  if [[ $PS_PLUGINS == *stream* ]]; then echo "stream.listeners.tcp.1 = 127.0.0.1:$9"; fi
   [ "$PS_TLS" = 1 ] || return 0
   install -m 600 "$dir/tls/server.key" "$rmq/server.key"
   cat <<EOF
-listeners.ssl.1 = 127.0.0.1:$8
+listeners.ssl.1 = 127.0.0.1:$7
 ssl_options.cacertfile = $dir/tls/ca.crt
 ssl_options.certfile = $dir/tls/server.crt
 ssl_options.keyfile = $rmq/server.key

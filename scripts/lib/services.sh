@@ -11,11 +11,13 @@ services_settings() {
   WRIT_URL=http://127.0.0.1:${ports[10]}
   WRIT_UP_DIR=$dir
   WRIT_LISTEN=127.0.0.1:${ports[10]}
-  WRIT_PUBLIC_URL=$WRIT_URL
+  WRIT_PUBLIC_URL=${WRIT_PUBLIC_URL:-$WRIT_URL}
   mkdir -p "$dir/run" "$dir/log"
   # shellcheck disable=SC2046 # names of variables
   exports WRIT_UP_DIR WRIT_PUBLIC_URL $(passed_through) >"$dir/run/shared.env"
-  if [ -f "$dir/apart" ]; then echo "export WRIT_TRUSTED_PROXIES='127.0.0.1'" >>"$dir/run/shared.env"; fi
+  if [ -f "$dir/apart" ]; then
+    echo "export WRIT_TRUSTED_PROXIES='${WRIT_TRUSTED_PROXIES:+$WRIT_TRUSTED_PROXIES,}127.0.0.1'" >>"$dir/run/shared.env"
+  fi
   if [ -n "${WRIT_DEVICE_CODE_TTL:-}" ]; then
     echo "export WRIT_AGENT_GATEWAY_DEVICE_CODE_TTL='$WRIT_DEVICE_CODE_TTL'" >>"$dir/run/shared.env"
   fi
@@ -39,10 +41,16 @@ services_settings() {
   done
 }
 
-# The caller's own settings for services: every WRIT_… and OTEL_… variable but those that this script itself decides.
+# The caller's own settings for services: every WRIT_…, OTEL_… and AMQP_… variable but those that `up` itself decides or that
+# are its own.
 passed_through() {
-  compgen -e | grep -E '^(WRIT|OTEL)_' |
-    grep -vE '_(URL|PID|LISTEN|APIKEY|GNUPGHOME|FINGERPRINT)$|^WRIT_(UP_DIR|PROFILE)$' || true
+  local service name decided=(AMQP_URL WRIT_{URL,UP_DIR,LISTEN,PUBLIC_URL,PROFILE,MIG_AMQP_URL,POSTGRES_PID,RABBITMQ_PID}
+    WRIT_ADMIN_{APIKEY,GNUPGHOME,FINGERPRINT} WRIT_AGENT_GATEWAY_MIG_AMQP_URL)
+  for service in "${SERVICES[@]}"; do
+    name=WRIT_$(upper "$service")
+    decided+=("$name"_{URL,PID,LISTEN,ADMIN_URL,ADMIN_LISTEN,DATABASE_URL,BROKER_URL})
+  done
+  compgen -e | grep -E '^(WRIT|OTEL|AMQP)_' | grep -vxF "$(printf '%s\n' "${decided[@]}")" || true
 }
 
 # run_script DIR PROGRAM NAME [SERVICE...]: writes DIR/run/NAME.sh; settings are the shared ones, NAME's and the SERVICEs'.

@@ -87,11 +87,15 @@ class Deploy(unittest.TestCase):
         self.assertEqual(empty, {"OTEL_EXPORTER_OTLP_ENDPOINT"})
 
     def test_compose_makes_the_accounts_that_were_tried(self):
-        # tests/house tries those of scripts/lib/broker.sh on a real broker
-        with tempfile.TemporaryDirectory() as folder:
+        # tests/house tries those of scripts/lib/broker.sh on a real broker; both read deploy/recipes/mig-rights.sh
+        with tempfile.TemporaryDirectory() as top:
+            for name in ("compose", "recipes"):
+                (pathlib.Path(top) / name).mkdir()
+            shutil.copy(TOP / "deploy/recipes/mig-rights.sh", pathlib.Path(top) / "recipes")
+            folder = pathlib.Path(top) / "compose"
             script = shutil.copy(TOP / "deploy/compose/prepare", folder)
             subprocess.run([script], check=True, timeout=60)
-            read = lambda name: (pathlib.Path(folder) / "secrets" / name).read_text()
+            read = lambda name: (folder / "secrets" / name).read_text()
             made, before = json.loads(read("definitions.json")), read("definitions.json")
             subprocess.run([script], check=True, timeout=60)
             self.assertEqual(read("definitions.json"), before, "passwords stay")
@@ -103,11 +107,13 @@ class Deploy(unittest.TestCase):
             self.assertEqual(len(set(passwords.values())), 3)
             self.assertIn(f"mig-gateway:{passwords['mig-gateway']}@rabbitmq:", read("mig-amqp-url"))
         tried = (TOP / "scripts/lib/broker.sh").read_text()
-        for account in ("mig-gateway", "mig-agent"):
-            [rights] = re.findall(rf"permissions/mig/{account} '(\{{.*?\}})'", tried, re.S)
+        told = (TOP / "proto-docs/mig-agents.md").read_text()
+        for account, row, rights in (("mig-gateway", "gateway", "MIG_GATEWAY_RIGHTS"), ("mig-agent", "all agents, one account", "MIG_AGENT_RIGHTS")):
             [given] = [p for p in made["permissions"] if p["user"] == account]
-            self.assertEqual({k: v for k, v in given.items() if k not in ("user", "vhost")}, json.loads(rights))
             self.assertEqual(given["vhost"], "mig")
+            self.assertIn(f'permissions/mig/{account} "{{${rights}}}"', tried)
+            cells = " | ".join(f"`{given[right]}`".replace("|", r"\|") for right in ("configure", "write", "read"))
+            self.assertIn(f"\n| {row} | {cells} |\n", told)
 
     def test_compose_watches_every_service(self):
         folder = TOP / "deploy/compose"

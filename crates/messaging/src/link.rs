@@ -16,6 +16,9 @@ use tokio::sync::Mutex;
 pub const RPC: Duration = Duration::from_secs(10);
 /// A peer that is silent for twice as many seconds is gone.
 const HEARTBEAT: u16 = 10;
+/// How many bytes a frame has at most, unless the URL says so: lapin keeps two buffers of 32 frames for each connection, and
+/// with the broker's 128 KiB those of five services take 100 MB.
+const FRAME: u32 = 32 << 10;
 
 /// Says why the broker did not do something.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +60,7 @@ impl Link {
             )
         })?;
         uri.query.heartbeat = Some(uri.query.heartbeat.unwrap_or(HEARTBEAT));
+        uri.query.frame_max = Some(uri.query.frame_max.unwrap_or(FRAME));
         // what is wrong with the files is said at the start
         tls::config(settings)?;
         let (settings, current) = (settings.clone(), ArcSwapOption::empty());

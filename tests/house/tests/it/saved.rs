@@ -1,7 +1,7 @@
 //! What is open when the house is saved, beside an order that is out: an order that waits for its time, an execution whose step
 //! waits for people, one whose step calls somebody, and a notification that nobody took yet.
 
-use crate::house::House;
+use crate::house::{House, until};
 use crate::investigator::Investigator;
 use crate::pending::field;
 use crate::playbook::waits;
@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -115,6 +116,18 @@ fn a_call(address: &str) -> Value {
     playbook
 }
 
+/// Tells whether the scheduler has the run of an action, and it has not begun.
+fn has_run(house: &House, action: &Value) -> bool {
+    let query = format!("select status from run where action_id = {action}");
+    let out = Command::new("psql")
+        .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--command", &query])
+        .arg(house.service_var("scheduler", "DATABASE_URL"))
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    out.stdout == b"pending\n"
+}
+
 /// Opens all of it, and waits until it is where it is to be saved.
 pub(crate) async fn open(
     house: &mut House,
@@ -134,10 +147,8 @@ export WRIT_MANUAL_INTERACTION_WEBHOOK_SECRET='0123456789abcdef0123456789abcdef'
     let begins = [Duration::from_mins(30), Duration::from_mins(10)];
     let later = investigator.sign_for("later", "name='house'", module, parameters, begins);
     let later = investigator.ask(Method::POST, "/v1/actions", Some(&later)).await;
+    until("the scheduler has the run that waits", || has_run(house, &later["id"]));
     let later = format!("/v1/actions/{}", later["id"]);
-    investigator
-        .ask_until(&later, |view| view["status"] == "pending" && view["version"] != 0)
-        .await;
 
     let mut question = field("one-question");
     question["workflow"]["action--5d3c2b1a-1111-4aaa-8bbb-000000000002"]["timeout"] =
