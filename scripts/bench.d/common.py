@@ -9,6 +9,8 @@ import time
 import urllib.parse
 
 PATIENCE = 120
+# a connection that was idle for longer is made again: servers close them after 75 seconds
+KEPT = 30
 ADMINISTRATOR = os.environ.get("WRIT_ADMIN_APIKEY")
 
 FILE = [{"module": "file", "parameters": {"searches": {"s1": {"names": ["^hosts$"], "paths": ["/etc/hosts"]}}}}]
@@ -49,12 +51,16 @@ class House:
     def __init__(self, origin="WRIT_URL"):
         url = urllib.parse.urlsplit(os.environ[origin])
         self.connection = http.client.HTTPConnection(url.hostname, url.port, timeout=PATIENCE)
+        self.asked = time.monotonic()
 
     def ask(self, method, path, body=None, key=ADMINISTRATOR):
         """Asks with the administrator's key, another one, or none; a body is text, or what becomes JSON."""
         headers = ({"authorization": f"Bearer {key}"} if key else {}) | {"content-type": "application/json"}
         body = body if body is None or isinstance(body, str) else json.dumps(body)
+        if time.monotonic() - self.asked > KEPT:
+            self.connection.close()
         self.connection.request(method, path, body, headers)
+        self.asked = time.monotonic()
         answer = self.connection.getresponse()
         text = answer.read()
         if answer.status not in (200, 201, 202):

@@ -24,7 +24,7 @@ impl App {
     /// Leases the agent's work, waiting up to `wait` for the first of it. The leases of what it `holds` go on: work that
     /// takes long is not given up while its agent says that it is at it.
     pub(crate) async fn answer_poll(
-        &self,
+        self: &Arc<Self>,
         agent: AgentId,
         wait: Duration,
         holds: &[RunId],
@@ -61,17 +61,23 @@ impl App {
 
     /// Leases what waits for the agent and tells the house of what it had not taken before; together with what others
     /// ask at the same time.
-    async fn lease_work(&self, agent: AgentId) -> Result<Vec<WorkItem>, Error> {
+    async fn lease_work(self: &Arc<Self>, agent: AgentId) -> Result<Vec<WorkItem>, Error> {
         let terms = self.terms();
-        let look = async |agents: &[AgentId]| {
-            let due = leases::mailbox_ring(&mut *self.store.get().await?, agents, terms).await?;
-            Ok(agents.iter().map(|agent| due.contains(agent)).collect())
+        let look = |agents: Vec<AgentId>| {
+            let store = self.store.clone();
+            async move {
+                let due = leases::mailbox_ring(&mut *store.get().await?, &agents, terms).await?;
+                Ok(agents.iter().map(|agent| due.contains(agent)).collect())
+            }
         };
-        if !self.due.ask(agent, look).await? {
+        if !self.due.ask(&self.tasks, agent, look).await? {
             return Ok(Vec::new());
         }
-        let lease = async |agents: &[AgentId]| self.lease_to(agents).await;
-        let leased = self.leases.ask(agent, lease).await?;
+        let lease = |agents: Vec<AgentId>| {
+            let app = Arc::clone(self);
+            async move { app.lease_to(&agents).await }
+        };
+        let leased = self.leases.ask(&self.tasks, agent, lease).await?;
         let items = leased.into_iter().map(|(work, document)| WorkItem {
             run: work.run,
             action: work.action,

@@ -39,11 +39,14 @@ impl App {
     }
 
     async fn check_token(&self, token: &str) -> Result<Known, Error> {
-        let look = async |hashes: &[[u8; 32]]| {
-            let found = tokens::tokens_find(&mut *self.store.get().await?, hashes).await?;
-            Ok(hashes.iter().map(|hash| found.get(hash).copied()).collect())
+        let look = |hashes: Vec<[u8; 32]>| {
+            let store = self.store.clone();
+            async move {
+                let found = tokens::tokens_find(&mut *store.get().await?, &hashes).await?;
+                Ok(hashes.iter().map(|hash| found.get(hash).copied()).collect())
+            }
         };
-        self.tokens.ask(secret::hash(token), look).await?.ok_or(Error::Token)
+        self.tokens.ask(&self.tasks, secret::hash(token), look).await?.ok_or(Error::Token)
     }
 
     fn heard(&self, known: Known) {

@@ -7,7 +7,7 @@ use crate::store::agents::{self, Before};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use time::OffsetDateTime;
-use types::AgentStatus;
+use types::{AgentId, AgentStatus};
 
 /// Bounds how long one transaction holds its locks.
 const AT_ONCE: i64 = 200;
@@ -63,26 +63,25 @@ impl App {
         since: OffsetDateTime,
         [writ, runbook, mig]: [Duration; 3],
     ) -> Result<(), Error> {
+        let mut after = AgentId(0);
         loop {
             let now = self.clock.now();
             let silent = |after: Duration| {
                 if since <= now - after { now - after } else { OffsetDateTime::UNIX_EPOCH }
             };
             let before = Before { writ: silent(writ), runbook: silent(runbook), mig: silent(mig) };
-            let count = self
+            let faded = self
                 .store
                 .tx(async |conn| {
-                    let faded = agents::agents_fade(conn, (from, to), before, AT_ONCE).await?;
+                    let faded =
+                        agents::agents_fade(conn, (from, to), before, after, AT_ONCE).await?;
                     self.publish_agents(conn, &faded, now).await?;
-                    Ok::<_, Error>(faded.len())
+                    Ok::<_, Error>(faded)
                 })
                 .await?;
-            if count > 0 {
-                self.bus.wake();
-            }
-            if i64::try_from(count).is_ok_and(|count| count < AT_ONCE) {
-                return Ok(());
-            }
+            let Some(last) = faded.last() else { return Ok(()) };
+            self.bus.wake();
+            after = *last;
         }
     }
 }

@@ -29,6 +29,7 @@ pub(crate) mod record_run;
 pub(crate) mod request_code;
 pub(crate) mod resend_agents;
 pub(crate) mod revoke_agent;
+pub(crate) mod room;
 pub(crate) mod secret;
 pub(crate) mod seen;
 pub(crate) mod sign_in;
@@ -51,7 +52,7 @@ use messaging::Bus;
 use record_returns::Asked;
 use record_run::Ran;
 use seen::Seen;
-use service::{Parts, Shutdown};
+use service::{Parts, Shutdown, Tasks};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Conn, Store};
@@ -101,6 +102,7 @@ pub struct App {
     pub(crate) small_room: Arc<Semaphore>,
     /// Counts the KiB that answers may still take apart.
     pub(crate) desk: Arc<Semaphore>,
+    tasks: Tasks,
     shutdown: Shutdown,
     /// How long after that requests may take.
     grace: Duration,
@@ -128,6 +130,7 @@ impl App {
             offers: Together::default(),
             runs: Together::default(),
             mig,
+            tasks: parts.tasks,
             shutdown: parts.shutdown,
             grace: parts.grace,
         }

@@ -27,22 +27,29 @@ const MAIL_AT_ONCE: i64 = 16;
 impl App {
     /// Gives an agent its tasks: those by the clock each time, those that run once under a lease. Nothing is written
     /// when there is nothing new.
-    pub(crate) async fn offer_tasks(&self, agent: Known) -> Result<Vec<Offer>, Error> {
+    pub(crate) async fn offer_tasks(self: &Arc<Self>, agent: Known) -> Result<Vec<Offer>, Error> {
         let Known { number: agent, open: true, .. } = agent else { return Ok(Vec::new()) };
         let terms = self.task_terms();
-        let look = async |agents: &[AgentId]| {
-            let mut conn = self.store.get().await?;
-            let looked = offers::tasks_look(&mut conn, agents, terms).await?;
-            Ok(agents.iter().map(|agent| looked.get(agent).cloned().unwrap_or_default()).collect())
+        let look = |agents: Vec<AgentId>| {
+            let store = self.store.clone();
+            async move {
+                let mut looked =
+                    offers::tasks_look(&mut *store.get().await?, &agents, terms).await?;
+                Ok(agents.iter().map(|agent| looked.remove(agent).unwrap_or_default()).collect())
+            }
         };
-        let Look { known, news } = self.looks.ask(agent, look).await?;
+        let Look { known, news } = self.looks.ask(&self.tasks, agent, look).await?;
         if !news {
             return Ok(known);
         }
-        let offer = async |agents: &[AgentId]| {
-            all_or_each(agents, async |agents: &[AgentId]| self.offer_to(agents).await).await
+        let offer = |agents: Vec<AgentId>| {
+            let app = Arc::clone(self);
+            all_or_each(agents, move |some| {
+                let app = Arc::clone(&app);
+                async move { app.offer_to(&some).await }
+            })
         };
-        let mut offered = self.offers.ask(agent, offer).await??;
+        let mut offered = self.offers.ask(&self.tasks, agent, offer).await??;
         offered.extend(known);
         offered.sort_by_key(|offer| offer.id);
         offered.dedup_by_key(|offer| offer.id);

@@ -4,7 +4,7 @@ use super::App;
 use super::meters;
 use super::record_returns::Prepared;
 use crate::domain::answer::in_messages;
-use crate::domain::mig_result::MigResult;
+use crate::domain::mig_result::{MigResult, MigResultFault};
 use crate::domain::receipt::judge;
 use crate::error::Error;
 use crate::store::{mailbox, mig_mail};
@@ -13,6 +13,23 @@ use types::api::work::{ReceiptOutcome, Return};
 use types::messages::command::ReturnedCommand;
 use types::{CommandId, RunId};
 use uuid::Uuid;
+
+/// Is an answer whose results are fit to be kept.
+pub(crate) struct MigAnswer {
+    /// What it says of itself; its results are in `given`.
+    of: MigResult,
+    given: Prepared,
+}
+
+impl MigAnswer {
+    /// Reads the body of a message. This takes time: large ones are read beside the event loops.
+    pub(crate) fn read(body: &[u8], max_result: usize) -> Result<Self, MigResultFault> {
+        let mut of = MigResult::parse(body)?;
+        let (status, results) = (of.status, std::mem::take(&mut of.results));
+        let given = Return { run: RunId(Uuid::nil()), status, results };
+        Ok(Self { of, given: Prepared::new(given, max_result) })
+    }
+}
 
 /// Counts what became of answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,24 +47,21 @@ impl App {
     /// queue location and its agent belong together; one after the action's end is passed on.
     pub(crate) async fn record_mig_results(
         &self,
-        answers: Vec<MigResult>,
+        answers: Vec<MigAnswer>,
     ) -> Result<Judged, Error> {
         let now = self.clock.now();
-        let commands: Vec<CommandId> = answers.iter().map(|answer| answer.command).collect();
+        let commands: Vec<CommandId> = answers.iter().map(|answer| answer.of.command).collect();
         let judged = self
             .store
             .tx(async |conn| {
                 let named = mig_mail::mig_mail_find(conn, &commands).await?;
                 let (mut judged, mut returned, mut taken) =
                     (Judged::default(), Vec::new(), BTreeSet::new());
-                for answer in answers {
-                    let (command, status) = (answer.command, answer.status);
-                    let found = named.get(&command).filter(|named| answer.is_of(&named.addressee));
-                    let results = answer.results;
-                    let given = Return { run: RunId(Uuid::nil()), status, results };
-                    match (judge(found.map(|named| named.asked), &given), found) {
+                for MigAnswer { of, given } in answers {
+                    let (command, status) = (of.command, of.status);
+                    let found = named.get(&command).filter(|named| of.is_of(&named.addressee));
+                    match (judge(found.map(|named| named.asked), given.answer()), found) {
                         (ReceiptOutcome::Accepted, Some(named)) if taken.insert(command) => {
-                            let given = Prepared::new(given, self.config.max_result);
                             let (results, size) = given.into_results();
                             let (action, agent) = (named.action, named.addressee.agent);
                             let answer = ReturnedCommand {

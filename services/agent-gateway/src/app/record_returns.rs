@@ -35,6 +35,11 @@ impl Prepared {
         Self { answer, size }
     }
 
+    /// Gives the answer as it is kept.
+    pub(super) fn answer(&self) -> &Return {
+        &self.answer
+    }
+
     /// Gives the results with their size.
     pub(super) fn into_results(self) -> (Vec<OperationResult>, usize) {
         (self.answer.results, self.size)
@@ -67,7 +72,7 @@ impl App {
     /// Closes the commands that an agent answers, each once, and tells the house; small answers together with those of
     /// others that come at the same time.
     pub(crate) async fn record_returns(
-        &self,
+        self: &Arc<Self>,
         agent: AgentId,
         answers: Vec<Prepared>,
     ) -> Result<Receipts, Error> {
@@ -76,10 +81,14 @@ impl App {
             let receipts = self.record_all(&[asked]).await?;
             return receipts.into_iter().next().ok_or(Error::NotFound("receipt"));
         }
-        let record = async |asked: &[Asked]| {
-            all_or_each(asked, async |asked: &[Asked]| self.record_all(asked).await).await
+        let record = |asked: Vec<Asked>| {
+            let app = Arc::clone(self);
+            all_or_each(asked, move |some| {
+                let app = Arc::clone(&app);
+                async move { app.record_all(&some).await }
+            })
         };
-        self.returns.ask(asked, record).await?
+        self.returns.ask(&self.tasks, asked, record).await?
     }
 
     /// Records what agents answer in one transaction; gives the receipts of each.

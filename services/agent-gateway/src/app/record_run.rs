@@ -53,7 +53,7 @@ impl App {
     /// tells one twice: a task that runs once takes as many as it was handed out, more of them change nothing. The last
     /// operation of a signed action that is answered closes its command.
     pub(crate) async fn record_run(
-        &self,
+        self: &Arc<Self>,
         agent: AgentId,
         task: TaskId,
         outcome: &Arc<Outcome>,
@@ -61,10 +61,14 @@ impl App {
         let small = outcome.bytes <= u64::try_from(TOGETHER_BYTES).unwrap_or(0);
         let ran = Ran { agent, task, outcome: Arc::clone(outcome) };
         let known = if small {
-            let record = async |ran: &[Ran]| {
-                all_or_each(ran, async |ran: &[Ran]| self.record_runs(ran).await).await
+            let record = |ran: Vec<Ran>| {
+                let app = Arc::clone(self);
+                all_or_each(ran, move |some| {
+                    let app = Arc::clone(&app);
+                    async move { app.record_runs(&some).await }
+                })
             };
-            self.runs.ask(ran, record).await??
+            self.runs.ask(&self.tasks, ran, record).await??
         } else {
             self.record_runs(&[ran]).await?.contains(&true)
         };

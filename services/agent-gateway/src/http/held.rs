@@ -2,6 +2,7 @@
 
 use crate::AgentGateway;
 use crate::app::App;
+use crate::app::room::QUICK_BYTES;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data};
@@ -18,10 +19,6 @@ pub(super) const LIMIT: usize = 32 << 20;
 const SMALL: usize = 1 << 20;
 /// How long an agent that comes again waits for room before it is told to do so.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Larger bodies are taken apart beside the event loops, as many at a time as there is memory for.
-const QUICK_BYTES: usize = 64 << 10;
-/// How much larger JSON may become when it is taken apart.
-const SPREAD: usize = 16;
 
 /// Is a body with the room that it takes, which is to be held until nothing of it is needed any more.
 #[derive(Debug)]
@@ -66,17 +63,12 @@ pub(super) async fn wait_for_room(
     acquire(room, bytes).await
 }
 
-/// Waits until there is memory for what comes out of a body of `bytes`; that is to be held until nothing of it is needed any
-/// more. A small one needs none.
+/// Waits until there is memory for what comes out of a body of `bytes`.
 pub(super) async fn wait_for_desk(
     app: &App,
     bytes: usize,
 ) -> Result<Option<OwnedSemaphorePermit>, Problem> {
-    if bytes <= QUICK_BYTES {
-        return Ok(None);
-    }
-    let most = 2 * usize::try_from(app.config.answers_in_flight).unwrap_or(usize::MAX);
-    acquire(&app.desk, bytes.saturating_mul(SPREAD).min(most)).await.map(Some)
+    Ok(app.wait_for_desk(bytes).await?)
 }
 
 /// Does `work`, which takes a body of `bytes` apart.

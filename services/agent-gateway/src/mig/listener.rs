@@ -4,8 +4,9 @@ use super::ahead::Ahead;
 use super::desk::warn;
 use super::topology::{self, HEARTBEATS, RESULTS};
 use crate::app::App;
+use crate::app::record_mig_results::MigAnswer;
+use crate::app::room::QUICK_BYTES;
 use crate::domain::heartbeat::{HEARTBEAT_BYTES, Heartbeat, HeartbeatFault};
-use crate::domain::mig_result::MigResult;
 use crate::error::Error;
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
@@ -24,8 +25,6 @@ const BYTES: usize = 4 << 20;
 const LINGER: Duration = Duration::from_millis(5);
 /// So many mean that many come.
 const MANY: usize = 10;
-/// Larger bodies are read beside the event loops.
-const QUICK_BYTES: usize = 64 << 10;
 
 /// Is one of the two queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,6 +182,9 @@ async fn store(app: &App, stream: Stream, bodies: &[Vec<u8>]) -> Result<(), Erro
             }
         }
         Stream::Results => {
+            let large = bodies.iter().map(Vec::len).filter(|bytes| *bytes > QUICK_BYTES).sum();
+            // held until all of it is told
+            let _desk = app.wait_for_desk(large).await?;
             let answers = results(app, bodies).await;
             if !answers.is_empty() {
                 let judged = app.record_mig_results(answers).await?;
@@ -218,18 +220,19 @@ fn heartbeats(app: &App, bodies: &[Vec<u8>]) -> Vec<Heartbeat> {
 }
 
 /// Reads answers; those that cannot be read are dropped and counted.
-async fn results(app: &App, bodies: &[Vec<u8>]) -> Vec<MigResult> {
+async fn results(app: &App, bodies: &[Vec<u8>]) -> Vec<MigAnswer> {
+    let max_result = app.config.max_result;
     let mut read = Vec::with_capacity(bodies.len());
     for body in bodies {
         let parsed = if body.len() > QUICK_BYTES {
             // the task only ends early when it panics, which is a fault that is seen elsewhere
             let body = body.clone();
-            match tokio::task::spawn_blocking(move || MigResult::parse(&body)).await {
+            match tokio::task::spawn_blocking(move || MigAnswer::read(&body, max_result)).await {
                 Ok(parsed) => parsed,
                 Err(_panicked) => continue,
             }
         } else {
-            MigResult::parse(body)
+            MigAnswer::read(body, max_result)
         };
         match parsed {
             Ok(answer) => read.push(answer),

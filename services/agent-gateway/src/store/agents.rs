@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use store::Conn;
 use time::OffsetDateTime;
 use types::{AgentId, AgentStatus, AgentUid, PluginId, TeamId, Transport};
@@ -370,11 +371,12 @@ pub(crate) struct Before {
 }
 
 /// Moves at most `limit` agents from one state to the next when they were last heard before what `before` says for their
-/// language; gives which.
+/// language; only those behind `after`, so that a fleet that goes silent is gone through once. Gives which, in order.
 pub(crate) async fn agents_fade(
     conn: &mut Conn,
     (from, to): (AgentStatus, AgentStatus),
     before: Before,
+    after: AgentId,
     limit: i64,
 ) -> QueryResult<Vec<AgentId>> {
     let rows = store::sql(
@@ -382,7 +384,7 @@ pub(crate) async fn agents_fade(
              conflict_since = case when $2 <> 'offline' then a.conflict_since end
          from (
              select a.number from agent a join presence p on p.agent = a.number
-             where a.status = $1
+             where a.status = $1 and a.number > $7
                  and p.last_seen < case a.transport when 'runbook' then $5 when 'mig' then $6 else $3 end
              order by a.number limit $4 for update of a skip locked
          ) as silent
@@ -395,13 +397,17 @@ pub(crate) async fn agents_fade(
     .bind::<BigInt, _>(limit)
     .bind::<Timestamptz, _>(before.runbook)
     .bind::<Timestamptz, _>(before.mig)
+    .bind::<BigInt, _>(after.0)
     .get_results(conn)
     .await?;
-    Ok(ids(rows))
+    let mut faded = ids(rows);
+    faded.sort_unstable();
+    Ok(faded)
 }
 
 /// Tells which of these agents may be given work, and keeps them from being revoked, ended or heard anew until the transaction
-/// ends. To be called once in it, for all: the rows are locked in one order.
+/// ends; of a machine of MIG that went away also the newest row, as whoever hears it again locks that one. To be called once
+/// in it, for all: the rows are locked in one order.
 pub(crate) async fn agents_employ(
     conn: &mut Conn,
     numbers: &[AgentId],
@@ -409,16 +415,25 @@ pub(crate) async fn agents_employ(
     let numbers: Vec<i64> = numbers.iter().map(|number| number.0).collect();
     let rows = store::sql(
         "select a.number from agent a
-         where a.number = any($1) and a.revoked_at is null and a.status <> 'destroyed' and not (
+         where a.number = any($1 || array(
+             select newest.number from agent gone cross join lateral (
+                 select n.number from agent n where n.transport = 'mig' and n.queueloc = gone.queueloc
+                 order by n.number desc limit 1
+             ) as newest
+             where gone.number = any($1) and gone.transport = 'mig' and gone.status = 'offline'
+         )) and a.revoked_at is null and a.status <> 'destroyed' and not (
              a.transport = 'mig' and exists (select from agent r
                  where r.transport = 'mig' and r.revoked_at is not null and r.queueloc = a.queueloc)
          )
          order by a.number for share of a",
     )
-    .bind::<Array<BigInt>, _>(numbers)
+    .bind::<Array<BigInt>, _>(&numbers)
     .get_results(conn)
     .await?;
-    Ok(ids(rows))
+    let asked: BTreeSet<i64> = numbers.into_iter().collect();
+    let mut employed = ids(rows);
+    employed.retain(|agent| asked.contains(&agent.0));
+    Ok(employed)
 }
 
 /// Tells whether an agent may still ask.
