@@ -14,6 +14,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::task::JoinSet;
 
+/// Are fleets at work.
+type Fleets = JoinSet<anyhow::Result<(Value, bool)>>;
+
 const AGENTS: i64 = 60;
 /// How many actions are posted, on whichever fleet.
 const ACTIONS: i64 = 9;
@@ -39,7 +42,7 @@ async fn whatever_dies_the_counters_are_what_the_agents_did() {
     let plugin = json!({"name": "work", "version": "1", "script": PLUGIN, "commands": {"work": {"function": "work"}}});
     let plugin = investigator.ask(Method::POST, "/v1/plugins", Some(&plugin.to_string())).await;
     let plugin = plugin["id"].as_str().unwrap();
-    let mut fleets = JoinSet::new();
+    let mut fleets = Fleets::new();
     let broker = ["--amqp-url", house.var("WRIT_MIG_AMQP_URL")];
     let patient = ["--offline", "0", "--crashing", "0"];
     let able = ["--lacking", "0.05", "--describing", "0.1"];
@@ -98,35 +101,38 @@ async fn whatever_dies_the_counters_are_what_the_agents_did() {
     for service in ["agent-gateway", "scheduler"] {
         house.end("KILL", service);
     }
-    // the others go on alone
-    investigator.ask_until(&format!("/v1/actions/{}", actions[4]), completed).await;
+    // the others go on alone; agents that come only now and then, and over HTTP, cannot
+    let nearly = |view: &Value| answered(view) > AGENTS * 4 / 5;
+    investigator.ask_until(&format!("/v1/actions/{}", actions[4]), nearly).await;
     for service in ["agent-gateway", "scheduler"] {
         house.start(service);
     }
     // and now the first ones do
-    others.iter().for_each(|pid| send("KILL", *pid));
+    for pid in others {
+        send("KILL", pid);
+    }
     house.kill_and_restart("investigation-api");
     for id in &actions {
         let view = investigator.ask_until(&format!("/v1/actions/{id}"), completed).await;
         let of = |name: &str| view["counters"][name].as_i64().unwrap();
-        assert_eq!(of("targeted"), AGENTS, "{view}");
-        assert_eq!(of("success") + of("failed") + of("timeout"), AGENTS, "{view}");
+        assert_eq!((of("targeted"), answered(&view)), (AGENTS, AGENTS), "{view}");
     }
     cancelled(&investigator, &parameters).await;
     lies_are_counted(&house).await;
-    tokio::time::sleep((SHORT - BEFORE).saturating_sub(began.elapsed())).await;
+    tokio::time::sleep((began + SHORT).saturating_duration_since(Instant::now() + BEFORE)).await;
     kill_servers(&house);
     restart_servers(&house);
-    for id in &short {
-        let over = |view: &Value| view["status"] == "completed" || view["status"] == "expired";
-        let view = investigator.ask_until(&format!("/v1/actions/{id}"), over).await;
-        let of = |name: &str| view["counters"][name].as_i64().unwrap();
-        assert_eq!((of("targeted"), of("waiting"), of("delivered")), (AGENTS, 0, 0), "{view}");
-        assert!(of("expired") > 0 && of("success") > 0, "{view}");
-        let at =
-            |name: &str| OffsetDateTime::parse(view[name].as_str().unwrap(), &Rfc3339).unwrap();
-        assert!(at("finished") <= at("expire_after") + GRACE, "{view}");
-    }
+    short_ones_end(&investigator, &short).await;
+    sound(fleets).await;
+}
+
+/// Counts the commands of an action that ended with an answer.
+fn answered(view: &Value) -> i64 {
+    ["success", "failed", "timeout"].iter().map(|of| view["counters"][of].as_i64().unwrap()).sum()
+}
+
+/// Waits for the fleets' own words: nothing happened that may not happen, and what should did.
+async fn sound(mut fleets: Fleets) {
     while let Some(ended) = fleets.join_next().await {
         let (line, sound) = ended.unwrap().unwrap();
         assert!(sound, "{line:#}");
@@ -149,6 +155,20 @@ async fn whatever_dies_the_counters_are_what_the_agents_did() {
             assert!(agents < AGENTS && of("described") > 0, "{line:#}");
         }
         assert!(of("lies") > 0 && of("answers") > answered + of("lies"), "{line:#}");
+    }
+}
+
+/// Waits for the end of the short actions: some agents never answered, and nothing is open for longer than it may be.
+async fn short_ones_end(investigator: &Investigator, short: &[i64]) {
+    for id in short {
+        let over = |view: &Value| view["status"] == "completed" || view["status"] == "expired";
+        let view = investigator.ask_until(&format!("/v1/actions/{id}"), over).await;
+        let of = |name: &str| view["counters"][name].as_i64().unwrap();
+        assert_eq!((of("targeted"), of("waiting"), of("delivered")), (AGENTS, 0, 0), "{view}");
+        assert!(of("expired") > 0 && of("success") > 0, "{view}");
+        let at =
+            |name: &str| OffsetDateTime::parse(view[name].as_str().unwrap(), &Rfc3339).unwrap();
+        assert!(at("finished") <= at("expire_after") + GRACE, "{view}");
     }
 }
 

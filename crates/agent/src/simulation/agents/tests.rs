@@ -22,7 +22,7 @@ const WORK: Given = Given {
     operations: 1,
     lacking: false,
 };
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 impl Dialect for Desk {
     type Identity = ();

@@ -169,14 +169,20 @@ fn one_that_could_not_be_there_does() {
 fn the_server_fails_only_what_an_agent_cannot_do() {
     let cli = cli(&[]);
     let mut failed = action(1, "completed", "failed");
-    one(&judged::<Mig>(&cli, &history(), &[failed.clone()]), "failed, though the agent was there");
+    one(
+        &judged::<Mig>(&cli, &history(), std::slice::from_ref(&failed)),
+        "failed, though the agent was there",
+    );
     refuse(&mut failed.1[0], module_is_missing("file"));
-    one(&judged::<Mig>(&cli, &history(), &[failed.clone()]), "failed, though the agent was there");
+    one(
+        &judged::<Mig>(&cli, &history(), std::slice::from_ref(&failed)),
+        "failed, though the agent was there",
+    );
     let mut netstat = failed.clone();
     refuse(&mut netstat.1[0], module_is_missing("netstat"));
     assert!(judged::<Mig>(&cli, &history(), &[netstat]).is_empty());
     let lacking = self::cli(&["--lacking=1"]);
-    one(&judged::<Mig>(&lacking, &history(), &[failed.clone()]), "fails at once");
+    one(&judged::<Mig>(&lacking, &history(), std::slice::from_ref(&failed)), "fails at once");
     failed.1[0].finished = Some(failed.1[0].started);
     assert!(judged::<Mig>(&lacking, &history(), &[failed]).is_empty());
 }
@@ -196,7 +202,7 @@ fn a_withdrawn_command_excuses_one_answer_of_its_own_agent() {
     history.told.insert(run(1), told(None, false));
     one(&judged::<Runbook>(&cli, &history, &[]), "the answer of agent 2 is lost");
     let withdrawn = action(1, "cancelled", "cancelled");
-    assert!(judged::<Runbook>(&cli, &history, &[withdrawn.clone()]).is_empty());
+    assert!(judged::<Runbook>(&cli, &history, std::slice::from_ref(&withdrawn)).is_empty());
     let mut of_another = withdrawn.clone();
     of_another.1[0].agent_name = name("fleet", 1);
     one(&judged::<Runbook>(&cli, &history, &[of_another]), "the answer of agent 2 is lost");
@@ -204,7 +210,10 @@ fn a_withdrawn_command_excuses_one_answer_of_its_own_agent() {
     of_nobody.1[0].agent_name = "another".into();
     one(&judged::<Runbook>(&cli, &history, &[of_nobody]), "the answer of agent 2 is lost");
     history.told.insert(run(2), told(None, false));
-    one(&judged::<Runbook>(&cli, &history, &[withdrawn.clone()]), "the answer of agent 2 is lost");
+    one(
+        &judged::<Runbook>(&cli, &history, std::slice::from_ref(&withdrawn)),
+        "the answer of agent 2 is lost",
+    );
     let second = action(2, "cancelled", "cancelled");
     assert!(judged::<Runbook>(&cli, &history, &[withdrawn, second]).is_empty());
 }
@@ -216,9 +225,12 @@ fn an_answer_just_before_the_end_may_be_late_and_one_before_that_not() {
     let mut history = history();
     let at = expired.0.expire_after - Duration::from_secs(3);
     history.told.insert(run(1), Told { at, ..told(Some(1), false) });
-    assert!(judged::<Mig>(&cli, &history, &[expired.clone()]).is_empty());
+    assert!(judged::<Mig>(&cli, &history, std::slice::from_ref(&expired)).is_empty());
     history.told.insert(run(1), told(Some(1), false));
-    one(&judged::<Mig>(&cli, &history, &[expired.clone()]), "action 1: the answer of agent 2");
+    one(
+        &judged::<Mig>(&cli, &history, std::slice::from_ref(&expired)),
+        "action 1: the answer of agent 2",
+    );
     history.told.insert(run(1), Told { at, ..told(Some(1), true) });
     one(&judged::<Mig>(&cli, &history, &[expired]), "action 1: the answer of agent 2");
 }
@@ -229,14 +241,14 @@ fn a_result_is_one_that_was_sent() {
     let mut done = action(1, "completed", "success");
     show(&mut done.1[0], 1);
     let mut history = history();
-    let faults = judged::<Mig>(&cli, &history, &[done.clone()]);
+    let faults = judged::<Mig>(&cli, &history, std::slice::from_ref(&done));
     assert!(faults.contains(&"action 1: agent 2: a result that nobody gave".into()), "{faults:?}");
     // sent, and cut off before anybody said what became of it
     history.unsure.insert(run(1), told(Some(1), false));
-    assert!(judged::<Mig>(&cli, &history, &[done.clone()]).is_empty());
+    assert!(judged::<Mig>(&cli, &history, std::slice::from_ref(&done)).is_empty());
     assert!(judged::<Mig>(&cli, &history, &[action(1, "cancelled", "cancelled")]).is_empty());
     history.told.insert(run(1), told(Some(1), true));
-    assert!(judged::<Mig>(&cli, &history, &[done.clone()]).is_empty());
+    assert!(judged::<Mig>(&cli, &history, std::slice::from_ref(&done)).is_empty());
     let mut twice = action(2, "completed", "success");
     show(&mut twice.1[0], 1);
     let faults = judged::<Mig>(&cli, &history, &[done, twice]);
@@ -253,7 +265,7 @@ fn the_counters_are_a_sum() {
     (another.agent_name, another.results) = ("another".into(), vec![]);
     done.1.push(another);
     done.0.counters.targeted = 2;
-    let faults = judged::<Mig>(&cli(&[]), &history, &[done.clone()]);
+    let faults = judged::<Mig>(&cli(&[]), &history, std::slice::from_ref(&done));
     assert!(faults.iter().any(|fault| fault.contains("and the others are 1")), "{faults:?}");
     done.0.counters.success = 2;
     assert!(judged::<Mig>(&cli(&[]), &history, &[done]).is_empty());

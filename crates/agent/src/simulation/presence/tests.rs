@@ -99,7 +99,7 @@ fn one_that_describes_itself_anew_has_one_row_more() {
         |described, rows: &[AgentView]| judged(&["--describing=1"], described, rows, now);
     let (open, ended) = (row(now, AgentStatus::Online), row(now, AgentStatus::Offline));
     assert!(describing(1, &[ended.clone(), open.clone()]).is_empty());
-    assert!(describing(0, &[open.clone()]).is_empty());
-    assert_eq!(describing(1, &[open.clone()]).len(), 1);
-    assert_eq!(describing(1, &[open.clone(), open]).len(), 1);
+    assert!(describing(0, std::slice::from_ref(&open)).is_empty());
+    assert_eq!(describing(1, std::slice::from_ref(&open)).len(), 1);
+    assert_eq!(describing(1, &[open.clone(), open.clone()]).len(), 1);
 }
