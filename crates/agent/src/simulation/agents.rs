@@ -92,8 +92,19 @@ enum Turn {
 /// Says whether an answer may have arrived before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doubt {
+    /// It has not.
     None,
+    /// It was sent, and nobody said what became of it.
     Sent,
+    /// It has: nothing sent after that can be the first to arrive.
+    Settled,
+}
+
+impl Doubt {
+    /// Gives what is to be thought of an answer that was sent once more, without a word.
+    fn unheard(self) -> Self {
+        if self == Self::Settled { Self::Settled } else { Self::Sent }
+    }
 }
 
 /// Gives the name of an agent.
@@ -339,8 +350,6 @@ impl<D: Dialect> Worker<D> {
         given: Given,
         mut doubt: Doubt,
     ) -> Vec<(Instant, Turn)> {
-        // once the server has said what became of the answer, nothing sent after that can be the first to arrive
-        let mut settled = false;
         if agent.nature == Nature::Lying {
             self.lie(agent, given).await;
         }
@@ -358,15 +367,14 @@ impl<D: Dialect> Worker<D> {
         for _ in 0..times {
             let began = Instant::now();
             let answer = self.truth(agent.number, given, status);
-            if !settled {
+            if doubt != Doubt::Settled {
                 self.record.sending(agent.number, given, status);
             }
             let answered = tokio::select! {
                 answered = self.dialect.answer(&agent.identity, std::slice::from_ref(&answer)) => answered,
                 () = self.break_off(agent, Duration::ZERO) => {
                     // it finds the answer on its disk when it starts again
-                    let doubt = if settled { Doubt::None } else { Doubt::Sent };
-                    return vec![(Instant::now() + SLOW, Turn::Answer(given, doubt))];
+                    return vec![(Instant::now() + SLOW, Turn::Answer(given, doubt.unheard()))];
                 }
             };
             match answered {
@@ -380,12 +388,11 @@ impl<D: Dialect> Worker<D> {
                         };
                         self.record.answered(agent.number, given, status, Truth::Asked, verdict);
                     }
-                    (doubt, settled) = (Doubt::None, true);
+                    doubt = Doubt::Settled;
                 }
                 Err(error) => {
                     self.record.failed(agent.number, &error);
-                    let doubt = if settled { Doubt::None } else { Doubt::Sent };
-                    return vec![(Instant::now() + AGAIN, Turn::Answer(given, doubt))];
+                    return vec![(Instant::now() + AGAIN, Turn::Answer(given, doubt.unheard()))];
                 }
             }
         }

@@ -56,20 +56,16 @@ impl Server {
         let revoked = revoked(&agents, &terms);
         let end = Instant::now() + SETTLING;
         loop {
-            let actions = self.actions(since).await.context("cannot read the actions")?;
-            let mut ledger = Ledger::new(&terms, &history, &revoked);
-            for action in &actions {
-                let read = async |status: &str| {
-                    self.commands(action, status).await.context("cannot read the commands")
-                };
-                let commands = read("").await?;
-                ledger.judge(action, &commands);
-                for status in UNANSWERED {
-                    let listed = read(&format!("&status={status}")).await?;
-                    ledger.judge_list(action, status, &commands, &listed);
+            let ledger = Ledger::new(&terms, &history, &revoked);
+            let (actions, faults) = match self.compare_actions(ledger, cli.actions, since).await {
+                Ok(compared) => compared,
+                // it may be killed now as well
+                Err(_) if Instant::now() < end => {
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
                 }
-            }
-            let faults = ledger.close(cli.actions, &actions);
+                Err(error) => return Err(error),
+            };
             // answers travel: only what stays wrong is
             if faults.is_empty() || Instant::now() >= end {
                 for fault in faults {
@@ -79,6 +75,29 @@ impl Server {
             }
             tokio::time::sleep(AGAIN).await;
         }
+    }
+
+    /// Reads all actions since `since`; gives them, and what of them may not be so.
+    async fn compare_actions(
+        &self,
+        mut ledger: Ledger<'_>,
+        expected: Option<usize>,
+        since: OffsetDateTime,
+    ) -> anyhow::Result<(Vec<ActionView>, Vec<String>)> {
+        let actions = self.actions(since).await.context("cannot read the actions")?;
+        for action in &actions {
+            let read = async |status: &str| {
+                self.commands(action, status).await.context("cannot read the commands")
+            };
+            let commands = read("").await?;
+            ledger.judge(action, &commands);
+            for status in UNANSWERED {
+                let listed = read(&format!("&status={status}")).await?;
+                ledger.judge_list(action, status, &commands, &listed);
+            }
+        }
+        let faults = ledger.close(expected, &actions);
+        Ok((actions, faults))
     }
 
     async fn compare_agents(
@@ -91,8 +110,15 @@ impl Server {
         let end = Instant::now() + HEARING;
         loop {
             let now = Clock::system().now();
-            let agents: Vec<AgentView> =
-                self.all("v1/agents?limit=500").await.context("cannot read the agents")?;
+            let read = self.all("v1/agents?limit=500").await.context("cannot read the agents");
+            let agents: Vec<AgentView> = match read {
+                Ok(agents) => agents,
+                Err(_) if Instant::now() < end + SETTLING => {
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let faults = presence::judge(cli, terms, history, &agents, now);
             if faults.is_empty() || Instant::now() >= end {
                 for fault in faults {

@@ -98,3 +98,10 @@ fn the_same_seed_throws_the_same_whatever_work_is_called() {
     let first = throws(1, 1);
     assert!(first.iter().collect::<std::collections::HashSet<_>>().len() == first.len());
 }
+
+#[test]
+fn an_answer_that_is_settled_stays_so_whatever_fails_after_it() {
+    assert_eq!(Doubt::None.unheard(), Doubt::Sent);
+    assert_eq!(Doubt::Sent.unheard(), Doubt::Sent);
+    assert_eq!(Doubt::Settled.unheard().unheard(), Doubt::Settled);
+}
