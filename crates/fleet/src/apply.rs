@@ -1,5 +1,6 @@
 //! Takes what agent-gateway tells into the copy.
 
+use diesel::result::Error::SerializationError;
 use diesel::sql_types::{BigInt, Bool, Jsonb, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
@@ -18,16 +19,17 @@ pub async fn apply_changed(conn: &mut Conn, agents: &[AgentChanged]) -> QueryRes
             *known = agent;
         }
     }
-    let rows: Vec<_> = newest.values().map(|agent| {
-        json!({
+    let rows = newest.values().map(|agent| {
+        Ok(json!({
             "id": agent.number, "uid": agent.id, "name": agent.name, "queueloc": agent.queueloc,
             "transport": agent.transport, "mode": agent.mode, "version": agent.version, "pid": agent.pid,
             "status": agent.status, "environment": agent.environment, "tags": agent.tags,
-            "loader_name": agent.loader_name, "started": rfc3339(agent.started),
-            "last_seen": rfc3339(agent.last_seen), "refreshed": rfc3339(agent.refreshed),
+            "loader_name": agent.loader_name, "started": rfc3339(agent.started)?,
+            "last_seen": rfc3339(agent.last_seen)?, "refreshed": rfc3339(agent.refreshed)?,
             "revision": agent.revision,
-        })
-    }).collect();
+        }))
+    });
+    let rows = rows.collect::<QueryResult<Vec<_>>>()?;
     store::sql(
         "insert into agent as kept (id, uid, name, queueloc, transport, mode, version, pid, status, environment,
              tags, loader_name, started, last_seen, refreshed, revision)
@@ -59,12 +61,15 @@ pub async fn apply_seen(conn: &mut Conn, seen: &[AgentSeen]) -> QueryResult<usiz
         let at = latest.entry(agent.agent.0).or_insert(agent.at);
         *at = agent.at.max(*at);
     }
-    let rows: Vec<_> =
-        latest.iter().map(|(id, at)| json!({"id": id, "at": rfc3339(*at)})).collect();
+    let rows = latest.iter().map(|(id, at)| Ok(json!({"id": id, "at": rfc3339(*at)?})));
+    let rows = rows.collect::<QueryResult<Vec<_>>>()?;
+    // locked in one order, so that two processes cannot lock each other out
     store::sql(
-        "update agent set last_seen = seen.at
-         from (select id, at from jsonb_to_recordset($1) as seen(id bigint, at timestamptz) order by id) as seen
-         where agent.id = seen.id and agent.last_seen < seen.at",
+        "update agent set last_seen = late.at
+         from (select agent.id, seen.at from jsonb_to_recordset($1) as seen(id bigint, at timestamptz)
+             join agent on agent.id = seen.id and agent.last_seen < seen.at
+             order by agent.id for update of agent) as late
+         where agent.id = late.id",
     )
     .bind::<Jsonb, _>(json!(rows))
     .execute(conn)
@@ -103,6 +108,7 @@ pub async fn is_empty(conn: &mut Conn) -> QueryResult<bool> {
     Ok(found.empty)
 }
 
-fn rfc3339(at: OffsetDateTime) -> String {
-    at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
+fn rfc3339(at: OffsetDateTime) -> QueryResult<String> {
+    at.format(&time::format_description::well_known::Rfc3339)
+        .map_err(|error| SerializationError(error.into()))
 }

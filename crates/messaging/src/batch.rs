@@ -20,8 +20,10 @@ const LINGER: Duration = Duration::from_millis(20);
 /// A batch of so many means that many come.
 const MANY: usize = 10;
 
-/// Counts how often a message came back from the wait queue, plus one.
+/// Counts how often a message came back from the wait queue because something failed, plus one.
 pub(crate) const ATTEMPT: &str = "x-attempt";
+/// Counts how often a message came back from the wait queue because another had to come first.
+pub(crate) const WAITED: &str = "x-waited";
 /// Holds when a message was written, in milliseconds since 1970.
 pub(crate) const CREATED: &str = "x-created";
 
@@ -126,7 +128,8 @@ fn open(raw: Raw) -> (Slip, Delivery, Option<String>) {
         id: id.unwrap_or_default(),
         kind,
         body,
-        attempt: attempt(headers),
+        attempt: counted(headers, ATTEMPT).max(1),
+        waited: counted(headers, WAITED),
         trace: TraceContext {
             parent: string(headers, "traceparent"),
             state: string(headers, "tracestate"),
@@ -135,8 +138,8 @@ fn open(raw: Raw) -> (Slip, Delivery, Option<String>) {
     (Slip { tag: raw.delivery_tag, properties, packed }, delivery, broken)
 }
 
-fn attempt(headers: &FieldTable) -> u32 {
-    integer(headers, ATTEMPT).and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(1).max(1)
+fn counted(headers: &FieldTable, name: &str) -> u32 {
+    integer(headers, name).and_then(|count| u32::try_from(count).ok()).unwrap_or(0)
 }
 
 fn integer(headers: &FieldTable, name: &str) -> Option<i64> {

@@ -3,7 +3,7 @@
 use crate::body::{Packed, pack};
 use crate::link::Link;
 use crate::meters::Meters;
-use crate::{Queue, outbox};
+use crate::{Queue, TraceContext, outbox};
 use diesel::QueryResult;
 use diesel::result::Error;
 use std::collections::BTreeSet;
@@ -61,8 +61,8 @@ impl Bus {
         Ok(Self(Arc::new(Inner {
             service,
             woken: Notify::new(),
-            publishing: Link::new(format!("{service} publishing"), settings)?,
-            consuming: Link::new(format!("{service} consuming"), settings)?,
+            publishing: Link::new(format!("{service} publishing"), settings)?.with_small_frames(),
+            consuming: Link::new(format!("{service} consuming"), settings)?.with_small_frames(),
             consumers: Mutex::default(),
             meters: Meters::new(service),
         })))
@@ -91,16 +91,30 @@ impl Bus {
         now: OffsetDateTime,
         messages: &[M],
     ) -> QueryResult<()> {
+        let trace = TraceContext::current();
+        let traced: Vec<_> = messages.iter().map(|message| (message, &trace)).collect();
+        self.put_traced(conn, now, &traced).await
+    }
+
+    /// Writes messages to the outbox as [`Bus::put_all`] does, each as a part of a trace of its own.
+    pub async fn put_traced<M: Message>(
+        &self,
+        conn: &mut Conn,
+        now: OffsetDateTime,
+        messages: &[(&M, &TraceContext)],
+    ) -> QueryResult<()> {
         let mut written = Vec::with_capacity(messages.len());
-        for message in messages {
+        for (message, _) in messages {
             let id = message_id(now);
             // the payload is borrowed, so that it need not be `Clone`
             let mut plain = Vec::with_capacity(512);
-            serde_json::to_writer(&mut plain, &envelope(id, self.service(), now, message))
+            serde_json::to_writer(&mut plain, &envelope(id, self.service(), now, *message))
                 .map_err(|e| Error::SerializationError(e.into()))?;
             written.push((id, plain));
         }
-        outbox::insert(conn, M::KIND, now, pack_all(M::KIND, M::MAX_BODY, written).await?).await
+        let packed = pack_all(M::KIND, M::MAX_BODY, written).await?;
+        let traces = messages.iter().map(|(_, trace)| *trace);
+        outbox::insert(conn, M::KIND, now, packed.into_iter().zip(traces)).await
     }
 
     /// Tells the relay that something was committed; without it, it looks twice a second.

@@ -1,6 +1,7 @@
 //! What a handler is given, and what it answers.
 
 use crate::trace::TraceContext;
+use serde::de::DeserializeOwned;
 use types::{Envelope, Message};
 use uuid::Uuid;
 
@@ -13,15 +14,17 @@ pub struct Delivery {
     pub kind: String,
     /// The envelope as JSON.
     pub body: Vec<u8>,
-    /// Counts from 1; grows each time the message comes back from the wait queue.
+    /// Counts from 1; grows each time the message comes back after an [`Outcome::Retry`].
     pub attempt: u32,
+    /// Counts from 0; grows each time the message comes back after an [`Outcome::Wait`].
+    pub waited: u32,
     pub(crate) trace: TraceContext,
 }
 
 impl Delivery {
     /// Makes one by hand, for a handler's tests.
     pub fn new(id: Uuid, kind: impl Into<String>, body: Vec<u8>) -> Self {
-        Self { id, kind: kind.into(), body, attempt: 1, trace: TraceContext::default() }
+        Self { id, kind: kind.into(), body, attempt: 1, waited: 0, trace: TraceContext::default() }
     }
 
     /// Gives whose work the message is.
@@ -31,6 +34,11 @@ impl Delivery {
 
     /// Reads the message; the error is the [`Outcome::Reject`] to answer with.
     pub fn decode<M: Message>(&self) -> Result<Envelope<M>, Outcome> {
+        self.decode_part::<M, M>()
+    }
+
+    /// Reads of a message `M` only what `T` holds of its payload; the rest is passed over, which takes no memory.
+    pub fn decode_part<M: Message, T: DeserializeOwned>(&self) -> Result<Envelope<T>, Outcome> {
         if self.kind != M::KIND {
             return Err(Outcome::Reject(format!("{} is not a {}", self.kind, M::KIND)));
         }
@@ -46,6 +54,8 @@ pub enum Outcome {
     Done,
     /// Not now, because of this: the database is away, a transaction lost a race.
     Retry(String),
+    /// Not yet, because of this: another message has to come first, which comes no sooner for being waited for in place.
+    Wait(String),
     /// Never, because of this: it does not parse, it breaks a rule.
     Reject(String),
 }

@@ -48,34 +48,36 @@ pub(crate) struct Pending {
     pub(crate) oldest_seconds: f64,
 }
 
-/// Writes messages of one kind, in their order.
-pub(crate) async fn insert(
+/// Writes messages of one kind with their traces, in their order.
+pub(crate) async fn insert<'a>(
     conn: &mut Conn,
     kind: &str,
     now: OffsetDateTime,
-    messages: Vec<(Uuid, Packed)>,
+    mut messages: impl Iterator<Item = ((Uuid, Packed), &'a TraceContext)>,
 ) -> QueryResult<()> {
-    let trace = TraceContext::current();
-    let mut messages = messages.into_iter();
     loop {
         let (mut ids, mut bodies, mut gzips) = (Vec::new(), Vec::new(), Vec::new());
-        for (id, body) in messages.by_ref().take(AT_ONCE) {
+        let (mut parents, mut states) = (Vec::new(), Vec::new());
+        for ((id, body), trace) in messages.by_ref().take(AT_ONCE) {
             ids.push(id);
             bodies.push(body.bytes);
             gzips.push(body.gzip);
+            parents.push(trace.parent.as_deref());
+            states.push(trace.state.as_deref());
         }
         if ids.is_empty() {
             return Ok(());
         }
         sql("insert into messaging.outbox (message_id, kind, body, gzip, traceparent, tracestate, created)
-             select id, $4, body, gzip, $5, $6, $7
-             from unnest($1, $2, $3) with ordinality as message (id, body, gzip, place) order by place")
+             select id, $6, body, gzip, parent, state, $7
+             from unnest($1, $2, $3, $4, $5) with ordinality as message (id, body, gzip, parent, state, place)
+             order by place")
         .bind::<Array<diesel::sql_types::Uuid>, _>(ids)
         .bind::<Array<Binary>, _>(bodies)
         .bind::<Array<Bool>, _>(gzips)
+        .bind::<Array<Nullable<Text>>, _>(parents)
+        .bind::<Array<Nullable<Text>>, _>(states)
         .bind::<Text, _>(kind)
-        .bind::<Nullable<Text>, _>(trace.parent.as_deref())
-        .bind::<Nullable<Text>, _>(trace.state.as_deref())
         .bind::<Timestamptz, _>(now)
         .execute(conn)
         .await?;

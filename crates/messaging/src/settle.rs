@@ -1,6 +1,6 @@
 //! What becomes of a batch: done and acknowledged, tried again, put off, or buried with a reason.
 
-use crate::batch::{ATTEMPT, Batch, Slip};
+use crate::batch::{ATTEMPT, Batch, Slip, WAITED};
 use crate::link::{LinkError, Pause, rpc};
 use crate::publisher::{Outgoing, Publisher};
 use crate::{AGAIN, Bus, DEAD, Delivery, Outcome, Queue, Shutdown, Subscription, topology, trace};
@@ -15,8 +15,13 @@ use types::Clock;
 
 /// How often a batch is tried again in place, before its messages are put off.
 const QUICK_TRIES: usize = 5;
+/// How often one is that waits for another message: what is behind it must not wait as well.
+const WAIT_TRIES: usize = 2;
 /// How many times a message is delivered, before it is buried.
 const ATTEMPTS: u32 = 8;
+/// How many times a message waits for another, half a minute each, before it is buried: about a day, since the service that
+/// sends the other one may be away.
+const WAITS: u32 = 2_880;
 /// No reason in a header is longer.
 const MAX_REASON: usize = 1000;
 
@@ -66,9 +71,8 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
             self.ack(slip.tag, false).await?;
         }
         let Some(last) = batch.slips.last() else { return Ok(()) };
-        let Some(outcome) = self.attempt(&batch.deliveries, QUICK_TRIES).await? else {
-            return Ok(());
-        };
+        let first = self.attempt(&batch.deliveries, QUICK_TRIES, WAIT_TRIES).await?;
+        let Some(outcome) = first else { return Ok(()) };
         match (outcome, batch.deliveries.as_slice()) {
             (Outcome::Done, _) => {
                 self.count("done", batch.slips.len());
@@ -77,15 +81,17 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
             (outcome, [only]) => self.end(Letter { slip: last, delivery: only }, outcome).await,
             // one bad message must not hold the others back; after retries of the whole, each gets few
             (Outcome::Retry(_), _) => self.one_by_one(&batch, 1).await,
-            (Outcome::Reject(_), _) => self.one_by_one(&batch, QUICK_TRIES).await,
+            (Outcome::Wait(_) | Outcome::Reject(_), _) => {
+                self.one_by_one(&batch, QUICK_TRIES).await
+            }
         }
     }
 
-    /// Redoes a batch message by message.
+    /// Redoes a batch message by message. None is waited with in place: there may be many.
     async fn one_by_one(&mut self, batch: &Batch, tries: usize) -> Result<(), LinkError> {
         for (slip, delivery) in batch.slips.iter().zip(&batch.deliveries) {
             let alone = std::slice::from_ref(delivery);
-            let Some(outcome) = self.attempt(alone, tries).await? else { return Ok(()) };
+            let Some(outcome) = self.attempt(alone, tries, 0).await? else { return Ok(()) };
             self.end(Letter { slip, delivery }, outcome).await?;
         }
         Ok(())
@@ -99,27 +105,37 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
             Outcome::Retry(reason) if letter.delivery.attempt >= ATTEMPTS => {
                 self.bury(letter, &format!("given up after {ATTEMPTS} attempts: {reason}")).await?;
             }
-            Outcome::Retry(reason) => self.postpone(letter, &reason).await?,
+            Outcome::Retry(reason) => {
+                self.postpone(letter, &reason, (ATTEMPT, letter.delivery.attempt)).await?;
+            }
+            Outcome::Wait(reason) if letter.delivery.waited >= WAITS => {
+                self.bury(letter, &format!("given up after {WAITS} waits: {reason}")).await?;
+            }
+            Outcome::Wait(reason) => {
+                self.postpone(letter, &reason, (WAITED, letter.delivery.waited)).await?;
+            }
         }
         self.ack(letter.slip.tag, true).await
     }
 
-    /// Hands deliveries to the handler, again while it says [`Outcome::Retry`], `tries` times; gives nothing when the
-    /// process is to stop.
+    /// Hands deliveries to the handler, again while it says [`Outcome::Retry`], `tries` times, or [`Outcome::Wait`], `waits`
+    /// times; gives nothing when the process is to stop.
     ///
     /// While the database is away nothing is put off and nothing counts: the messages are not to blame.
     async fn attempt(
         &self,
         deliveries: &[Delivery],
-        tries: usize,
+        mut tries: usize,
+        mut waits: usize,
     ) -> Result<Option<Outcome>, LinkError> {
-        let (mut pause, mut left) = (Pause::new(), tries);
+        let mut pause = Pause::new();
         loop {
             let outcome = self.handle(deliveries).await;
-            let Outcome::Retry(reason) = &outcome else { return Ok(Some(outcome)) };
-            if left == 0 && self.store.is_up().await {
-                return Ok(Some(outcome));
-            }
+            let reason = match &outcome {
+                Outcome::Wait(reason) if waits > 0 => reason,
+                Outcome::Retry(reason) if tries > 0 || !self.store.is_up().await => reason,
+                _ => return Ok(Some(outcome)),
+            };
             tracing::warn!(queue = self.queue, messages = deliveries.len(), reason, "trying again");
             self.count("retried", deliveries.len());
             tokio::select! {
@@ -129,7 +145,8 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
             if !self.channel.status().connected() {
                 return Err(LinkError::Gone("the link broke while trying again"));
             }
-            left = left.saturating_sub(1);
+            tries = tries.saturating_sub(1);
+            waits = waits.saturating_sub(1);
         }
     }
 
@@ -162,7 +179,8 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
         let outcome =
             (self.subscription.handle)(self.state, deliveries).instrument(span.clone()).await;
         let fault = match &outcome {
-            Outcome::Done => None,
+            // to wait for another message is no fault
+            Outcome::Done | Outcome::Wait(_) => None,
             Outcome::Retry(_) => Some("retry"),
             Outcome::Reject(_) => Some("reject"),
         };
@@ -174,8 +192,13 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
         outcome
     }
 
-    /// Moves a message to the wait queue, from which it comes back.
-    async fn postpone(&mut self, letter: Letter<'_>, reason: &str) -> Result<(), LinkError> {
+    /// Moves a message to the wait queue, from which it comes back with one more in the header `counted`.
+    async fn postpone(
+        &mut self,
+        letter: Letter<'_>,
+        reason: &str,
+        (counted, before): (&str, u32),
+    ) -> Result<(), LinkError> {
         let delivery = letter.delivery;
         if self.is_process() {
             self.discard(delivery, reason);
@@ -183,10 +206,10 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
         }
         tracing::warn!(
             queue = self.queue, message.id = %delivery.id, message.kind = delivery.kind,
-            message.attempt = delivery.attempt, reason, "put off"
+            message.attempt = delivery.attempt, message.waited = delivery.waited, reason, "put off"
         );
-        let attempt = AMQPValue::LongUInt(delivery.attempt.saturating_add(1));
-        let properties = again(letter, [(ATTEMPT, attempt), ("x-reason", text(reason))]);
+        let count = AMQPValue::LongUInt(before.saturating_add(1));
+        let properties = again(letter, [(counted, count), ("x-reason", text(reason))]);
         self.publish(letter, AGAIN, &topology::wait_queue(self.queue), properties).await?;
         self.count("postponed", 1);
         Ok(())
@@ -248,8 +271,9 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
     /// Notes how long the messages were on their way, but for those that come again.
     fn measure(&self, batch: &Batch) {
         let now = Clock::system().now().unix_timestamp_nanos() / 1_000_000;
-        let first =
-            batch.slips.iter().zip(&batch.deliveries).filter(|(_, delivery)| delivery.attempt == 1);
+        let new = |delivery: &Delivery| delivery.attempt == 1 && delivery.waited == 0;
+        let all = batch.slips.iter().zip(&batch.deliveries);
+        let first = all.filter(|(_, delivery)| new(delivery));
         for created in first.filter_map(|(slip, _)| slip.created()) {
             let lag = i32::try_from(now - i128::from(created)).unwrap_or(i32::MAX).max(0);
             self.bus.meters().lag(&self.name(), f64::from(lag) / 1000.0);

@@ -133,7 +133,11 @@ pub async fn parts<S: Service>(
     wait::until("the database", common.start_timeout(), &shutdown, || store.is_up()).await?;
     // a database that somebody else migrates may be an older one for a while
     let versions = versions::<S>()?;
-    let current = async || store.lacking(&versions).await.is_some_and(|lacking| lacking.is_empty());
+    let probe = Mutex::new(Probe::new(&database)?);
+    let current = async || {
+        let lacking = probe.lock().await.lacking(&versions).await;
+        lacking.is_some_and(|lacking| lacking.is_empty())
+    };
     wait::until("the schema of this version", common.start_timeout(), &shutdown, current)
         .await
         .with_context(|| format!("was the database migrated? run `{} migrate`", S::NAME))?;

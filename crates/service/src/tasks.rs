@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 /// Runs tasks on the process's own runtime; clones are the same set.
 #[derive(Clone)]
@@ -46,8 +46,25 @@ impl Tasks {
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
+        self.run(name, tracing::info_span!(parent: None, "task", task.name = name), task);
+    }
+
+    /// Runs `task` as a part of what `span` is about, not as something of its own.
+    pub fn spawn_within<F>(&self, name: &'static str, span: Span, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.run(name, span, async move {
+            task.await;
+            Ok(())
+        });
+    }
+
+    fn run<F>(&self, name: &'static str, span: Span, task: F)
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
         let (health, shutdown) = (self.0.health.clone(), self.0.shutdown.clone());
-        let span = tracing::info_span!(parent: None, "task", task.name = name);
         let watched = async move {
             let reason = match AssertUnwindSafe(task).catch_unwind().await {
                 Ok(Ok(())) => return,

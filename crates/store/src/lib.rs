@@ -22,7 +22,7 @@ pub use probe::Probe;
 pub use retention::Retention;
 pub use settings::{CertificateFiles, Settings};
 pub use sql::{Bound, Query, Sql, Unbound, Value, bind, sql};
-pub use tx::{Connections, Store};
+pub use tx::{Connections, Store, after_commit};
 
 /// Is one connection, and what every `store` function of a service takes first.
 pub type Conn = diesel_async::AsyncPgConnection;

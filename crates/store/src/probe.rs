@@ -2,8 +2,11 @@
 
 use crate::connect::connect;
 use crate::settings::Parsed;
-use crate::tx::known;
-use crate::{Conn, Settings};
+use crate::{Conn, Settings, sql};
+use diesel::QueryableByName;
+use diesel::result::Error;
+use diesel::sql_types::{Array, Text};
+use diesel_async::RunQueryDsl;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -50,4 +53,21 @@ impl Probe {
         self.conn = Some(conn);
         Some(known)
     }
+}
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = Text)]
+    version: String,
+}
+
+/// Gives those of `versions` that have run.
+async fn known(conn: &mut Conn, versions: &[String]) -> Result<HashSet<String>, Error> {
+    let rows: Vec<Version> = sql(
+        "select version::text as version from __diesel_schema_migrations where version = any($1)",
+    )
+    .bind::<Array<Text>, _>(versions)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.version).collect())
 }

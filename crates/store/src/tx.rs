@@ -1,13 +1,29 @@
 //! The store of a service: its pool, and transactions that are done whole or not at all.
 
 use crate::{Conn, Failure, Pool, PooledConn, sql};
-use diesel::QueryableByName;
 use diesel::result::Error;
-use diesel::sql_types::{Array, Text};
 use diesel_async::pooled_connection::deadpool::Object;
 use diesel_async::{AnsiTransactionManager, RunQueryDsl, TransactionManager};
-use std::collections::HashSet;
+use std::cell::RefCell;
 use std::time::Duration;
+
+tokio::task_local! {
+    /// Holds what is to be done once the transaction is committed that the task is inside of.
+    static AFTERWARDS: RefCell<Vec<Work>>;
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// Has `work` done once the transaction is committed that the caller is inside of, and never when it is rolled back: for
+/// what PostgreSQL cannot take back, as a count. Outside of transactions it is done at once.
+pub fn after_commit(work: impl FnOnce() + Send + 'static) {
+    let work: Work = Box::new(work);
+    let mut work = Some(work);
+    let _outside = AFTERWARDS.try_with(|list| list.borrow_mut().extend(work.take()));
+    if let Some(work) = work {
+        work();
+    }
+}
 
 /// Is the way to a service's database; clones share one pool.
 #[derive(Clone)]
@@ -66,34 +82,30 @@ impl Store {
         matches!(tokio::time::timeout(Duration::from_secs(2), ask).await, Ok(Ok(_)))
     }
 
-    /// Gives those of `versions` that the database's migrations lack, in their order; one that knows more is newer, which is
-    /// fine. Nothing when the database does not answer within two seconds.
-    pub async fn lacking(&self, versions: &[String]) -> Option<Vec<String>> {
-        let ask = async {
-            let mut conn = self.get().await?;
-            let known = known(&mut conn, versions).await?;
-            Ok::<_, Failure>(
-                versions.iter().filter(|v| !known.contains(v.as_str())).cloned().collect(),
-            )
-        };
-        tokio::time::timeout(Duration::from_secs(2), ask).await.ok()?.ok()
-    }
-
     /// Runs `work` in one transaction: `Ok` commits, `Err` rolls back.
     ///
-    /// When the caller goes away half-way, the connection is closed, and so PostgreSQL rolls back at once: a future that
-    /// is dropped never leaves a transaction, nor its locks, behind.
+    /// When the caller goes away half-way, the connection is closed, and PostgreSQL rolls back as soon as it notices: a future
+    /// that is dropped never leaves a transaction, nor its locks, behind. Once the commit is on its way, nobody can tell
+    /// whether it came about.
     pub async fn tx<T, E, F>(&self, work: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&mut Conn) -> Result<T, E>,
         E: From<Error> + From<Failure>,
     {
         let mut open = self.begin().await?;
-        let done = work(open.conn()?).await;
+        let conn = open.conn()?;
+        let inside = async {
+            let done = work(conn).await;
+            (done, AFTERWARDS.with(RefCell::take))
+        };
+        let (done, afterwards) = AFTERWARDS.scope(RefCell::default(), inside).await;
         match done {
             Ok(value) => {
                 AnsiTransactionManager::commit_transaction(open.conn()?).await?;
                 open.close();
+                for work in afterwards {
+                    work();
+                }
                 Ok(value)
             }
             Err(error) => {
@@ -146,21 +158,4 @@ impl Drop for Open {
             drop(Object::take(conn));
         }
     }
-}
-
-#[derive(QueryableByName)]
-struct Version {
-    #[diesel(sql_type = Text)]
-    version: String,
-}
-
-/// Gives those of `versions` that have run.
-pub(crate) async fn known(conn: &mut Conn, versions: &[String]) -> Result<HashSet<String>, Error> {
-    let rows: Vec<Version> = sql(
-        "select version::text as version from __diesel_schema_migrations where version = any($1)",
-    )
-    .bind::<Array<Text>, _>(versions)
-    .load(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| row.version).collect())
 }

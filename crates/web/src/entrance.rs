@@ -1,4 +1,4 @@
-//! The way into a page for people: they show their API key once and have a session then.
+//! The login of pages for people: they show their API key once and have a session then.
 
 use crate::page::{Cookie, form_word, is_from_elsewhere, is_own_form};
 use crate::{Guesses, Origin, Peer, Problem, Values, Witness};

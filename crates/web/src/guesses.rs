@@ -1,5 +1,5 @@
-//! How often somebody may be wrong at a page for people. Each process counts for itself: with n replicas an address may be wrong
-//! n times as often, which does not bring it near a code or a key.
+//! The rate limit of pages for people: how often somebody may be wrong there. Each process counts for itself: with n
+//! replicas an address may be wrong n times as often, which does not bring it near a code or a key.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -1,4 +1,5 @@
-//! Who is told of what the audit keeps: logins that were refused, and what investigators changed or were refused.
+//! The audit hook of every server: who is told of what the audit keeps, which is logins that were refused, and what
+//! investigators changed or were refused.
 
 use crate::manner::ServiceName;
 use crate::{Peer, Problem};

@@ -20,10 +20,12 @@ pub struct Config {
     /// The OpenSSH client
     #[arg(long, value_name = "PROGRAM", default_value = "ssh")]
     pub ssh_program: PathBuf,
-    /// A folder of secrets, one a file: credentials of a playbook with `kms` name one by `kms_key_identifier`
+    /// A folder of secrets, one a file: credentials of a playbook with `kms` name one by `kms_key_identifier`. A file
+    /// `<secret>.hosts` beside it says where it may go, a destination a line; without one it goes wherever commands may
+    /// but for what `*` alone allows
     #[arg(long, value_name = "DIR")]
     pub secrets_dir: Option<PathBuf>,
-    /// Seconds that one command of a step may take, unless its step has less time
+    /// Seconds that one command of a step may take at most; its step may have less time
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds(1..=3_600))]
     pub command_timeout: Duration,
     /// Bytes that the answer to one command may have

@@ -57,7 +57,7 @@ impl From<Error> for Outcome {
     fn from(error: Error) -> Self {
         match error {
             Error::Store(failure) => failure.into(),
-            Error::NotYet(_) => Self::Retry(error.to_string()),
+            Error::NotYet(_) => Self::Wait(error.to_string()),
             other => Self::Reject(other.to_string()),
         }
     }

@@ -1,7 +1,12 @@
 //! What agent-gateway tells is kept, each agent in its newest state.
 
 use crate::support::{Copy, NOW, agent};
+use diesel::result::Error::SerializationError;
+use diesel_async::RunQueryDsl;
+use store::sql;
+use testkit::{PATIENCE, until};
 use time::Duration;
+use time::macros::datetime;
 use types::messages::agent::SeenAgent;
 use types::messages::{AgentChanged, AgentSeen};
 use types::{Agent, AgentId, AgentStatus, Environment, instant};
@@ -100,4 +105,56 @@ async fn rows_that_are_not_ours_in_form_are_still_shown() {
     let shown = Agent::from(copy.row(1).await);
     assert_eq!((shown.environment, shown.tags.len()), (Environment::default(), 0));
     assert_eq!(shown.destructiontime, shown.heartbeatts);
+}
+
+/// Two processes that take the same agents in two orders would wait for each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn hearings_lock_agents_by_number() {
+    let copy = Copy::new().await;
+    // on the disk the other way round, and so many that all are read in the order of the disk
+    for number in (1..=300).rev() {
+        copy.apply(&[agent(number, "web")]).await;
+    }
+    copy.run("analyze agent").await;
+    let mut other = copy.conn().await;
+    sql("begin").execute(&mut other).await.unwrap();
+    sql("select from agent where id = 1 for update").execute(&mut other).await.unwrap();
+    let seen =
+        AgentSeen { agents: [3, 1, 2].map(|id| SeenAgent { agent: AgentId(id), at: NOW }).into() };
+    let hear = async {
+        let mut conn = copy.conn().await;
+        for plan in ["set enable_nestloop = off", "set enable_mergejoin = off"] {
+            sql(plan).execute(&mut conn).await.unwrap();
+        }
+        fleet::apply_seen(&mut conn, &[seen]).await.unwrap()
+    };
+    let look = async {
+        let mut conn = copy.conn().await;
+        until(PATIENCE, async || {
+            let waits =
+                "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+            testkit::count(&copy.store, waits).await == 1
+        })
+        .await;
+        for id in [2, 3] {
+            let free = format!("select from agent where id = {id} for update nowait");
+            sql(free).execute(&mut conn).await.unwrap();
+        }
+        sql("rollback").execute(&mut other).await.unwrap();
+    };
+    let (heard, ()) = tokio::join!(hear, look);
+    assert_eq!(heard, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_cannot_be_written_is_an_error() {
+    let copy = Copy::new().await;
+    let mut conn = copy.conn().await;
+    let at = datetime!(-0001-01-01 00:00 UTC);
+    let told = AgentChanged { last_seen: at, ..agent(1, "web") };
+    let error = fleet::apply_changed(&mut conn, &[told]).await.unwrap_err();
+    assert!(matches!(error, SerializationError(_)), "{error:?}");
+    let seen = AgentSeen { agents: vec![SeenAgent { agent: AgentId(1), at }] };
+    let error = fleet::apply_seen(&mut conn, &[seen]).await.unwrap_err();
+    assert!(matches!(error, SerializationError(_)), "{error:?}");
 }

@@ -7,15 +7,22 @@ use lapin::options::BasicPublishOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use messaging::{DEAD, Outcome};
 use std::sync::atomic::Ordering;
-use testkit::{Vhost, vhost};
+use testkit::{Database, Vhost, vhost};
 use types::{Envelope, Message};
 use uuid::Uuid;
 
 /// Publishes straight to a queue, as what comes again does.
-async fn publish_again(vhost: &Vhost, queue: &str, attempt: u32, properties: BasicProperties) {
+async fn publish_again(
+    vhost: &Vhost,
+    queue: &str,
+    counts: &[(&str, u32)],
+    properties: BasicProperties,
+) {
     let envelope = Envelope::new(Uuid::now_v7(), "other", NOW, Counted::new(1));
     let mut headers = FieldTable::default();
-    headers.insert("x-attempt".into(), AMQPValue::LongUInt(attempt));
+    for (name, count) in counts {
+        headers.insert((*name).into(), AMQPValue::LongUInt(*count));
+    }
     let properties = properties
         .with_message_id(envelope.id.to_string().into())
         .with_type(Counted::KIND.into())
@@ -80,7 +87,7 @@ async fn what_waited_comes_back_and_counts_its_attempts() {
     .await;
     // the half minute of the queue, cut short for this message
     let soon = BasicProperties::default().with_expiration("50".into());
-    publish_again(&vhost, "counter.numbers.wait", 3, soon).await;
+    publish_again(&vhost, "counter.numbers.wait", &[("x-attempt", 3)], soon).await;
     process.effects(1).await;
     assert_eq!(process.counter.seen.load(Ordering::SeqCst), 3);
     process.stop().await;
@@ -97,9 +104,61 @@ async fn the_eighth_attempt_is_the_last() {
         vhost.queue_length("counter.numbers").await.is_some()
     })
     .await;
-    publish_again(&vhost, "counter.numbers", 8, BasicProperties::default()).await;
+    publish_again(&vhost, "counter.numbers", &[("x-attempt", 8)], BasicProperties::default()).await;
     let dead = get(&vhost, DEAD).await;
     assert_eq!(header(&dead.properties, "x-reason"), "given up after 8 attempts: never ready");
     assert_eq!(header(&dead.properties, "x-attempt"), "8");
+    process.stop().await;
+}
+
+/// Starts a process that waits with the number 1 for another one, and waits until its queue stands.
+async fn waiting() -> (Database, Vhost, Process) {
+    let (database, vhost) = (database().await, vhost().await);
+    let mut process =
+        Process::ruled(database.store(), &vhost.settings(), |counter, counted, delivery| {
+            assert!(delivery.attempt == 1 || delivery.waited > 0);
+            counter.seen.fetch_add(usize::from(counted.n == 1), Ordering::SeqCst);
+            (counted.n == 1).then(|| Outcome::Wait("another comes first".into()))
+        });
+    process.consume(NUMBERS);
+    testkit::until(testkit::PATIENCE, async || {
+        vhost.queue_length("counter.numbers").await.is_some()
+    })
+    .await;
+    (database, vhost, process)
+}
+
+#[tokio::test]
+async fn what_waits_for_another_message_is_put_off_after_a_moment() {
+    let (_database, vhost, mut process) = waiting().await;
+    process.relay();
+    process.put(0..21).await;
+    process.effects(20).await;
+    let put_off = get(&vhost, "counter.numbers.wait").await;
+    assert_eq!(header(&put_off.properties, "x-waited"), "1");
+    assert_eq!(header(&put_off.properties, "x-reason"), "another comes first");
+    let headers = put_off.properties.headers().as_ref().unwrap().inner();
+    assert!(!headers.contains_key("x-attempt"), "it is no failure: {headers:?}");
+    // at first, twice more in place, and once apart from the others
+    let seen = process.counter.seen.load(Ordering::SeqCst);
+    assert!(seen <= 4, "it was handed over {seen} times");
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn waits_are_no_failures_and_end_after_a_day() {
+    let (_database, vhost, process) = waiting().await;
+    let counts = [("x-attempt", 8), ("x-waited", 2_879)];
+    publish_again(&vhost, "counter.numbers", &counts, BasicProperties::default()).await;
+    let put_off = get(&vhost, "counter.numbers.wait").await;
+    assert_eq!(header(&put_off.properties, "x-waited"), "2880");
+    assert_eq!(header(&put_off.properties, "x-attempt"), "8");
+    publish_again(&vhost, "counter.numbers", &[("x-waited", 2_880)], BasicProperties::default())
+        .await;
+    let dead = get(&vhost, DEAD).await;
+    assert_eq!(
+        header(&dead.properties, "x-reason"),
+        "given up after 2880 waits: another comes first"
+    );
     process.stop().await;
 }

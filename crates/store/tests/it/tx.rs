@@ -1,6 +1,7 @@
 use crate::support::{database, number};
 use diesel_async::RunQueryDsl;
 use futures_util::future::BoxFuture;
+use std::sync::Mutex;
 use std::time::Duration;
 use store::{Conn, Failure, Store, sql};
 use testkit::{PATIENCE, until};
@@ -22,6 +23,50 @@ async fn ok_commits_and_err_rolls_back() {
         .await;
     assert!(matches!(undone, Err(Failure::NotFound)));
     assert_eq!(number(&store, "select count(*) as number from item").await, 1);
+}
+
+#[tokio::test]
+async fn what_is_left_for_afterwards_is_done_after_a_commit_alone() {
+    static DONE: Mutex<Vec<&str>> = Mutex::new(vec![]);
+    let done = |what| store::after_commit(move || DONE.lock().unwrap().push(what));
+    let (_database, store) = database().await;
+    let undone: Result<(), Failure> = store
+        .tx(async |conn: &mut Conn| {
+            insert(conn, 1).await?;
+            done("rolled back");
+            Err(Failure::NotFound)
+        })
+        .await;
+    undone.unwrap_err();
+    // one that fails at its very end
+    let late: Result<(), Failure> = store
+        .tx(async |conn: &mut Conn| {
+            insert(conn, 1).await?;
+            sql("create function no() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$")
+                .execute(conn)
+                .await?;
+            sql("create constraint trigger no after update on item initially deferred for each row execute function no()")
+                .execute(conn)
+                .await?;
+            sql("update item set name = 'other'").execute(conn).await?;
+            done("not committed");
+            Ok(())
+        })
+        .await;
+    late.unwrap_err();
+    assert!(DONE.lock().unwrap().is_empty(), "{DONE:?}");
+    let committed: Result<(), Failure> = store
+        .tx(async |conn: &mut Conn| {
+            done("first");
+            insert(conn, 1).await?;
+            done("second");
+            assert!(DONE.lock().unwrap().is_empty(), "{DONE:?}");
+            Ok(())
+        })
+        .await;
+    committed.unwrap();
+    done("outside");
+    assert_eq!(*DONE.lock().unwrap(), ["first", "second", "outside"]);
 }
 
 #[tokio::test]

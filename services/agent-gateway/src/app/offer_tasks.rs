@@ -33,9 +33,10 @@ impl App {
         let look = |agents: Vec<AgentId>| {
             let store = self.store.clone();
             async move {
-                let mut looked =
-                    offers::tasks_look(&mut *store.get().await?, &agents, terms).await?;
-                Ok(agents.iter().map(|agent| looked.remove(agent).unwrap_or_default()).collect())
+                let looked = offers::tasks_look(&mut *store.get().await?, &agents, terms).await?;
+                // one that asks twice at a time is told the same both times
+                let told = |agent| looked.get(agent).cloned().unwrap_or_default();
+                Ok(agents.iter().map(told).collect())
             }
         };
         let Look { known, news } = self.looks.ask(&self.tasks, agent, look).await?;

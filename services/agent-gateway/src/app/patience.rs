@@ -1,4 +1,4 @@
-//! Waiting in place of those who cannot.
+//! The deadline of a caller's request: waiting, until then, in place of those who cannot.
 
 use super::App;
 use crate::error::Error;

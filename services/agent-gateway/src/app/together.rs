@@ -9,7 +9,7 @@ use service::Tasks;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 /// More in one statement is not faster (field/performance.md, H1).
 const AT_ONCE: usize = 1_000;
@@ -60,7 +60,7 @@ impl<Q, A: Send + 'static> Together<Q, A> {
                 tell(replies, answers.await.unwrap_or_else(|_| Err(panicked())));
                 drop(turn);
             };
-            tasks.spawn("ask-together", asking.instrument(Span::current()));
+            tasks.spawn_within("ask-together", Span::current(), asking);
         }
     }
 

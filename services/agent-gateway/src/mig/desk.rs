@@ -1,4 +1,4 @@
-//! Where heartbeats come in: those of HTTP callers are gathered, so that each costs a part of a statement only.
+//! The batcher of heartbeats: those of HTTP callers are gathered, so that each costs a part of a statement only.
 
 use super::Mig;
 use crate::app::App;

@@ -80,10 +80,11 @@ pub(crate) async fn run(
     let files = settings.certificate_files()?;
     watch_certificates(AgentGateway::NAME, "mig-broker", files, tasks, shutdown.clone());
     // connections of their own: a broker that holds up publishers must not hold up acknowledgements
-    let link = |name: &str| Link::new(name.into(), &settings).map(Arc::new);
-    let (listening, sending) = (link("mig listening")?, link("mig sending")?);
+    let link = |name: &str| Link::new(name.into(), &settings);
+    let listening = Arc::new(link("mig listening")?);
+    let sending = Arc::new(link("mig sending")?.with_small_frames());
     // who sends closes its connection when it ends, or when the broker says nothing: nobody else is on it
-    let sweeping = link("mig sweeping")?;
+    let sweeping = Arc::new(link("mig sweeping")?.with_small_frames());
     for stream in [listener::Stream::Heartbeats, listener::Stream::Results] {
         let listen =
             listener::listen(Arc::clone(app), Arc::clone(&listening), stream, shutdown.clone());

@@ -136,10 +136,18 @@ impl MigAgent {
 
     /// Publishes anything with the agents' properties.
     pub(crate) async fn publish(&self, key: &str, body: String) {
-        let properties = BasicProperties::default()
+        self.publish_with(key, body, None).await;
+    }
+
+    /// Publishes with headers, which agents never have.
+    pub(crate) async fn publish_with(&self, key: &str, body: String, headers: Option<FieldTable>) {
+        let mut properties = BasicProperties::default()
             .with_content_type("text/plain".into())
             .with_delivery_mode(2)
             .with_expiration("3000000".into());
+        if let Some(headers) = headers {
+            properties = properties.with_headers(headers);
+        }
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         self.channel
             .basic_publish("toschedulers".into(), key.into(), options, body.as_bytes(), properties)

@@ -256,9 +256,10 @@ async fn agents_that_could_not_be_heard_were_not_silent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_agents_of_one_machine_are_shown_and_a_restart_is_not() {
-    let mut gateway = gateway().await;
+    let (mut gateway, mig) = mig_gateway(&[]).await;
     let (old, new) =
         (Identity::new("linux.a", 1, gateway.now()), Identity::new("linux.a", 2, gateway.now()));
+    let mut listening = MigAgent::start(mig.url(), old.clone()).await;
     let conflicts = async |gateway: &Gateway| {
         let list = gateway.get("/v1/agents", READER).await.expect(200).json();
         let items = list["items"].as_array().unwrap().clone();
@@ -292,6 +293,16 @@ async fn two_agents_of_one_machine_are_shown_and_a_restart_is_not() {
     gateway.running.service.app.write_seen().await.unwrap();
     assert_eq!(conflicts(&gateway).await, 2);
     let new = described_anew;
+    // nobody is ordered to end itself (specs/mig/scheduler-agent.md §8): the first that comes is what an investigator wants
+    let number = loop {
+        let agent = gateway.tap.next::<AgentChanged>().await.data;
+        if agent.refreshed == new.refreshed {
+            break agent.number;
+        }
+    };
+    issue(&gateway, 1, &[(1, number)]).await;
+    let (command, _) = listening.take().await;
+    assert_eq!(command["action"]["name"], "action 1", "{command}");
     // one of them ends
     gateway.clock.advance(time::Duration::minutes(11));
     beat(&gateway, &new).await.expect(200);

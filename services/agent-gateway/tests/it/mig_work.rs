@@ -2,6 +2,7 @@
 
 use crate::mig_agent::{Identity, MigAgent, beat};
 use crate::support::{Gateway, gateway_with, start};
+use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -282,6 +283,23 @@ async fn without_a_broker_a_command_fails_at_once_and_says_why() {
     let errors = returned[0].results[0].errors.as_ref().unwrap();
     assert!(errors[0].contains("WRIT_AGENT_GATEWAY_MIG_AMQP_URL"), "{errors:?}");
     assert_eq!(gateway.count("mailbox").await, 0);
+}
+
+/// A broker cuts bodies into frames, not headers; what it lets one client publish must not end another's connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn large_headers_stop_nothing() {
+    let (mut gateway, mig) = mig_gateway(&[]).await;
+    let (mut agent, number) = joined(&mut gateway, &mig, "linux.a").await;
+    issue(&gateway, 7, &[(70, number)]).await;
+    let (command, _) = agent.take().await;
+    let mut headers = FieldTable::default();
+    headers.insert("x".into(), AMQPValue::LongString("x".repeat(100 << 10).into()));
+    for queue in ["mig.agt.results", "mig.agt.heartbeats"] {
+        agent.publish_with(queue, "{}".into(), Some(headers.clone())).await;
+    }
+    agent.publish("mig.agt.results", agent.answer(&command, &json!(1)).to_string()).await;
+    let returned = gateway.tap.next::<CommandReturned>().await.data.commands;
+    assert_eq!(returned[0].id, CommandId(70));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! The manifests that may be given out, and which one a loader gets (specs/mig/loader.md §3).
+//! The manifest cache: those that may be given out, and which one a loader gets (specs/mig/loader.md §3).
 
 use auth::Keyring;
 use std::collections::{BTreeMap, BTreeSet};

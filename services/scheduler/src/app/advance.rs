@@ -1,7 +1,7 @@
 //! Moves executions: what the machine says is done in the transaction that keeps the new state.
 
 use super::App;
-use super::ask_step::requested;
+use super::ask_step::{fits, requested};
 use crate::domain::execution::{Execution, StepRun};
 use crate::domain::machine::{Effect, Failure, Machine};
 use crate::domain::playbook::{Playbook, StepKind};
@@ -12,9 +12,9 @@ use crate::store::executions::{
 use crate::store::playbooks::document_get;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use store::{Conn, Failure as StoreFailure};
+use store::Conn;
 use time::{Duration, OffsetDateTime};
-use types::messages::{ActionProposed, ManualWithdrawn};
+use types::messages::{ActionProposed, ManualRequested, ManualWithdrawn};
 use types::{ActionId, ExecutionId, StepRunId};
 use uuid::Uuid;
 
@@ -49,7 +49,7 @@ impl App {
         Ok(Held::new(row, execution, playbook))
     }
 
-    /// Gives a playbook that was checked when it came.
+    /// Gives a playbook that was checked when it came; what is wrong by rules that came later is told again.
     pub(super) async fn playbook(
         &self,
         conn: &mut Conn,
@@ -59,13 +59,11 @@ impl App {
             return Ok(known);
         }
         let document = document_get(conn, digest).await?;
-        let read = Playbook::parse(document.as_bytes()).map_err(|wrong| {
-            Error::Store(StoreFailure::Internal(
-                format!("a stored playbook is not valid any more: {wrong:?}").into(),
-            ))
-        })?;
-        let read = Arc::new(read);
-        self.playbooks.put(digest, &read);
+        let size = document.len();
+        // beside the event loops: it takes a while
+        let read = web::cpu(move || Playbook::parse(document.as_bytes())).await;
+        let read = Arc::new(read.map_err(|_busy| Error::NotYet("the processors are busy"))??);
+        self.playbooks.put(digest, &read, size);
         Ok(read)
     }
 
@@ -94,7 +92,7 @@ impl App {
         machine.effects
     }
 
-    /// Carries out effects, of this execution and of those that it begins or ends, and writes them all down.
+    /// Carries out effects, of this execution and of those that it ends, and writes them all down.
     pub(super) async fn carry_out(
         &self,
         conn: &mut Conn,
@@ -105,14 +103,10 @@ impl App {
         let mut work = VecDeque::from([(held, effects)]);
         while let Some((mut held, effects)) = work.pop_front() {
             let mut effects = VecDeque::from(effects);
-            let mut begun = Vec::new();
             while let Some(effect) = effects.pop_front() {
                 let more = match effect {
                     Effect::Begin(step) => match self.begin_child(conn, &held, step, now).await? {
-                        Ok(child) => {
-                            begun.push(child);
-                            vec![]
-                        }
+                        Ok(()) => vec![],
                         Err(failure) => {
                             self.turn(&mut held, now, |machine| machine.ended(step, Err(failure)))
                         }
@@ -128,7 +122,6 @@ impl App {
                 effects.extend(more);
             }
             self.save(conn, &held, now).await?;
-            work.extend(begun);
         }
         Ok(())
     }
@@ -142,13 +135,10 @@ impl App {
         now: OffsetDateTime,
     ) -> Result<Vec<Effect>, Error> {
         match effect {
-            Effect::Ask(step) => match requested(held, step, now, self.config.manual_timeout) {
-                Ok(message) => self.bus.put(conn, now, &message).await?,
-                Err(detail) => {
-                    let failure = Failure::new(detail);
-                    return Ok(self.turn(held, now, |machine| machine.ended(step, Err(failure))));
-                }
-            },
+            Effect::Ask(step) => {
+                let message = requested(held, step, now, self.config.manual_timeout);
+                return self.ask(conn, held, step, message, now).await;
+            }
             Effect::Withdraw(step) => {
                 let reason = held.execution.reason.clone();
                 let message = ManualWithdrawn {
@@ -158,20 +148,20 @@ impl App {
                 };
                 self.bus.put(conn, now, &message).await?;
             }
-            Effect::Prepare(step) => match Self::prepare_action(held, step, now) {
-                Ok(message) => self.bus.put(conn, now, &message).await?,
-                Err(detail) => {
-                    let failure = Failure::new(detail);
-                    return Ok(self.turn(held, now, |machine| machine.ended(step, Err(failure))));
-                }
-            },
+            Effect::Prepare(step) => {
+                let message = Self::prepare_action(held, step, now);
+                return self.ask(conn, held, step, message, now).await;
+            }
             Effect::Propose(step) => {
                 if let Some(document) =
                     held.execution.open(step).and_then(|run| run.document.clone())
                 {
                     let execution_id = ExecutionId(held.execution.id);
                     let message = ActionProposed { document, execution_id, step: StepRunId(step) };
-                    self.bus.put(conn, now, &message).await?;
+                    match fits(message) {
+                        Ok(message) => self.bus.put(conn, now, &message).await?,
+                        Err(detail) => return Ok(self.fail_step(held, step, detail, now)),
+                    }
                 }
             }
             Effect::CancelAction(action) => {
@@ -183,13 +173,40 @@ impl App {
         Ok(vec![])
     }
 
+    /// Puts a step before people; one that cannot be asked for has failed.
+    async fn ask(
+        &self,
+        conn: &mut Conn,
+        held: &mut Held,
+        step: Uuid,
+        message: Result<ManualRequested, String>,
+        now: OffsetDateTime,
+    ) -> Result<Vec<Effect>, Error> {
+        match message.and_then(fits) {
+            Ok(message) => self.bus.put(conn, now, &message).await?,
+            Err(detail) => return Ok(self.fail_step(held, step, detail, now)),
+        }
+        Ok(vec![])
+    }
+
+    fn fail_step(
+        &self,
+        held: &mut Held,
+        step: Uuid,
+        detail: String,
+        now: OffsetDateTime,
+    ) -> Vec<Effect> {
+        let failure = Failure::new(detail);
+        self.turn(held, now, |machine| machine.ended(step, Err(failure)))
+    }
+
     async fn begin_child(
         &self,
         conn: &mut Conn,
         held: &Held,
         step: Uuid,
         now: OffsetDateTime,
-    ) -> Result<Result<(Held, Vec<Effect>), Failure>, Error> {
+    ) -> Result<Result<(), Failure>, Error> {
         let call = held.execution.open(step).and_then(|run| held.playbook.steps.get(&run.step_id));
         let Some(StepKind::Playbook(call)) = call.map(|step| &step.kind) else {
             return Ok(Err(Failure::new("the step calls no playbook")));

@@ -2,7 +2,7 @@
 
 use super::App;
 use super::advance::Held;
-use crate::domain::machine::{Effect, Failure, Machine, action_of};
+use crate::domain::machine::{Effect, Failure, action_of};
 use crate::domain::playbook::Manner;
 use crate::error::Error;
 use messaging::inbox;
@@ -16,8 +16,13 @@ use uuid::Uuid;
 const CONSUMER: &str = "scheduler.manual";
 
 impl App {
-    /// Takes the answer to a manual step.
-    pub(crate) async fn answer_step(&self, event: &Envelope<ManualAnswered>) -> Result<(), Error> {
+    /// Takes the answer to a manual step. `first` tells whether its message was not waited with before: an unknown signer
+    /// may be one whose key is still on its way.
+    pub(crate) async fn answer_step(
+        &self,
+        event: &Envelope<ManualAnswered>,
+        first: bool,
+    ) -> Result<(), Error> {
         let ManualAnswered { step, execution_id, outcome, variables, answered_by, .. } =
             &event.data;
         let taken = match outcome {
@@ -29,15 +34,20 @@ impl App {
         self.tell(event.id, execution_id.0, |held, now| {
             let signs = manner(held, step.0) == Some(Manner::Fleet);
             let taken = match taken {
-                Ok(values) if signs => match self.with_signatures(held, step.0, &values) {
-                    Ok(document) => {
-                        return self.turn(held, now, |machine| machine.signed(step.0, document));
-                    }
-                    Err(detail) => Err(Failure::new(detail)),
-                },
+                Ok(values) if signs => {
+                    return match self.with_signatures(held, step.0, &values) {
+                        Err(unsigned) if unsigned.unknown && first => {
+                            Err(Error::NotYet("a signer is not known here yet"))
+                        }
+                        signed => Ok(self.turn(held, now, |machine| match signed {
+                            Ok(document) => machine.signed(step.0, document),
+                            Err(unsigned) => machine.unsigned(step.0, &unsigned.detail),
+                        })),
+                    };
+                }
                 taken => taken,
             };
-            self.turn(held, now, |machine: &mut Machine<'_>| machine.answered(step.0, taken))
+            Ok(self.turn(held, now, |machine| machine.answered(step.0, taken)))
         })
         .await
     }
@@ -50,7 +60,7 @@ impl App {
                 held.execution.open(step.0).map(|run| run.step_id.clone()).unwrap_or_default();
             let failure =
                 Failure::timeout(&name, "manual response timed-out, no response received on time");
-            self.turn(held, now, |machine| machine.answered(step.0, Err(failure)))
+            Ok(self.turn(held, now, |machine| machine.answered(step.0, Err(failure))))
         })
         .await
     }
@@ -60,10 +70,11 @@ impl App {
         &self,
         message: Uuid,
         execution: Uuid,
-        turn: impl FnOnce(&mut Held, OffsetDateTime) -> Vec<Effect> + Send,
+        turn: impl FnOnce(&mut Held, OffsetDateTime) -> Result<Vec<Effect>, Error> + Send,
     ) -> Result<(), Error> {
         let now = self.clock.now();
-        self.store
+        let told = self
+            .store
             .tx(async move |conn: &mut Conn| -> Result<(), Error> {
                 if inbox::admit(conn, CONSUMER, &[message], now).await?.is_empty() {
                     return Ok(());
@@ -72,10 +83,13 @@ impl App {
                     tracing::warn!(execution.id = %execution, "an answer to an execution that is not known");
                     return Ok(());
                 };
-                let effects = turn(&mut held, now);
+                let effects = turn(&mut held, now)?;
                 self.carry_out(conn, held, effects, now).await
             })
-            .await?;
+            .await;
+        if let Err(error) = told {
+            self.contain(execution, error).await?;
+        }
         self.bus.wake();
         self.steps.notify_one();
         Ok(())

@@ -7,15 +7,16 @@ use crate::domain::text;
 use crate::domain::variable::Variables;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 use types::messages::ManualRequested;
 use types::messages::manual::{CacaoVariable, ManualCommand};
-use types::{ExecutionId, StepRunId};
+use types::{ExecutionId, Message, StepRunId};
 use uuid::Uuid;
 
-/// Says how many bytes all commands of one manual step may have, so that its message stays a usual one.
-const MAX_TEXT: usize = 512 << 10;
+/// Says how many bytes a message of an execution may have before it is packed; the rest is for its envelope.
+const MAX_MESSAGE: usize = messaging::MAX_BODY - (16 << 10);
 
 /// Gives the request to do a run of a step.
 pub(super) fn requested(
@@ -28,24 +29,30 @@ pub(super) fn requested(
     let definition = held.playbook.steps.get(&run.step_id);
     let action = action_of(definition).ok_or("the step is no action")?;
     let scope = held.execution.scope(step);
+    // each call may hold all of a large target and of large values: they are counted as they come
+    let mut left = MAX_MESSAGE;
     let mut commands = Vec::new();
     for position in 0..action.calls() {
         let Some((command, target)) = action.call(position) else { break };
-        let filled = text::plain(&command.text, &scope);
+        let filled = text::plain(&command.text, &scope, left).map_err(|_large| too_large())?;
         let base64 = command.base64.is_some();
-        commands.push(ManualCommand {
+        let command = ManualCommand {
             kind: command.kind.clone(),
             command: if base64 { STANDARD.encode(filled) } else { filled },
             base64,
             description: command.description.clone(),
-            target: target.and_then(|id| shown(&held.playbook.targets, id, &scope)),
-        });
+            target: match target {
+                Some(id) => shown(&held.playbook.targets, id, &scope, left)?,
+                None => None,
+            },
+        };
+        left = left.checked_sub(size(&command)?).ok_or_else(too_large)?;
+        commands.push(command);
     }
-    let size: usize = commands.iter().map(|command| command.command.len()).sum();
-    if size > MAX_TEXT {
-        return Err(format!(
-            "the commands have {size} bytes with their values; at most {MAX_TEXT} are put before people"
-        ));
+    let mut out_args = Vec::new();
+    for variable in action.out_args.iter().filter_map(|name| out_arg(name, &scope)) {
+        left = left.checked_sub(size(&variable)?).ok_or_else(too_large)?;
+        out_args.push(variable);
     }
     let timeout = definition.and_then(|step| step.timeout);
     let deadline = match timeout {
@@ -62,11 +69,41 @@ pub(super) fn requested(
         name: run.name.clone(),
         description: definition.map(|step| step.description.clone()).unwrap_or_default(),
         commands,
-        out_args: action.out_args.iter().filter_map(|name| out_arg(name, &scope)).collect(),
+        out_args,
         created: now,
         deadline,
         assignee: None,
     })
+}
+
+/// Checks that a message is not larger than one may be: it could never be sent, and its step would wait for ever.
+pub(super) fn fits<M: Message>(message: M) -> Result<M, String> {
+    if size(&message)? > MAX_MESSAGE { Err(too_large()) } else { Ok(message) }
+}
+
+fn too_large() -> String {
+    format!(
+        "the step has more than {MAX_MESSAGE} bytes with its values, targets and variables: so much cannot be sent"
+    )
+}
+
+/// Gives the number of bytes that something has as JSON.
+fn size(value: &impl Serialize) -> Result<usize, String> {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value)
+        .map_err(|error| format!("the step cannot be written: {error}"))?;
+    Ok(count.0)
 }
 
 fn out_arg(name: &str, scope: &Variables) -> Option<CacaoVariable> {
@@ -82,15 +119,22 @@ fn out_arg(name: &str, scope: &Variables) -> Option<CacaoVariable> {
 }
 
 /// Gives a target with its id as people see it; it holds no credentials, these are defined elsewhere.
-fn shown(targets: &Definitions, id: &str, scope: &Variables) -> Option<Value> {
-    let mut target = targets.get(id)?.clone();
+fn shown(
+    targets: &Definitions,
+    id: &str,
+    scope: &Variables,
+    mut left: usize,
+) -> Result<Option<Value>, String> {
+    let Some(target) = targets.get(id) else { return Ok(None) };
+    let mut target = target.clone();
     if let Some(Value::Object(address)) = target.get_mut("address") {
         for value in address.values_mut().filter_map(Value::as_array_mut).flatten() {
             if let Value::String(written) = value {
-                *written = text::plain(written, scope);
+                *written = text::plain(written, scope, left).map_err(|_large| too_large())?;
+                left = left.saturating_sub(written.len());
             }
         }
     }
     target.insert("id".into(), id.into());
-    Some(Value::Object(target))
+    Ok(Some(Value::Object(target)))
 }

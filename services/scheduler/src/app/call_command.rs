@@ -75,7 +75,8 @@ impl App {
         let now = self.clock.now();
         let left =
             call.deadline.map(|deadline| Duration::try_from(deadline - now).unwrap_or_default());
-        let budget = left.map_or(self.config.command_timeout, |left| left);
+        let most = self.config.command_timeout;
+        let budget = left.map_or(most, |left| left.min(most));
         let mut secrets = Secrets::new(self.config.secrets_dir.clone());
         let done = tokio::time::timeout(budget, self.perform(&call, &mut secrets)).await;
         let outcome = match done {
@@ -108,7 +109,12 @@ impl App {
     async fn record_until(&self, call: &Call, outcome: &Result<Values, Failure>) {
         let record = async {
             let mut wait = Duration::from_millis(50);
-            while let Err(error) = self.record_call(call, outcome.clone()).await {
+            loop {
+                let recorded = match self.record_call(call, outcome.clone()).await {
+                    Err(error) => self.contain(call.execution, error).await,
+                    recorded => recorded,
+                };
+                let Err(error) = recorded else { break };
                 tracing::warn!(%error, step.id = call.step_id, "the outcome of a command cannot be recorded yet");
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(Duration::from_secs(2));

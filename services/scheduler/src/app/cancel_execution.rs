@@ -1,6 +1,6 @@
 //! Ends an execution on somebody's word.
 
-use super::{App, run_meters};
+use super::App;
 use crate::domain::run::RunStatus;
 use crate::error::Error;
 use crate::store::runs::run_lock;
@@ -47,10 +47,7 @@ impl App {
             return Ok(());
         }
         run.reason = Some(why);
-        let cancelled = CommandStatus::Cancelled;
-        let ended = self.end_run(conn, run, RunStatus::Cancelled, cancelled, now).await?;
-        run_meters::closed(cancelled, ended);
-        Ok(())
+        self.end_run(conn, run, RunStatus::Cancelled, CommandStatus::Cancelled, now).await
     }
 }
 

@@ -1,11 +1,12 @@
 //! Gives out the commands of runs that hold some back.
 
 use super::App;
+use super::pass_over::Turn;
 use crate::domain::dispatch::{Step, next};
 use crate::domain::run::RunStatus;
 use crate::error::Error;
 use crate::store::commands::{commands_issue, commands_silent};
-use crate::store::runs::{RunRow, Tell, run_claim_held, run_look, run_update};
+use crate::store::runs::{RunRow, Tell, run_claim_held, run_look, run_order, run_update};
 use store::Conn;
 use time::OffsetDateTime;
 use tracing::Instrument;
@@ -31,21 +32,25 @@ impl App {
     /// Looks at the run that waits for that the longest; tells whether there was one. Any number of schedulers may do
     /// this at once: each run is looked at by one of them, in one transaction. As with a launch, a stale copy of the keys
     /// gives nothing out.
-    pub(crate) async fn dispatch_run(&self) -> Result<bool, Error> {
+    pub(crate) async fn dispatch_run(&self) -> Result<Turn, Error> {
         let now = self.clock.now();
         if !self.replica.is_fresh(now) {
-            return Ok(false);
+            return Ok(Turn::Nothing);
         }
+        let mut claimed = None;
         let found = self
             .store
-            .tx(async |conn| -> Result<bool, Error> {
-                let Some(mut run) = run_claim_held(conn, now).await? else { return Ok(false) };
+            .tx(async |conn| -> Result<Turn, Error> {
+                let Some(mut run) = run_claim_held(conn, now).await? else {
+                    return Ok(Turn::Nothing);
+                };
+                claimed = Some(run.action_id);
                 let span = run.span("dispatch");
                 let looked = self.look(conn, &mut run, now).instrument(span).await?;
                 let tell = match looked {
                     Looked::Unchanged => {
                         run_look(conn, run.action_id, run.dispatch.look).await?;
-                        return Ok(true);
+                        return Ok(Turn::Done);
                     }
                     Looked::Issued => Tell::Soon,
                     Looked::Paused => Tell::Now,
@@ -54,11 +59,11 @@ impl App {
                 if !run.unpublished {
                     self.bus.put(conn, now, &run.changed(now)).await?;
                 }
-                Ok(true)
+                Ok(Turn::Done)
             })
-            .await?;
+            .await;
         self.bus.wake();
-        Ok(found)
+        self.or_pass_over(found, claimed, "dispatched").await
     }
 
     /// Gives out what is due of a run that the caller has locked; the caller writes the run.
@@ -76,46 +81,30 @@ impl App {
         let (course, counters) = (run.dispatch.course(now), run.counters());
         let waits = course.left == 0 && counters.done() < counters.targeted - course.held;
         let silent = waits && commands_silent(conn, run.action_id).await?;
-        let step = next(&plan, course, &counters, run.dispatch.forgiven(), silent, now);
-        match self.check_signers(run, step, now).await? {
+        match next(&plan, course, &counters, run.dispatch.forgiven(), silent, now) {
             Step::Wait(again) => {
                 run.dispatch.look = again;
                 Ok(Looked::Unchanged)
             }
-            Step::Pause(reason) => {
-                tracing::warn!(action.id = run.action_id, reason, "paused by its own rule");
-                run.status = RunStatus::Paused.name().into();
-                run.reason = Some(reason);
-                run.dispatch.look = None;
-                Ok(Looked::Paused)
-            }
+            Step::Pause(reason) => Ok(pause(run, reason)),
             Step::Issue { count, course, again } => {
+                let document = run_order(conn, run.action_id).await?.document;
+                if let Err(reason) = self.still_signed(&document, now).await? {
+                    return Ok(pause(run, reason));
+                }
                 run.dispatch.take(course);
                 run.dispatch.look = again;
-                self.issue(conn, run, count, now).await?;
+                self.issue(conn, run, &document, count, now).await?;
                 Ok(Looked::Issued)
             }
         }
-    }
-
-    /// Has a run stop that would give something out whose signatures do not hold any more.
-    async fn check_signers(
-        &self,
-        run: &RunRow,
-        step: Step,
-        now: OffsetDateTime,
-    ) -> Result<Step, Error> {
-        if !matches!(step, Step::Issue { .. }) {
-            return Ok(step);
-        }
-        let signed = self.still_signed(run, now).await?;
-        Ok(signed.map_or_else(Step::Pause, |()| step))
     }
 
     async fn issue(
         &self,
         conn: &mut Conn,
         run: &RunRow,
+        document: &str,
         count: i64,
         now: OffsetDateTime,
     ) -> Result<(), Error> {
@@ -125,7 +114,7 @@ impl App {
             agent: AgentId(row.agent_id),
             failed: None,
         });
-        self.put_issued(conn, run, &issued.collect::<Vec<_>>(), now).await?;
+        self.put_issued(conn, run, document, &issued.collect::<Vec<_>>(), now).await?;
         let wave = run.dispatch.wave;
         tracing::info!(action.id = run.action_id, wave, agents = next.len(), "given out");
         Ok(())
@@ -137,14 +126,15 @@ impl App {
         &self,
         conn: &mut Conn,
         run: &RunRow,
+        document: &str,
         commands: &[IssuedCommand],
         now: OffsetDateTime,
     ) -> Result<(), Error> {
-        let at_once = (MADE_AT_ONCE / run.document.len().max(1)).clamp(1, ISSUED_PER_MESSAGE);
+        let at_once = (MADE_AT_ONCE / document.len().max(1)).clamp(1, ISSUED_PER_MESSAGE);
         for some in commands.chunks(at_once * ISSUED_PER_MESSAGE) {
             let issued = some.chunks(ISSUED_PER_MESSAGE).map(|commands| CommandIssued {
                 action: ActionId(run.action_id),
-                document: run.document.clone(),
+                document: document.to_owned(),
                 at: now,
                 expire_after: run.expire_after,
                 commands: commands.to_vec(),
@@ -153,4 +143,13 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// Stops a run by its own rule, or as its signatures do not hold any more.
+fn pause(run: &mut RunRow, reason: String) -> Looked {
+    tracing::warn!(action.id = run.action_id, reason, "paused by its own rule");
+    run.status = RunStatus::Paused.name().into();
+    run.reason = Some(reason);
+    run.dispatch.look = None;
+    Looked::Paused
 }

@@ -88,20 +88,20 @@ impl App {
         Ok(playbooks_list(&mut conn, after, limit).await?)
     }
 
-    /// Lists the newest version of each playbook.
-    pub(crate) async fn list_newest(&self, limit: i64) -> Result<Vec<PlaybookRow>, Error> {
+    /// Lists the newest versions of the playbooks behind the one with the id `after`, in the order of their ids.
+    pub(crate) async fn list_newest(
+        &self,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<PlaybookRow>, Error> {
         let mut conn = self.store.get().await?;
-        Ok(playbooks_newest(&mut conn, limit).await?)
+        Ok(playbooks_newest(&mut conn, after, limit).await?)
     }
 
-    /// Gives the texts of the newest versions.
-    pub(crate) async fn list_documents(&self, limit: i64) -> Result<Vec<String>, Error> {
+    /// Gives the text of a version.
+    pub(crate) async fn show_document(&self, row: &PlaybookRow) -> Result<String, Error> {
         let mut conn = self.store.get().await?;
-        let mut documents = Vec::new();
-        for row in playbooks_newest(&mut conn, limit).await? {
-            documents.push(document_get(&mut conn, &row.digest).await?);
-        }
-        Ok(documents)
+        Ok(document_get(&mut conn, &row.digest).await?)
     }
 
     /// Deletes a playbook, or one version of it; executions go on with theirs.

@@ -3,26 +3,19 @@
 use super::App;
 use crate::error::Error;
 use crate::store::runs::run_take_unpublished;
-use tracing::Instrument;
 
 impl App {
-    /// Tells how each run stands whose last change was held back.
+    /// Tells how each run stands whose last change was held back, each in the trace in which it was accepted.
     pub(crate) async fn publish_runs(&self) -> Result<(), Error> {
         let now = self.clock.now();
         let told = self
             .store
             .tx(async |conn| -> Result<usize, Error> {
                 let runs = run_take_unpublished(conn, now).await?;
-                let (traced, others): (Vec<_>, Vec<_>) =
-                    runs.iter().partition(|run| run.traceparent.is_some());
-                let changed: Vec<_> = others.iter().map(|run| run.changed(now)).collect();
-                self.bus.put_all(conn, now, &changed).await?;
-                for run in traced {
-                    let changed = run.changed(now);
-                    let span = run.span("tell");
-                    self.bus.put(conn, now, &changed).instrument(span).await?;
-                }
-                Ok(runs.len())
+                let told: Vec<_> = runs.iter().map(|run| (run.changed(now), run.trace())).collect();
+                let told: Vec<_> = told.iter().map(|(changed, trace)| (changed, trace)).collect();
+                self.bus.put_traced(conn, now, &told).await?;
+                Ok(told.len())
             })
             .await?;
         if told > 0 {

@@ -1,19 +1,16 @@
 //! Counts what agents answered.
 
 use super::{App, run_meters};
+use crate::domain::answer::Answers;
 use crate::error::Error;
 use crate::store::commands::{ClosedRow, commands_close, commands_foreign};
 use crate::store::runs::{RunRow, runs_lock};
 use messaging::inbox;
-use types::messages::CommandReturned;
 use types::{CommandStatus, Envelope};
 
 impl App {
     /// Closes the commands that `returned` answers, and tells the runs that changed.
-    pub(crate) async fn record_results(
-        &self,
-        returned: Vec<Envelope<CommandReturned>>,
-    ) -> Result<(), Error> {
+    pub(crate) async fn record_results(&self, returned: &[Envelope<Answers>]) -> Result<(), Error> {
         let now = self.clock.now();
         let ids: Vec<_> = returned.iter().map(|event| event.id).collect();
         let (closed, foreign) = self
@@ -24,7 +21,6 @@ impl App {
                 let answers: Vec<_> = fresh
                     .flat_map(|event| &event.data.commands)
                     .filter(|answer| answer.status.is_an_answer())
-                    .cloned()
                     .collect();
                 if answers.is_empty() {
                     return Ok((vec![], 0));

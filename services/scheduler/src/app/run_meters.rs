@@ -49,10 +49,12 @@ fn service() -> KeyValue {
     KeyValue::new("service.name", "scheduler")
 }
 
-/// Counts commands that ended.
+/// Counts commands that ended, once that is committed.
 pub(super) fn closed(status: CommandStatus, count: i64) {
     let count = u64::try_from(count).unwrap_or(0);
-    METERS.closed.add(count, &[service(), KeyValue::new("status", status.name())]);
+    store::after_commit(move || {
+        METERS.closed.add(count, &[service(), KeyValue::new("status", status.name())]);
+    });
 }
 
 /// Counts answers that change nothing because the command was never given to that agent.

@@ -8,6 +8,7 @@ use crate::domain::machine::{Failure, action_of};
 use crate::domain::text;
 use crate::domain::variable::Variables;
 use crate::error::Error;
+use crate::store::executions::{execution_lock, step_link};
 use serde_json::{Map, Value};
 use store::Conn;
 use time::{Duration, OffsetDateTime};
@@ -18,6 +19,17 @@ use uuid::Uuid;
 
 /// How long an action is valid when its step has no time-out: for signing and for running.
 const VALID: Duration = Duration::hours(24);
+
+/// Says why signatures were not taken.
+pub(super) struct Unsigned {
+    /// Whether a signer is not known here, whose key may be on its way.
+    pub(super) unknown: bool,
+    pub(super) detail: String,
+}
+
+fn wrong(detail: impl Into<String>) -> Unsigned {
+    Unsigned { unknown: false, detail: detail.into() }
+}
 
 impl App {
     /// Prepares the action of a fleet step, and gives the request to sign it.
@@ -31,9 +43,23 @@ impl App {
         let prepared = action_of(definition).and_then(|action| action.commands.first());
         let prepared =
             prepared.and_then(|command| command.action.as_ref()).ok_or("the step has no action")?;
-        let timeout = definition.and_then(|step| step.timeout).unwrap_or(VALID);
-        let scope = held.execution.scope(step);
-        let action = prepare(prepared, &scope, now, now.saturating_add(timeout))?;
+        let (action, before) = if let Some(document) = &run.document {
+            // the same as before, until the same time
+            let action = Action::parse(document.as_bytes()).map_err(|error| error.to_string())?;
+            if action.expireafter <= now {
+                return Err("it was not signed in time".into());
+            }
+            let mut others = held.execution.steps.iter();
+            let before = others.find(|one| one.step_id == run.step_id && one.run + 1 == run.run);
+            let before = before
+                .and_then(|one| one.detail.as_deref())
+                .map(|detail| format!("The answer before was not taken: {detail}. "));
+            (action, before.unwrap_or_default())
+        } else {
+            let timeout = definition.and_then(|step| step.timeout).unwrap_or(VALID);
+            let scope = held.execution.scope(step);
+            (prepare(prepared, &scope, now, now.saturating_add(timeout))?, String::new())
+        };
         let document = serde_json::to_string(&action)
             .map_err(|error| format!("the action cannot be written: {error}"))?;
         let request = ManualRequested {
@@ -49,7 +75,7 @@ impl App {
                 kind: "manual".into(),
                 command: document.clone(),
                 description: format!(
-                    "Read this action. If it is to run on the fleet, `writ step sign {step}` signs it and gives the answer; \
+                    "{before}Read this action. If it is to run on the fleet, `writ step sign {step}` signs it and gives the answer; \
                      whoever signs by other means gives each signature, as in pgpsignatures, in {SIGNATURES}, several \
                      separated by spaces."
                 ),
@@ -78,9 +104,10 @@ impl App {
         held: &Held,
         step: Uuid,
         values: &Values,
-    ) -> Result<String, String> {
-        let run = held.execution.open(step).ok_or("the step is over")?;
-        let document = run.document.as_deref().ok_or("the action was not prepared")?;
+    ) -> Result<String, Unsigned> {
+        let run = held.execution.open(step).ok_or_else(|| wrong("the step is over"))?;
+        let document =
+            run.document.as_deref().ok_or_else(|| wrong("the action was not prepared"))?;
         let given = values.get(SIGNATURES).map(String::as_str).unwrap_or_default();
         let signatures: Vec<String> = given
             .split([' ', ',', '\n', '\r', '\t'])
@@ -88,17 +115,18 @@ impl App {
             .map(ToOwned::to_owned)
             .collect();
         if signatures.is_empty() {
-            return Err(format!("{SIGNATURES} holds no signature"));
+            return Err(wrong(format!("{SIGNATURES} holds no signature")));
         }
-        let mut action = Action::parse(document.as_bytes()).map_err(|error| error.to_string())?;
+        let mut action = Action::parse(document.as_bytes()).map_err(|e| wrong(e.to_string()))?;
         action.pgpsignatures = Some(signatures);
         // known before it travels: a wrong signature is this answer's fault
-        self.replica
-            .current()
-            .verify_action(&action, self.clock.now())
-            .map_err(|error| format!("signature: {error}"))?;
+        let verified = self.replica.current().verify_action(&action, self.clock.now());
+        verified.map_err(|error| Unsigned {
+            unknown: error.is_unknown_signer(),
+            detail: format!("signature: {error}"),
+        })?;
         serde_json::to_string(&action)
-            .map_err(|error| format!("the action cannot be written: {error}"))
+            .map_err(|error| wrong(format!("the action cannot be written: {error}")))
     }
 
     /// Links an accepted action with the step that proposed it; tells whether it is wanted still.
@@ -106,16 +134,15 @@ impl App {
         &self,
         conn: &mut Conn,
         accepted: &ActionAccepted,
-        now: OffsetDateTime,
     ) -> Result<bool, Error> {
         let (Some(execution), Some(step)) = (accepted.execution_id, accepted.step) else {
             return Ok(true);
         };
-        let Some(mut held) = self.hold(conn, execution.0).await? else { return Ok(true) };
-        let Some(run) = held.execution.open_mut(step.0) else { return Ok(false) };
-        run.action_id = Some(accepted.id.0);
-        self.carry_out(conn, held, vec![], now).await?;
-        Ok(true)
+        // the lock is enough, and whatever is wrong with an execution holds up no other action
+        if execution_lock(conn, execution.0).await?.is_none() {
+            return Ok(true);
+        }
+        Ok(step_link(conn, (execution.0, step.0), accepted.id.0).await?)
     }
 
     /// Takes note that investigation-api refused an action.
@@ -123,7 +150,7 @@ impl App {
         let ActionRefused { execution_id, step, reason } = &event.data;
         let failure = Failure::new(format!("the action was refused: {reason}"));
         self.tell(event.id, execution_id.0, |held, now| {
-            self.turn(held, now, |machine| machine.ended(step.0, Err(failure)))
+            Ok(self.turn(held, now, |machine| machine.ended(step.0, Err(failure))))
         })
         .await
     }
@@ -137,11 +164,12 @@ fn prepare(
     until: OffsetDateTime,
 ) -> Result<Action, String> {
     let mut filled = Map::new();
+    let mut left = messaging::MAX_BODY;
     for (key, value) in prepared {
         let value = match (key.as_str(), value) {
             ("target", Value::String(target)) => Value::from(text::target(target, scope)?),
             ("pgpsignatures" | "id" | "validfrom" | "expireafter", _) => continue,
-            (_, value) => fill(value, scope),
+            (_, value) => fill(value, scope, &mut left)?,
         };
         filled.insert(key.clone(), value);
     }
@@ -158,13 +186,25 @@ fn prepare(
     Ok(action)
 }
 
-fn fill(value: &Value, scope: &Variables) -> Value {
-    match value {
-        Value::String(written) => Value::from(text::plain(written, scope)),
-        Value::Array(list) => list.iter().map(|value| fill(value, scope)).collect(),
+/// Fills values into all texts, of which all together may have `left` bytes.
+fn fill(value: &Value, scope: &Variables, left: &mut usize) -> Result<Value, String> {
+    Ok(match value {
+        Value::String(written) => {
+            let filled = text::plain(written, scope, *left)
+                .map_err(|_large| "the action is too large with its values".to_owned())?;
+            *left = left.saturating_sub(filled.len());
+            Value::from(filled)
+        }
+        Value::Array(list) => {
+            list.iter().map(|value| fill(value, scope, left)).collect::<Result<_, _>>()?
+        }
         Value::Object(map) => {
-            map.iter().map(|(key, value)| (key.clone(), fill(value, scope))).collect()
+            let mut filled = Map::new();
+            for (key, value) in map {
+                filled.insert(key.clone(), fill(value, scope, left)?);
+            }
+            Value::Object(filled)
         }
         other => other.clone(),
-    }
+    })
 }

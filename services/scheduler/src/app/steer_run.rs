@@ -3,6 +3,7 @@
 use super::App;
 use crate::domain::run::RunStatus;
 use crate::error::Error;
+use crate::store::commands::commands_forgive;
 use crate::store::runs::{RunRow, Tell, run_lock, run_update};
 use messaging::inbox;
 use time::OffsetDateTime;
@@ -28,8 +29,8 @@ impl App {
                 run.dispatch.steered = Some(event.data.at);
                 if event.data.paused {
                     pause(&mut run, event);
-                } else {
-                    resume(&mut run, now);
+                } else if resume(&mut run, now) {
+                    commands_forgive(conn, run.action_id).await?;
                 }
                 let run = run_update(conn, &run, Tell::Now, now).await?;
                 self.bus.put(conn, now, &run.changed(now)).await?;
@@ -53,18 +54,19 @@ fn pause(run: &mut RunRow, event: &Envelope<ActionSteered>) {
     }
 }
 
-/// Lets a run go on. What went wrong until now is forgiven: somebody looked at it.
-fn resume(run: &mut RunRow, now: OffsetDateTime) {
+/// Lets a run go on. What went wrong until now is forgiven, as somebody looked at it; tells whether there may be such.
+fn resume(run: &mut RunRow, now: OffsetDateTime) -> bool {
     if !run.is(RunStatus::Paused) {
-        return;
+        return false;
     }
     run.reason = None;
     if run.started.is_none() {
         run.status = RunStatus::Pending.name().into();
-        return;
+        return false;
     }
     run.status = RunStatus::Inflight.name().into();
     let counters = run.counters();
     run.dispatch.forgive(&counters);
     run.dispatch.look = Some(now);
+    true
 }

@@ -2,10 +2,13 @@
 
 use super::App;
 use crate::domain::order::Order;
+use crate::domain::run::RunStatus;
 use crate::error::Error;
 use crate::store::runs::{run_insert, run_keep_trace};
+use auth::Keyring;
 use messaging::inbox;
 use std::collections::HashSet;
+use store::Failure;
 use time::OffsetDateTime;
 use types::messages::ActionAccepted;
 use types::{Action, Dispatch, Envelope};
@@ -37,13 +40,20 @@ enum Verdict {
 impl App {
     /// Makes a run of each accepted action whose signatures hold against this service's own keys; the others become
     /// runs that are invalid, with the reason.
-    pub(crate) async fn take_actions(&self, accepted: &[Accepted]) -> Result<(), Error> {
+    ///
+    /// While the copy of the keys is stale, the signatures are left to the launch, which verifies them in any case and does
+    /// not happen on the word of a stale copy: so the action can be withdrawn, and ends in time, however long
+    /// investigation-api is away.
+    pub(crate) async fn take_actions(&self, accepted: Vec<Accepted>) -> Result<(), Error> {
         let now = self.clock.now();
-        if !self.replica.is_fresh(now) {
-            return Err(Error::NotYet("the copy of the investigators is stale"));
-        }
-        let judged: Vec<_> =
-            accepted.iter().map(|accepted| (self.judge(accepted, now), accepted)).collect();
+        let keyring = self.replica.is_fresh(now).then(|| self.replica.current());
+        // that takes a while, beside the event loops
+        let judging = tokio::task::spawn_blocking(move || {
+            let judged = accepted.into_iter();
+            judged.map(|one| (judge(&one, keyring.as_deref(), now), one)).collect::<Vec<_>>()
+        });
+        let judged =
+            judging.await.map_err(|stopped| Error::Store(Failure::Internal(stopped.into())))?;
         let waits = judged.iter().any(|(verdict, _)| matches!(verdict, Verdict::Wait));
         let ids: Vec<Uuid> = judged
             .iter()
@@ -57,21 +67,24 @@ impl App {
                     judged.iter().filter(|(_, accepted)| new.contains(&accepted.event.id))
                 {
                     let event = &accepted.event;
-                    let (order, refused) = match verdict {
+                    let (order, over) = match verdict {
                         Verdict::Run(order) => (order.clone(), None),
-                        Verdict::Refuse(reason) => (nothing(event), Some(reason.as_str())),
+                        Verdict::Refuse(reason) => (
+                            Order::none(event.data.at),
+                            Some((RunStatus::Invalid, reason.as_str())),
+                        ),
                         Verdict::Wait => continue,
                     };
                     let ActionAccepted { id, document, .. } = &event.data;
-                    let made = run_insert(conn, *id, document, &order, refused, now).await?;
+                    let made = run_insert(conn, *id, document, &order, over, now).await?;
                     let new = made.is_some();
                     if let Some(trace) = accepted.trace.as_deref().filter(|_| made.is_some()) {
                         run_keep_trace(conn, *id, trace).await?;
                     }
-                    if let Some(run) = made.filter(|_| refused.is_some()) {
+                    if let Some(run) = made.filter(|_| over.is_some()) {
                         self.bus.put(conn, now, &run.changed(now)).await?;
                     }
-                    let wanted = self.link_action(conn, &event.data, now).await?;
+                    let wanted = self.link_action(conn, &event.data).await?;
                     // what is not new was posted by hand, and is wanted by whoever did
                     if new && !wanted {
                         let why = "the playbook that proposed it goes on without it".to_owned();
@@ -85,38 +98,28 @@ impl App {
         self.due.notify_one();
         if waits { Err(Error::NotYet("a signer is not known here yet")) } else { Ok(()) }
     }
-
-    fn judge(&self, accepted: &Accepted, now: OffsetDateTime) -> Verdict {
-        let event = &accepted.event;
-        let action = match Action::parse(event.data.document.as_bytes()) {
-            Ok(action) => action,
-            Err(error) => return Verdict::Refuse(error.to_string()),
-        };
-        // the time of acceptance counts: one that ran out on its way here is expired by its own run
-        if let Err(fault) = action.check(event.data.at.min(now)) {
-            return Verdict::Refuse(fault.to_string());
-        }
-        if let Err(error) = fleet::parse_target(&action.target) {
-            return Verdict::Refuse(format!("target: {error}"));
-        }
-        if let Some(Err(fault)) = event.data.dispatch.as_ref().map(Dispatch::check) {
-            return Verdict::Refuse(format!("dispatch{}: {fault}", fault.pointer));
-        }
-        match self.replica.current().verify_action(&action, now) {
-            Ok(_) => Verdict::Run(Order::of(&action, event.data.dispatch.clone())),
-            Err(error) if accepted.first && error.is_unknown_signer() => Verdict::Wait,
-            Err(error) => Verdict::Refuse(format!("signature: {error}")),
-        }
-    }
 }
 
-/// Is the order of an action that will never run.
-fn nothing(event: &Envelope<ActionAccepted>) -> Order {
-    Order {
-        target: String::new(),
-        modules: Vec::new(),
-        valid_from: event.data.at,
-        expire_after: event.data.at,
-        dispatch: None,
+/// Judges an action; its signatures only with the keys at hand.
+fn judge(accepted: &Accepted, keyring: Option<&Keyring>, now: OffsetDateTime) -> Verdict {
+    let event = &accepted.event;
+    let action = match Action::parse(event.data.document.as_bytes()) {
+        Ok(action) => action,
+        Err(error) => return Verdict::Refuse(error.to_string()),
+    };
+    // the time of acceptance counts: one that ran out on its way here is expired by its own run
+    if let Err(fault) = action.check(event.data.at.min(now)) {
+        return Verdict::Refuse(fault.to_string());
+    }
+    if let Err(error) = fleet::parse_target(&action.target) {
+        return Verdict::Refuse(format!("target: {error}"));
+    }
+    if let Some(Err(fault)) = event.data.dispatch.as_ref().map(Dispatch::check) {
+        return Verdict::Refuse(format!("dispatch{}: {fault}", fault.pointer));
+    }
+    match keyring.map(|keyring| keyring.verify_action(&action, now)) {
+        None | Some(Ok(_)) => Verdict::Run(Order::of(&action, event.data.dispatch.clone())),
+        Some(Err(error)) if accepted.first && error.is_unknown_signer() => Verdict::Wait,
+        Some(Err(error)) => Verdict::Refuse(format!("signature: {error}")),
     }
 }

@@ -1,19 +1,24 @@
 //! Looks at executions when their time has come, and takes the commands that are to be done.
 
 use super::App;
+use super::advance::Held;
 use super::call_command::Call;
 use crate::domain::execution::StepState;
 use crate::domain::machine::Failure;
 use crate::error::Error;
 use crate::store::executions::{
-    EndedRow, LEASE, action_found, execution_claim, execution_get, execution_told,
-    executions_count, steps_ended, steps_renew,
+    EndedRow, LEASE, action_found, execution_claim, execution_get, execution_put_off,
+    execution_told, executions_count, steps_ended, steps_renew,
 };
 use crate::store::runs::run_lock;
 use std::collections::BTreeMap;
 use store::Conn;
+use time::{Duration, OffsetDateTime};
 use types::ActionId;
+use uuid::Uuid;
 
+/// For how long an execution is put off that cannot be looked at now.
+const PUT_OFF: Duration = Duration::seconds(1);
 /// Says how many names of agents a variable holds.
 const NAMED_AGENTS: i64 = 1_000;
 
@@ -22,13 +27,16 @@ impl App {
     /// this process has taken. Any number of schedulers may do this at once.
     pub(crate) async fn tick_execution(&self) -> Result<(bool, Vec<Call>), Error> {
         let now = self.clock.now();
-        let (found, calls) = self
+        let mut claimed = None;
+        let ticked = self
             .store
             .tx(async |conn| -> Result<(bool, Vec<Call>), Error> {
                 let Some(row) = execution_claim(conn, now).await? else {
                     return Ok((false, vec![]));
                 };
+                claimed = Some(row.id);
                 let mut held = self.held(conn, row).await?;
+                self.renew_own(&mut held, now);
                 let effects = self.turn(&mut held, now, |machine| {
                     machine.tick();
                 });
@@ -51,9 +59,34 @@ impl App {
                 self.carry_out(conn, held, effects, now).await?;
                 Ok((true, calls))
             })
-            .await?;
+            .await;
         self.bus.wake();
-        Ok((found, calls))
+        match (ticked, claimed) {
+            (Err(error), Some(id)) => {
+                self.pass_over(id, error, now).await?;
+                Ok((true, vec![]))
+            }
+            (ticked, _) => ticked,
+        }
+    }
+
+    /// Sees to it that an execution that could not be looked at holds up no other.
+    async fn pass_over(&self, id: Uuid, error: Error, now: OffsetDateTime) -> Result<(), Error> {
+        let Err(error) = self.contain(id, error).await else { return Ok(()) };
+        let mut conn = self.store.get().await?;
+        execution_put_off(&mut conn, id, now + PUT_OFF).await?;
+        tracing::warn!(%error, execution.id = %id, "cannot be looked at yet");
+        Ok(())
+    }
+
+    /// Renews the leases of the commands that are under way in this process: they may have run out while the database was
+    /// away, and their outcome is still to come.
+    fn renew_own(&self, held: &mut Held, now: OffsetDateTime) {
+        let own = self.calling();
+        let calling = held.execution.steps.iter_mut();
+        for run in calling.filter(|run| run.state == StepState::Calling && own.contains(&run.id)) {
+            (run.lease, run.due, run.missed) = (Some(now + LEASE), None, None);
+        }
     }
 
     /// Says of the commands under way here that their process lives.
@@ -75,7 +108,15 @@ impl App {
             steps_ended(&mut conn).await?
         };
         for one in ended {
-            self.gather(&one).await?;
+            if !self.goes_on() {
+                break;
+            }
+            let Err(error) = self.gather(&one).await else { continue };
+            if let Err(error) = self.contain(one.execution_id, error).await {
+                tracing::warn!(%error, execution.id = %one.execution_id, "cannot be told of an end yet");
+            } else if let Some(child) = one.child {
+                execution_told(&mut *self.store.get().await?, child).await?;
+            }
         }
         Ok(())
     }
@@ -115,7 +156,7 @@ impl App {
 
 async fn child_outcome(
     conn: &mut Conn,
-    child: uuid::Uuid,
+    child: Uuid,
 ) -> Result<Result<BTreeMap<String, String>, Failure>, Error> {
     let Some(row) = execution_get(conn, child).await? else {
         return Ok(Err(Failure::new("the execution that was begun is gone")));

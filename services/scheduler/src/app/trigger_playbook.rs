@@ -3,11 +3,11 @@
 use super::App;
 use super::advance::Held;
 use crate::domain::execution::{Execution, ExecutionState};
-use crate::domain::machine::{Effect, Failure};
+use crate::domain::machine::Failure;
 use crate::domain::playbook::{Call, Playbook, Wrong};
 use crate::domain::variable::{Given, Giver, NotTaken, Variables, give};
 use crate::error::Error;
-use crate::store::executions::{ExecutionRow, execution_insert};
+use crate::store::executions::{ExecutionRow, execution_insert, executions_under};
 use crate::store::playbooks::{PlaybookRow, document_insert, playbook_get};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -19,6 +19,9 @@ use uuid::Uuid;
 
 /// Says how many playbooks may call each other.
 const MAX_NESTING: i32 = 8;
+
+/// Says how many executions one may lead to, by playbooks that call others; a few more where some begin at once.
+const MAX_BEGUN: i64 = 1_000;
 
 /// Says what is to be run.
 pub(crate) enum What {
@@ -85,7 +88,8 @@ impl App {
         }
     }
 
-    /// Begins the execution of a playbook that another one calls; what is wrong is that step's failure.
+    /// Begins the execution of a playbook that another one calls; its first look takes its first steps. What is wrong is
+    /// the calling step's failure.
     pub(super) async fn child(
         &self,
         conn: &mut Conn,
@@ -93,17 +97,27 @@ impl App {
         call: &Call,
         given: Variables,
         now: OffsetDateTime,
-    ) -> Result<Result<(Held, Vec<Effect>), Failure>, Error> {
+    ) -> Result<Result<(), Failure>, Error> {
         if parent.depth >= MAX_NESTING {
             let detail =
                 format!("playbooks call each other {MAX_NESTING} deep, which is the limit");
+            return Ok(Err(Failure::new(detail)));
+        }
+        let root = parent.root.unwrap_or(parent.id);
+        if executions_under(conn, root, MAX_BEGUN).await? >= MAX_BEGUN {
+            let detail = format!(
+                "the execution {root} led to {MAX_BEGUN} others, by playbooks that call playbooks, which is the limit"
+            );
             return Ok(Err(Failure::new(detail)));
         }
         let found: Option<PlaybookRow> = playbook_get(conn, &call.playbook, call.version).await?;
         let Some(found) = found else {
             return Ok(Err(Failure::new(unknown(&call.playbook, call.version).to_string())));
         };
-        let playbook = self.playbook(conn, &found.digest).await?;
+        let playbook = match self.playbook(conn, &found.digest).await {
+            Err(Error::Invalid { detail, .. }) => return Ok(Err(Failure::new(detail))),
+            playbook => playbook?,
+        };
         let given = given.into_iter().map(|(name, variable)| {
             let kind = Some(variable.kind.name().to_owned());
             (name, Given { kind, value: variable.value().to_owned() })
@@ -119,13 +133,9 @@ impl App {
         let mut row = new_row(&playbook, found.digest, &variables, parent.started_by, now);
         row.parent_step = Some(step);
         row.depth = parent.depth + 1;
+        row.root = Some(root);
         execution_insert(conn, &row).await?;
-        let execution = Execution::new(row.id, variables);
-        let mut held = Held::new(row, execution, playbook);
-        let effects = self.turn(&mut held, now, |machine| {
-            machine.start();
-        });
-        Ok(Ok((held, effects)))
+        Ok(Ok(()))
     }
 }
 
@@ -150,6 +160,7 @@ fn new_row(
         reason: None,
         parent_step: None,
         depth: 0,
+        root: None,
         started: now,
         ended: None,
         started_by: by,

@@ -21,20 +21,20 @@ async fn take(service: &Scheduler, batch: &[Delivery]) -> Result<(), Outcome> {
             ActionAccepted::KIND => {
                 let event = delivery.decode::<ActionAccepted>()?;
                 let trace = delivery.trace().to_keep().map(ToOwned::to_owned);
-                accepted.push(Accepted { event, first: delivery.attempt <= 1, trace });
+                accepted.push(Accepted { event, first: delivery.waited == 0, trace });
             }
             ActionSteered::KIND => steered.push(delivery.decode::<ActionSteered>()?),
             _ => cancelled.push(delivery.decode::<ActionCancelled>()?),
         }
     }
-    let taken =
-        if accepted.is_empty() { Ok(()) } else { service.app.take_actions(&accepted).await };
-    // an action that waits for its signer's key holds up nobody else's pause or end
-    for event in &steered {
-        service.app.steer_run(event).await?;
-    }
+    let mut taken =
+        if accepted.is_empty() { Ok(()) } else { service.app.take_actions(accepted).await };
+    // one that waits for a signer's key, or for its action, holds up nobody else's pause or end
     for event in &cancelled {
-        service.app.cancel_run(event).await?;
+        taken = taken.and(service.app.cancel_run(event).await);
+    }
+    for event in &steered {
+        taken = taken.and(service.app.steer_run(event).await);
     }
     Ok(taken?)
 }

@@ -17,7 +17,8 @@ pub(super) async fn handle(service: &Scheduler, batch: &[Delivery]) -> Outcome {
 async fn take(service: &Scheduler, delivery: &Delivery) -> Result<(), Outcome> {
     match delivery.kind.as_str() {
         ManualAnswered::KIND => {
-            service.app.answer_step(&delivery.decode::<ManualAnswered>()?).await?;
+            let first = delivery.waited == 0;
+            service.app.answer_step(&delivery.decode::<ManualAnswered>()?, first).await?;
         }
         ManualExpired::KIND => {
             service.app.expire_step(&delivery.decode::<ManualExpired>()?).await?;

@@ -106,6 +106,27 @@ pub(crate) fn allows(list: &[Destination], named: Named, address: IpAddr, port: 
     itself || (named == Named::Listed && is_public(address))
 }
 
+/// Tells whether a host, by name or address, is itself on the list, or its network or domain is; `*` alone is not enough.
+pub(crate) fn lists(list: &[Destination], host: &str, port: u16) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let address = host.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+    list.iter().filter(|entry| entry.port.is_none_or(|own| own == port)).any(|entry| {
+        match (&entry.host, address) {
+            (Host::Network(network), Some(address)) => network.contains(address),
+            (Host::Name(name), None) => *name == host,
+            (Host::Below(domain), None) => host.ends_with(domain.as_str()),
+            _ => false,
+        }
+    })
+}
+
+/// Tells whether every public host is on the list.
+pub(crate) fn is_open(list: &[Destination], port: u16) -> bool {
+    list.iter()
+        .filter(|entry| entry.port.is_none_or(|own| own == port))
+        .any(|entry| matches!(entry.host, Host::Public))
+}
+
 /// Tells whether an address is one of the open internet: not private, not this machine, not the metadata of a cloud.
 fn is_public(address: IpAddr) -> bool {
     match address {

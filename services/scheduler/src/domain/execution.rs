@@ -94,7 +94,7 @@ pub(crate) struct StepRun {
     pub(crate) kind: String,
     pub(crate) name: String,
     pub(crate) state: StepState,
-    /// When its delay is over.
+    /// When its delay is over, or when it is looked at again whether its process lives.
     #[serde(with = "time::serde::rfc3339::option")]
     pub(crate) due: Option<OffsetDateTime>,
     /// When it fails because it took too long.
@@ -103,6 +103,9 @@ pub(crate) struct StepRun {
     /// Until when the process that does its command is believed to live.
     #[serde(with = "time::serde::rfc3339::option")]
     pub(crate) lease: Option<OffsetDateTime>,
+    /// How often its lease was seen to be over.
+    #[serde(default)]
+    pub(crate) missed: Option<i32>,
     /// How many of its commands, or rounds, are done.
     pub(crate) position: i32,
     /// Its own variables.
@@ -213,7 +216,7 @@ impl Execution {
         open.filter_map(|step| match step.state {
             StepState::Delayed => step.due,
             StepState::Ready => Some(now),
-            StepState::Calling => step.lease,
+            StepState::Calling => step.lease.max(step.due),
             _ => step.deadline,
         })
         .min()

@@ -1,5 +1,6 @@
 //! Rules without a database, a clock or a network.
 
+pub(crate) mod answer;
 pub(crate) mod condition;
 pub(crate) mod destination;
 pub(crate) mod dispatch;

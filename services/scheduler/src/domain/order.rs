@@ -19,6 +19,17 @@ pub(crate) struct Order {
 }
 
 impl Order {
+    /// Is the order of an action that will never run.
+    pub(crate) fn none(at: OffsetDateTime) -> Self {
+        Self {
+            target: String::new(),
+            modules: Vec::new(),
+            valid_from: at,
+            expire_after: at,
+            dispatch: None,
+        }
+    }
+
     /// Takes from `action` what is needed to run it.
     pub(crate) fn of(action: &Action, dispatch: Option<Dispatch>) -> Self {
         let mut modules: Vec<_> =

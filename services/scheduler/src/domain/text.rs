@@ -9,6 +9,33 @@ use types::cacao::VariableType;
 
 const SUFFIX: &str = ":value";
 
+/// Says how many bytes a line or a path may have with its values.
+const LINE: usize = 64 << 10;
+/// Says how many bytes any other text that goes out may have with its values: as many as a playbook.
+const MOST: usize = 4 << 20;
+/// Says how many bytes a text may have with its values to be compared.
+pub(crate) const COMPARED: usize = 1 << 20;
+
+/// Is a text that grows up to a limit: a playbook may name a large value many times.
+struct Filled {
+    text: String,
+    most: usize,
+}
+
+impl Filled {
+    fn new(most: usize) -> Self {
+        Self { text: String::new(), most }
+    }
+
+    fn push(&mut self, part: &str) -> Result<(), String> {
+        if part.len() > self.most.saturating_sub(self.text.len()) {
+            return Err(format!("the text has more than {} bytes with its values", self.most));
+        }
+        self.text.push_str(part);
+        Ok(())
+    }
+}
+
 /// Is a part of a text.
 #[derive(Debug, PartialEq, Eq)]
 enum Piece<'a> {
@@ -53,16 +80,21 @@ pub(crate) fn first<'a>(text: &'a str, scope: &'a Variables) -> Option<&'a Varia
     })
 }
 
-/// Fills in values as they are: for texts that only people read, and for values that are compared.
-pub(crate) fn plain(text: &str, scope: &Variables) -> String {
-    let mut filled = String::with_capacity(text.len());
+/// Fills in values as they are, up to `most` bytes: for texts that only people read, and for values that are compared.
+pub(crate) fn plain(text: &str, scope: &Variables, most: usize) -> Result<String, String> {
+    let mut filled = Filled::new(most);
     for piece in pieces(text, scope) {
         match piece {
-            Piece::Text(text) => filled.push_str(text),
-            Piece::Value(_, variable) => filled.push_str(variable.value()),
+            Piece::Text(text) => filled.push(text)?,
+            Piece::Value(_, variable) => filled.push(variable.value())?,
         }
     }
-    filled
+    Ok(filled.text)
+}
+
+/// Fills values as they are into the body of a request.
+pub(crate) fn body(text: &str, scope: &Variables) -> Result<String, String> {
+    plain(text, scope, MOST)
 }
 
 /// Fills values into a line, such as a header or a name: no control character may come in.
@@ -76,17 +108,17 @@ pub(crate) fn line(text: &str, scope: &Variables) -> Result<String, String> {
             ));
         }
     }
-    Ok(plain(text, scope))
+    plain(text, scope, LINE)
 }
 
 /// Fills values into the path and query of a URL: they are percent-encoded, unless one variable is all of it.
 pub(crate) fn path(text: &str, scope: &Variables) -> Result<String, String> {
     let pieces = pieces(text, scope);
     let whole = matches!(pieces.as_slice(), [Piece::Text(""), Piece::Value(..), Piece::Text("")]);
-    let mut filled = String::new();
+    let mut filled = Filled::new(LINE);
     for piece in pieces {
         match piece {
-            Piece::Text(text) => filled.push_str(text),
+            Piece::Text(text) => filled.push(text)?,
             Piece::Value(name, variable) if whole => {
                 let value = variable.value();
                 if value.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -94,7 +126,7 @@ pub(crate) fn path(text: &str, scope: &Variables) -> Result<String, String> {
                         "the value of {name} is no path: it has a space or a line break"
                     ));
                 }
-                filled.push_str(value);
+                filled.push(value)?;
             }
             Piece::Value(name, variable) => {
                 if matches!(variable.value(), "." | "..") {
@@ -102,11 +134,11 @@ pub(crate) fn path(text: &str, scope: &Variables) -> Result<String, String> {
                         "the value of {name} would lead out of its place in the path"
                     ));
                 }
-                filled.push_str(&encode(variable.value()));
+                filled.push(&encode(variable.value()))?;
             }
         }
     }
-    Ok(filled)
+    Ok(filled.text)
 }
 
 /// Percent-encodes everything but letters, digits and `-._~`.
@@ -123,20 +155,21 @@ fn encode(value: &str) -> String {
 }
 
 /// Fills values into a form body: percent-encoded.
-pub(crate) fn form(text: &str, scope: &Variables) -> String {
-    let pieces = pieces(text, scope).into_iter();
-    pieces
-        .map(|piece| match piece {
-            Piece::Text(text) => text.to_owned(),
-            Piece::Value(_, variable) => encode(variable.value()),
-        })
-        .collect()
+pub(crate) fn form(text: &str, scope: &Variables) -> Result<String, String> {
+    let mut filled = Filled::new(MOST);
+    for piece in pieces(text, scope) {
+        match piece {
+            Piece::Text(text) => filled.push(text)?,
+            Piece::Value(_, variable) => filled.push(&encode(variable.value()))?,
+        }
+    }
+    Ok(filled.text)
 }
 
 /// Fills values into a JSON text: inside of a string they are escaped; outside, numbers, bools and dictionaries stand as
 /// they are, and everything else becomes a string.
-pub(crate) fn json(text: &str, scope: &Variables) -> String {
-    let mut filled = String::with_capacity(text.len());
+pub(crate) fn json(text: &str, scope: &Variables) -> Result<String, String> {
+    let mut filled = Filled::new(MOST);
     let (mut quoted, mut escaped) = (false, false);
     for piece in pieces(text, scope) {
         match piece {
@@ -149,12 +182,12 @@ pub(crate) fn json(text: &str, scope: &Variables) -> String {
                         _ => {}
                     }
                 }
-                filled.push_str(text);
+                filled.push(text)?;
             }
-            Piece::Value(_, variable) => filled.push_str(&json_value(variable, quoted)),
+            Piece::Value(_, variable) => filled.push(&json_value(variable, quoted))?,
         }
     }
-    filled
+    Ok(filled.text)
 }
 
 fn json_value(variable: &Variable, quoted: bool) -> String {
@@ -194,13 +227,13 @@ pub(crate) fn shell(text: &str, scope: &Variables) -> Result<String, String> {
             return Err(format!("the value of {name} begins with '-', as an option does"));
         }
     }
-    Ok(plain(text, scope))
+    plain(text, scope, MOST)
 }
 
 /// Fills values into a target (the language of `crates/target`): inside of its quotes only, where a quote is doubled;
 /// outside of them, numbers.
 pub(crate) fn target(text: &str, scope: &Variables) -> Result<String, String> {
-    let mut filled = String::with_capacity(text.len());
+    let mut filled = Filled::new(MOST);
     let mut quoted = false;
     for piece in pieces(text, scope) {
         match piece {
@@ -208,21 +241,21 @@ pub(crate) fn target(text: &str, scope: &Variables) -> Result<String, String> {
                 if text.matches('\'').count() % 2 == 1 {
                     quoted = !quoted;
                 }
-                filled.push_str(text);
+                filled.push(text)?;
             }
             Piece::Value(_, variable) if quoted => {
-                filled.push_str(&variable.value().replace('\'', "''"));
+                filled.push(&variable.value().replace('\'', "''"))?;
             }
             Piece::Value(name, variable) => {
                 let value = variable.value();
                 if value.is_empty() || !value.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
                     return Err(format!("{name} stands outside of quotes and is not a number"));
                 }
-                filled.push_str(value);
+                filled.push(value)?;
             }
         }
     }
-    Ok(filled)
+    Ok(filled.text)
 }
 
 #[cfg(test)]
@@ -245,7 +278,7 @@ mod tests {
             (":value", ":value"),
             ("", ""),
         ] {
-            assert_eq!(plain(text, &scope), want);
+            assert_eq!(plain(text, &scope, MOST).unwrap(), want);
         }
     }
 
@@ -256,8 +289,9 @@ mod tests {
             ("__dots__", ".."),
             ("__opt__", "-oProxyCommand=x"),
         ]);
-        assert_eq!(json(r#"{"k":"__v__:value"}"#, &evil), r#"{"k":"a\"b'c\r\n; rm -rf / #"}"#);
-        assert_eq!(json(r#"{"k":__v__:value}"#, &evil), r#"{"k":"a\"b'c\r\n; rm -rf / #"}"#);
+        for text in [r#"{"k":"__v__:value"}"#, r#"{"k":__v__:value}"#] {
+            assert_eq!(json(text, &evil).unwrap(), r#"{"k":"a\"b'c\r\n; rm -rf / #"}"#);
+        }
         assert!(line("X __v__:value", &evil).is_err());
         assert_eq!(
             path("/a/__v__:value?q", &evil).unwrap(),
@@ -265,7 +299,10 @@ mod tests {
         );
         assert!(path("/a/__dots__:value", &evil).is_err());
         assert!(path("__v__:value", &evil).is_err());
-        assert_eq!(form("a=__dots__:value&b=__opt__:value", &evil), "a=..&b=-oProxyCommand%3Dx");
+        assert_eq!(
+            form("a=__dots__:value&b=__opt__:value", &evil).unwrap(),
+            "a=..&b=-oProxyCommand%3Dx"
+        );
         assert!(shell("echo '__v__:value'", &evil).is_err());
         assert!(shell("ssh __opt__:value", &evil).is_err());
         assert_eq!(
@@ -287,14 +324,35 @@ mod tests {
         ]
         .into();
         let text = r#"[__n__:value,__b__:value,__d__:value,__t__:value,__u__:value,"__n__:value \" __b__:value"]"#;
-        assert_eq!(json(text, &scope), r#"[5,true,{"a":[1]},"T",null,"5 \" true"]"#);
+        assert_eq!(json(text, &scope).unwrap(), r#"[5,true,{"a":[1]},"T",null,"5 \" true"]"#);
+    }
+
+    #[test]
+    fn no_text_outgrows_its_place() {
+        let large = scope(&[("__v__", &"7".repeat(100_000))]);
+        let many = "__v__:value".repeat(1_000);
+        let quoted = format!("name='{many}'");
+        for filled in [
+            plain(&many, &large, COMPARED),
+            body(&many, &large),
+            line(&many, &large),
+            path(&many, &large),
+            form(&many, &large),
+            json(&many, &large),
+            shell(&many, &large),
+            target(&many, &large),
+            target(&quoted, &large),
+        ] {
+            assert!(filled.unwrap_err().contains("bytes with its values"));
+        }
+        assert_eq!(plain("__v__:value", &large, 100_000).unwrap().len(), 100_000);
     }
 
     proptest! {
         #[test]
         fn json_stays_json(value in ".{0,30}") {
             let scope = scope(&[("__v__", &value)]);
-            let filled = json(r#"{"a":"x__v__:value\\","b":__v__:value}"#, &scope);
+            let filled = json(r#"{"a":"x__v__:value\\","b":__v__:value}"#, &scope).unwrap();
             let read: serde_json::Value = serde_json::from_str(&filled).unwrap();
             prop_assert_eq!(read["a"].as_str().unwrap(), format!("x{value}\\"));
             prop_assert_eq!(read["b"].as_str().unwrap(), &value);
@@ -302,7 +360,7 @@ mod tests {
 
         #[test]
         fn any_text_is_cut_without_loss(text in "[_a:value é-]{0,40}") {
-            prop_assert_eq!(plain(&text, &Variables::new()), text);
+            prop_assert_eq!(plain(&text, &Variables::new(), MOST).unwrap(), text);
         }
     }
 }

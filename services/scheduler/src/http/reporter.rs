@@ -2,7 +2,7 @@
 
 use super::who::Reader;
 use crate::Scheduler;
-use crate::app::Shown;
+use crate::app::Reported;
 use crate::domain::execution::{StepRun, StepState};
 use crate::domain::machine::action_of;
 use crate::domain::playbook::{Manner, Playbook};
@@ -31,8 +31,8 @@ pub(super) async fn list(
     _reader: Reader,
     service: Data<Scheduler>,
 ) -> Result<HttpResponse, Problem> {
-    let shown = service.app.list_executions(None, None, Uuid::max(), REPORTED).await?;
-    Ok(HttpResponse::Ok().json(shown.iter().rev().map(report).collect::<Vec<_>>()))
+    let reported = service.app.report_executions(REPORTED).await?;
+    Ok(HttpResponse::Ok().json(reported.iter().rev().map(report).collect::<Vec<_>>()))
 }
 
 /// Reports one execution.
@@ -52,7 +52,7 @@ pub(super) async fn show(
             format!("Could not parse id parameter for request: {error}"),
         )
     })?;
-    Ok(HttpResponse::Ok().json(report(&service.app.show_execution(id).await?)))
+    Ok(HttpResponse::Ok().json(report(&service.app.report_execution(id).await?)))
 }
 
 /// Writes a time as Go does.
@@ -60,8 +60,9 @@ pub(super) fn written(at: OffsetDateTime) -> String {
     at.format(&Rfc3339).unwrap_or_default()
 }
 
-fn report(shown: &Shown) -> Value {
-    let Shown { row, steps, playbook } = shown;
+fn report(reported: &Reported) -> Value {
+    let Reported { row, steps, playbook } = reported;
+    let playbook = playbook.as_deref();
     let status = match row.state.as_str() {
         "succeeded" => "successfully_executed",
         "failed" | "cancelled" => "failed",
@@ -87,8 +88,8 @@ fn report(shown: &Shown) -> Value {
     })
 }
 
-fn step(run: &StepRun, playbook: &Playbook) -> Value {
-    let definition = playbook.steps.get(&run.step_id);
+fn step(run: &StepRun, playbook: Option<&Playbook>) -> Value {
+    let definition = playbook.and_then(|playbook| playbook.steps.get(&run.step_id));
     let action = action_of(definition);
     let manual = action.is_some_and(|action| action.manner != Manner::Calls);
     let status = match run.state {
@@ -104,7 +105,7 @@ fn step(run: &StepRun, playbook: &Playbook) -> Value {
         .results
         .iter()
         .map(|(name, value)| {
-            let declared = run.variables.get(name).or_else(|| playbook.variables.get(name)).cloned().unwrap_or_default();
+            let declared = run.variables.get(name).or_else(|| playbook?.variables.get(name)).cloned().unwrap_or_default();
             let variable = json!({
                 "type": declared.kind.name(), "name": name, "description": declared.description, "value": value,
                 "constant": declared.constant, "external": declared.external,

@@ -5,16 +5,18 @@ use super::who::{Reader, Runner, Writer};
 use crate::Scheduler;
 use crate::app::{Triggered, Versions, What};
 use crate::domain::variable::Given;
+use crate::store::playbooks::PlaybookRow;
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpResponse, routes};
+use futures_util::stream;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use types::api::playbook::PlaybookView;
 use types::instant;
 use web::{Body, Problem};
 
-/// Says how many playbooks one answer lists.
-const LISTED: i64 = 500;
+/// Says how many playbooks are asked for at a time.
+const PIECE: i64 = 20;
 
 fn began(triggered: &Triggered) -> HttpResponse {
     HttpResponse::Ok().json(json!({
@@ -81,11 +83,7 @@ pub(super) async fn list(
     _reader: Reader,
     service: Data<Scheduler>,
 ) -> Result<HttpResponse, Problem> {
-    let documents = service.app.list_documents(LISTED).await?;
-    // as they are stored, between commas
-    Ok(HttpResponse::Ok()
-        .content_type("application/json")
-        .body(format!("[{}]", documents.join(","))))
+    answer(service, Form::Whole).await
 }
 
 /// Lists the newest versions of the stored playbooks, in short.
@@ -97,16 +95,77 @@ pub(super) async fn list_metas(
     _reader: Reader,
     service: Data<Scheduler>,
 ) -> Result<HttpResponse, Problem> {
-    let rows = service.app.list_newest(LISTED).await?;
-    let metas = rows.into_iter().map(|row| {
-        let PlaybookView { id, name, description, labels, valid_from, valid_until, created, .. } = view::playbook(row, None);
-        let written = |at| super::reporter::written(instant::or_none(at));
-        json!({
-            "id": id, "name": name, "description": description, "labels": labels, "created": super::reporter::written(created),
-            "valid_from": written(valid_from), "valid_until": written(valid_until),
-        })
+    answer(service, Form::Short).await
+}
+
+/// Says how a list shows playbooks.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Whole,
+    Short,
+}
+
+/// Is a list of all playbooks that is written piece by piece, so that its size needs no memory.
+struct List {
+    service: Data<Scheduler>,
+    form: Form,
+    /// What was read and is still to be written.
+    rows: VecDeque<PlaybookRow>,
+    /// The id of the last that was read.
+    read: String,
+    begun: bool,
+    over: bool,
+}
+
+async fn answer(service: Data<Scheduler>, form: Form) -> Result<HttpResponse, Problem> {
+    let (rows, read) = (VecDeque::new(), String::new());
+    let mut all = List { service, form, rows, read, begun: false, over: false };
+    // with the first piece what is wrong can still be said
+    let first = all.next().await?;
+    let first = stream::once(async move { Ok(first) });
+    let rest = stream::try_unfold(all, async |mut all: List| {
+        if all.over {
+            return Ok(None);
+        }
+        let piece = all.next().await?;
+        Ok::<_, Problem>(Some((piece, all)))
     });
-    Ok(HttpResponse::Ok().json(metas.collect::<Vec<_>>()))
+    let pieces = stream::StreamExt::chain(first, rest);
+    Ok(HttpResponse::Ok().content_type("application/json").streaming(pieces))
+}
+
+impl List {
+    /// Writes the next playbook with what is before it, or the end.
+    async fn next(&mut self) -> Result<Bytes, Problem> {
+        if self.rows.is_empty() {
+            self.rows = self.service.app.list_newest(&self.read, PIECE).await?.into();
+            if let Some(last) = self.rows.back() {
+                self.read.clone_from(&last.playbook_id);
+            }
+        }
+        let mut piece = String::from(if self.begun { "," } else { "[" });
+        self.begun = true;
+        match (self.rows.pop_front(), self.form) {
+            // as it is stored
+            (Some(row), Form::Whole) => piece += &self.service.app.show_document(&row).await?,
+            (Some(row), Form::Short) => piece += &meta(row).to_string(),
+            (None, _) => {
+                self.over = true;
+                piece = if piece == "[" { "[]".into() } else { "]".into() };
+            }
+        }
+        Ok(piece.into())
+    }
+}
+
+fn meta(row: PlaybookRow) -> Value {
+    let PlaybookView { id, name, description, labels, valid_from, valid_until, created, .. } =
+        view::playbook(row, None);
+    let written = |at| super::reporter::written(instant::or_none(at));
+    json!({
+        "id": id, "name": name, "description": description, "labels": labels, "created": super::reporter::written(created),
+        "valid_from": written(valid_from), "valid_until": written(valid_until),
+    })
 }
 
 /// Stores a playbook that is not there yet.

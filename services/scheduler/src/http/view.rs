@@ -83,7 +83,7 @@ pub(super) fn playbook(row: PlaybookRow, document: Option<Value>) -> PlaybookVie
 }
 
 pub(super) fn execution(shown: Shown) -> ExecutionView {
-    let Shown { row, steps, .. } = shown;
+    let Shown { row, steps } = shown;
     ExecutionView {
         id: ExecutionId(row.id),
         playbook_id: row.playbook_id,

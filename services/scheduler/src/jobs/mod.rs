@@ -2,6 +2,7 @@
 
 use crate::Scheduler;
 use crate::app::{LOOK, RENEW};
+use crate::error::Error;
 use service::Job;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +15,9 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
             |service| &service.app.due,
             |service| {
                 Box::pin(async move {
-                    while service.app.goes_on() && service.app.launch_run().await? {}
-                    Ok(())
+                    // two at a time: a target that takes long does not hold up the next
+                    let launches = tokio::join!(launch(service), launch(service));
+                    launches.0.and(launches.1)
                 })
             },
         ),
@@ -26,15 +28,22 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
             |service| &service.app.held,
             |service| {
                 Box::pin(async move {
-                    while service.app.goes_on() && service.app.dispatch_run().await? {}
-                    Ok(())
+                    let mut failed = None;
+                    while service.app.goes_on()
+                        && service.app.dispatch_run().await?.goes_on(&mut failed)
+                    {
+                    }
+                    ended(failed)
                 })
             },
         ),
         Job::every("expire", Duration::from_secs(1), |service| {
             Box::pin(async move {
-                while service.app.goes_on() && service.app.expire_run().await? {}
-                Ok(())
+                let mut failed = None;
+                while service.app.goes_on() && service.app.expire_run().await?.goes_on(&mut failed)
+                {
+                }
+                ended(failed)
             })
         }),
         Job::every("publish_runs", Duration::from_millis(250), |service| {
@@ -49,10 +58,10 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
             |service| &service.app.steps,
             |service| {
                 Box::pin(async move {
-                    service.app.gather_ends().await?;
+                    let gathered = service.app.gather_ends().await.map_err(Into::into);
                     // each looks at one execution at a time
                     let looks = tokio::join!(look(service), look(service), look(service));
-                    looks.0.and(looks.1).and(looks.2)
+                    gathered.and(looks.0).and(looks.1).and(looks.2)
                 })
             },
         ),
@@ -72,6 +81,18 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
             Box::pin(async move { Ok(fleet::forget(service, "false").await?) })
         }),
     ]
+}
+
+/// Launches runs until none is due.
+async fn launch(service: &Scheduler) -> anyhow::Result<()> {
+    let mut failed = None;
+    while service.app.goes_on() && service.app.launch_run().await?.goes_on(&mut failed) {}
+    ended(failed)
+}
+
+/// Fails when a run did: the others were seen to, and a job that fails is known by its metric.
+fn ended(failed: Option<Error>) -> anyhow::Result<()> {
+    failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Looks at executions until none is due, and has the commands done that it takes.

@@ -1,21 +1,22 @@
 //! The table `command`.
 
-use super::runs::{PUBLISH_EVERY, RunRow};
+use super::runs::{COLUMNS, PUBLISH_EVERY, RunRow};
+use crate::domain::answer::Answer;
 use crate::domain::dispatch::PACE;
-use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz};
+use diesel::result::Error::SerializationError;
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use fleet::Aim;
-use serde_json::json;
 use store::{Conn, Value};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-use types::messages::command::ReturnedCommand;
 use types::{ActionId, CommandStatus};
 
 const SENT: &str = "sent";
 /// Is the state of a command that is held back; to all others it is waiting.
 const HELD: &str = "held";
+/// How many commands one statement ends: that of an action on a whole fleet must not run into its time limit.
+pub(crate) const WITHDRAWN_AT_ONCE: i64 = 20_000;
 
 #[derive(Debug, QueryableByName)]
 pub(crate) struct MadeRow {
@@ -33,10 +34,11 @@ pub(crate) struct MadeRow {
 pub(crate) async fn commands_make(
     conn: &mut Conn,
     run: &RunRow,
+    modules: Vec<String>,
     mut aim: Aim,
     now: OffsetDateTime,
 ) -> QueryResult<Vec<MadeRow>> {
-    let modules = aim.bind(Value::Texts(run.modules.clone()));
+    let modules = aim.bind(Value::Texts(modules));
     let action = aim.bind(Value::Int(run.action_id));
     let at = aim.bind(Value::Time(now));
     let first =
@@ -109,10 +111,7 @@ pub(crate) async fn commands_silent(conn: &mut Conn, action: i64) -> QueryResult
 }
 
 /// Counts those of `answers` whose command was never given to that agent for that action.
-pub(crate) async fn commands_foreign(
-    conn: &mut Conn,
-    answers: &[ReturnedCommand],
-) -> QueryResult<i64> {
+pub(crate) async fn commands_foreign(conn: &mut Conn, answers: &[&Answer]) -> QueryResult<i64> {
     let ids: Vec<_> = answers.iter().map(|answer| answer.id.0).collect();
     let agents: Vec<_> = answers.iter().map(|answer| answer.agent.0).collect();
     let actions: Vec<_> = answers.iter().map(|answer| answer.action.0).collect();
@@ -135,7 +134,7 @@ struct CountRow {
     count: i64,
 }
 
-/// Ends every open command of an action.
+/// Ends up to [`WITHDRAWN_AT_ONCE`] open commands of an action.
 pub(crate) async fn commands_withdraw(
     conn: &mut Conn,
     action: ActionId,
@@ -143,13 +142,26 @@ pub(crate) async fn commands_withdraw(
     now: OffsetDateTime,
 ) -> QueryResult<Vec<IdRow>> {
     store::sql(
-        "update command set status = $2, finished = $3 where action_id = $1 and status in ('held', 'sent')
+        "update command set status = $2, finished = $3 where id in (
+             select id from command where action_id = $1 and status in ('held', 'sent') order by id limit $4 for update)
          returning id",
     )
     .bind::<BigInt, _>(action.0)
     .bind::<Text, _>(status.name())
     .bind::<Timestamptz, _>(now)
+    .bind::<BigInt, _>(WITHDRAWN_AT_ONCE)
     .get_results(conn)
+    .await
+}
+
+/// Takes note that what failed until now no longer counts against its run: of what agent-gateway gave up, as only such a
+/// failure may still turn out otherwise.
+pub(crate) async fn commands_forgive(conn: &mut Conn, action: i64) -> QueryResult<usize> {
+    store::sql(
+        "update command set forgiven = true where action_id = $1 and given_up and not forgiven",
+    )
+    .bind::<BigInt, _>(action)
+    .execute(conn)
     .await
 }
 
@@ -174,38 +186,33 @@ pub(crate) struct ClosedRow {
 /// up. The caller holds the runs ([`super::runs::runs_lock`]).
 pub(crate) async fn commands_close(
     conn: &mut Conn,
-    answers: &[ReturnedCommand],
+    answers: &[&Answer],
     now: OffsetDateTime,
 ) -> QueryResult<Vec<ClosedRow>> {
-    let rows: Vec<_> = answers
-        .iter()
-        .map(|answer| {
-            let found: Vec<_> = answer.results.iter().map(|result| result.foundanything).collect();
-            json!({"id": answer.id, "agent": answer.agent, "action": answer.action, "status": answer.status, "found": found,
-                "given_up": answer.given_up, "at": answer.at.format(&Rfc3339).unwrap_or_default()})
-        })
-        .collect();
-    store::sql(
+    // written once, without a tree in between: this is done ten thousand times a second
+    let rows = serde_json::to_string(answers).map_err(|e| SerializationError(e.into()))?;
+    store::sql(format!(
         "with answer as (select distinct on (id, agent, action) id, agent, action, status, found, given_up, at
-             from jsonb_to_recordset($1) as answer(id bigint, agent bigint, action bigint, status text, found jsonb,
-                 given_up boolean, at timestamptz)
+             from jsonb_to_recordset($1::jsonb) as answer(id bigint, agent bigint, action bigint, status text,
+                 found boolean[], given_up boolean, at timestamptz)
              order by id, agent, action, given_up, at),
-         old as (select command.id, command.agent_id, command.action_id, command.status from command
+         old as (select command.id, command.agent_id, command.action_id, command.status, command.forgiven from command
              join answer on answer.id = command.id and answer.agent = command.agent_id
                  and answer.action = command.action_id
              where command.status in ('sent', 'expired', 'cancelled') or command.given_up and not answer.given_up
              order by command.id for update of command),
          closed as (update command set status = answer.status, given_up = answer.given_up,
-                 finished = answer.at, found = array(select jsonb_array_elements_text(answer.found)::boolean)
+                 finished = answer.at, found = answer.found
              from answer join old on old.id = answer.id and old.agent_id = answer.agent
                  and old.action_id = answer.action
              where command.id = old.id
-             returning old.action_id, old.status as before, command.status as after),
+             returning old.action_id, old.status as before, old.forgiven, command.status as after),
          change as (select action_id,
                  count(*) filter (where after = 'success') as success,
                  count(*) filter (where after = 'failed') as failed,
                  count(*) filter (where after = 'timeout') as timeout,
                  count(*) filter (where before = 'failed') as unfailed,
+                 count(*) filter (where before = 'failed' and forgiven and after <> 'failed') as unforgiven,
                  count(*) filter (where before = 'expired') as unexpired,
                  count(*) filter (where before = 'cancelled') as uncancelled,
                  count(*) filter (where before = 'sent') as ended
@@ -216,7 +223,8 @@ pub(crate) async fn commands_close(
              from change join run on run.action_id = change.action_id),
          counted as (update run set
                  success = run.success + tally.success, failed = run.failed + tally.failed - tally.unfailed,
-                 forgiven_failed = least(run.forgiven_failed, run.failed + tally.failed - tally.unfailed),
+                 forgiven_failed = least(run.forgiven_failed - tally.unforgiven,
+                    run.failed + tally.failed - tally.unfailed),
                  timeout = run.timeout + tally.timeout, expired = run.expired - tally.unexpired,
                  cancelled = run.cancelled - tally.uncancelled, version = run.version + 1,
                  unpublished = not (due or over),
@@ -225,11 +233,11 @@ pub(crate) async fn commands_close(
                  look = case when run.held > 0 and run.status = 'inflight'
                      then least(run.look, case when run.wave_left > 0 then $4 else $2 end) end,
                  finished = case when over then $2 else run.finished end
-             from tally where run.action_id = tally.action_id returning run.*)
+             from tally where run.action_id = tally.action_id returning {COLUMNS})
          select counted.*, change.success as to_success, change.failed as to_failed, change.timeout as to_timeout
          from counted join change on change.action_id = counted.action_id",
-    )
-    .bind::<Jsonb, _>(json!(rows))
+    ))
+    .bind::<Text, _>(rows)
     .bind::<Timestamptz, _>(now)
     .bind::<Timestamptz, _>(now - PUBLISH_EVERY)
     // inside a wave its rate decides, and an answer only whether it stops

@@ -6,12 +6,13 @@ use diesel::{OptionalExtension, QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::fmt::Write;
 use store::Conn;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 const COLUMNS: &str = "id, playbook_id, name, description, digest, state, variables, runs, exception, handled, reason, \
-     parent_step, depth, started, ended, started_by";
+     parent_step, depth, root, started, ended, started_by";
 const OPEN: &str = "state in ('delayed', 'ready', 'calling', 'waiting', 'branching')";
 
 /// Is one run of a playbook, without its steps.
@@ -43,6 +44,9 @@ pub(crate) struct ExecutionRow {
     pub(crate) parent_step: Option<Uuid>,
     #[diesel(sql_type = Integer)]
     pub(crate) depth: i32,
+    /// The execution that began it, by whatever playbooks are between; nothing for one that was begun by a caller.
+    #[diesel(sql_type = Nullable<diesel::sql_types::Uuid>)]
+    pub(crate) root: Option<Uuid>,
     #[diesel(sql_type = Timestamptz)]
     pub(crate) started: OffsetDateTime,
     #[diesel(sql_type = Nullable<Timestamptz>)]
@@ -79,12 +83,13 @@ impl ExecutionRow {
     }
 }
 
-/// Inserts a new execution.
+/// Inserts a new execution; one that another began is due to be looked at.
 pub(crate) async fn execution_insert(conn: &mut Conn, row: &ExecutionRow) -> QueryResult<usize> {
     store::sql(
         "insert into execution (id, playbook_id, name, description, digest, state, variables, runs, parent_step, depth,
-             told, started, started_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9 is null, $11, $12)",
+             told, started, started_by, root, look)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9 is null, $11, $12, $13,
+             case when $9 is not null then $11 end)",
     )
     .bind::<diesel::sql_types::Uuid, _>(row.id)
     .bind::<Text, _>(&row.playbook_id)
@@ -98,8 +103,72 @@ pub(crate) async fn execution_insert(conn: &mut Conn, row: &ExecutionRow) -> Que
     .bind::<Integer, _>(row.depth)
     .bind::<Timestamptz, _>(row.started)
     .bind::<Nullable<BigInt>, _>(row.started_by)
+    .bind::<Nullable<diesel::sql_types::Uuid>, _>(row.root)
     .execute(conn)
     .await
+}
+
+/// Counts the executions that one led to, up to `most`.
+pub(crate) async fn executions_under(conn: &mut Conn, root: Uuid, most: i64) -> QueryResult<i64> {
+    let row: CountRow = store::sql(
+        "select 'begun' as name, count(*) as count from (select from execution where root = $1 limit $2) as begun",
+    )
+    .bind::<diesel::sql_types::Uuid, _>(root)
+    .bind::<BigInt, _>(most)
+    .get_result(conn)
+    .await?;
+    Ok(row.count)
+}
+
+/// Puts the next look at an execution off.
+pub(crate) async fn execution_put_off(
+    conn: &mut Conn,
+    id: Uuid,
+    until: OffsetDateTime,
+) -> QueryResult<usize> {
+    store::sql("update execution set look = $2 where id = $1 and look < $2")
+        .bind::<diesel::sql_types::Uuid, _>(id)
+        .bind::<Timestamptz, _>(until)
+        .execute(conn)
+        .await
+}
+
+/// Ends an execution as failed, with its steps, whatever its rows hold; of no more than one that is not over.
+pub(crate) async fn execution_fail(
+    conn: &mut Conn,
+    id: Uuid,
+    reason: &str,
+    now: OffsetDateTime,
+) -> QueryResult<usize> {
+    store::sql(format!(
+        "with step as (
+             update execution_step set state = 'cancelled', ended = $3, lease = null where execution_id = $1 and {OPEN}
+         )
+         update execution set state = 'failed', reason = coalesce(reason, $2), ended = $3, look = null
+         where id = $1 and state in ('running', 'waiting')"
+    ))
+    .bind::<diesel::sql_types::Uuid, _>(id)
+    .bind::<Text, _>(reason)
+    .bind::<Timestamptz, _>(now)
+    .execute(conn)
+    .await
+}
+
+/// Notes the action of a run of a step that is not over; tells whether there is such a run.
+pub(crate) async fn step_link(
+    conn: &mut Conn,
+    (execution, step): (Uuid, Uuid),
+    action: i64,
+) -> QueryResult<bool> {
+    let linked = store::sql(format!(
+        "update execution_step set action_id = $3 where id = $2 and execution_id = $1 and {OPEN}"
+    ))
+    .bind::<diesel::sql_types::Uuid, _>(execution)
+    .bind::<diesel::sql_types::Uuid, _>(step)
+    .bind::<BigInt, _>(action)
+    .execute(conn)
+    .await?;
+    Ok(linked > 0)
 }
 
 /// Locks one execution.
@@ -155,16 +224,20 @@ pub(crate) async fn executions_list(
     before: Uuid,
     limit: i64,
 ) -> QueryResult<Vec<ExecutionRow>> {
-    store::sql(format!(
-        "select {COLUMNS} from execution where id < $1 and ($2 is null or playbook_id = $2) and ($3 is null or state = $3)
-         order by id desc limit $4"
-    ))
-    .bind::<diesel::sql_types::Uuid, _>(before)
-    .bind::<Nullable<Text>, _>(playbook)
-    .bind::<Nullable<Text>, _>(state)
-    .bind::<BigInt, _>(limit)
-    .get_results(conn)
-    .await
+    let mut values = vec![store::Value::Uuid(before), store::Value::Int(limit)];
+    let mut conditions = String::new();
+    for (column, value) in [("playbook_id", playbook), ("state", state)] {
+        let Some(value) = value else { continue };
+        if value.contains('\0') {
+            return Ok(vec![]);
+        }
+        values.push(store::Value::Text(value.to_owned()));
+        let _ = write!(conditions, " and {column} = ${}", values.len());
+    }
+    let text = format!(
+        "select {COLUMNS} from execution where id < $1{conditions} order by id desc limit $2"
+    );
+    store::bind(text, values).load(conn).await
 }
 
 /// Writes where an execution is now.
@@ -212,20 +285,61 @@ pub(crate) async fn steps_open(conn: &mut Conn, execution: Uuid) -> QueryResult<
     steps(rows)
 }
 
-/// Gives the runs of the steps of executions, oldest first.
+/// Says how much of the runs of steps is shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    /// How many of each execution.
+    pub(crate) runs: i64,
+    /// Results that take more bytes than this in their table are left out.
+    pub(crate) results: i32,
+}
+
+/// A run of a step as it is shown: without its document, and without results that are too large.
+const SHOWN: &str = "id, execution_id, step_id, run, parent, kind, name, state, due, deadline, lease, missed, position, variables, \
+     case when pg_column_size(results) > $3 then '{}' else results end as results, detail, action_id, \
+     null::text as document, started, ended";
+
+/// Gives the first runs of the steps of each execution, oldest first.
 pub(crate) async fn steps_of(
     conn: &mut Conn,
     executions: &[Uuid],
-    limit: i64,
+    extent: Extent,
 ) -> QueryResult<Vec<StepRun>> {
-    let rows = store::sql(
-        "select to_jsonb(execution_step) - 'document' || '{\"document\": null}' as step from execution_step
-         where execution_id = any($1) order by id limit $2",
-    )
-    .bind::<Array<diesel::sql_types::Uuid>, _>(executions)
-    .bind::<BigInt, _>(limit)
-    .get_results(conn)
-    .await?;
+    let text = format!(
+        "select to_jsonb(shown) as step from unnest($1) as wanted (id) cross join lateral (
+             select {SHOWN} from execution_step where execution_id = wanted.id order by id limit $2
+         ) as shown order by shown.id"
+    );
+    steps_shown(conn, text, executions, extent).await
+}
+
+/// Gives the last run of each step of each execution, oldest first.
+pub(crate) async fn steps_last(
+    conn: &mut Conn,
+    executions: &[Uuid],
+    extent: Extent,
+) -> QueryResult<Vec<StepRun>> {
+    let text = format!(
+        "select to_jsonb(shown) as step from unnest($1) as wanted (id) cross join lateral (
+             select distinct on (step_id) {SHOWN} from execution_step where execution_id = wanted.id
+             order by step_id desc, run desc limit $2
+         ) as shown order by shown.id"
+    );
+    steps_shown(conn, text, executions, extent).await
+}
+
+async fn steps_shown(
+    conn: &mut Conn,
+    text: String,
+    executions: &[Uuid],
+    extent: Extent,
+) -> QueryResult<Vec<StepRun>> {
+    let rows = store::sql(text)
+        .bind::<Array<diesel::sql_types::Uuid>, _>(executions)
+        .bind::<BigInt, _>(extent.runs)
+        .bind::<Integer, _>(extent.results)
+        .get_results(conn)
+        .await?;
     steps(rows)
 }
 
@@ -237,7 +351,7 @@ pub(crate) async fn steps_save(conn: &mut Conn, steps: &[&StepRun]) -> QueryResu
     store::sql(
         "insert into execution_step select * from jsonb_populate_recordset(null::execution_step, $1)
          on conflict (id) do update set state = excluded.state, due = excluded.due, deadline = excluded.deadline,
-             lease = excluded.lease, position = excluded.position, variables = excluded.variables,
+             lease = excluded.lease, missed = excluded.missed, position = excluded.position, variables = excluded.variables,
              results = excluded.results, detail = excluded.detail, action_id = excluded.action_id,
              document = excluded.document, ended = excluded.ended",
     )
@@ -252,7 +366,9 @@ pub(crate) async fn steps_renew(
     steps: &[Uuid],
     until: OffsetDateTime,
 ) -> QueryResult<usize> {
-    store::sql("update execution_step set lease = $2 where id = any($1) and state = 'calling'")
+    let text = "update execution_step set lease = $2, due = null, missed = null
+         where id = any($1) and state = 'calling'";
+    store::sql(text)
         .bind::<Array<diesel::sql_types::Uuid>, _>(steps)
         .bind::<Timestamptz, _>(until)
         .execute(conn)
@@ -343,7 +459,7 @@ pub(crate) async fn action_found(
 }
 
 /// Says until when a process that does a command is believed to live.
-pub(crate) const LEASE: Duration = Duration::seconds(15);
+pub(crate) const LEASE: Duration = Duration::seconds(10);
 
 /// Tells whether the word names a state.
 pub(crate) fn is_state(word: &str) -> bool {

@@ -4,4 +4,5 @@ pub(crate) mod commands;
 pub(crate) mod executions;
 pub(crate) mod playbooks;
 pub(crate) mod retention;
+mod run_row;
 pub(crate) mod runs;

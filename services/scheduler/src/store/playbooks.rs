@@ -6,6 +6,7 @@ use diesel::{OptionalExtension, QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use store::Conn;
 use time::OffsetDateTime;
+use types::instant::is_writable;
 
 const COLUMNS: &str = "number, playbook_id, modified, digest, name, description, labels, valid_from, valid_until, revoked, \
      created, created_by";
@@ -98,12 +99,20 @@ pub(crate) async fn playbook_insert(
     .optional()
 }
 
+/// Tells whether a row can have this id, and this time: others cannot even be asked for.
+fn can_be(id: &str, version: Option<OffsetDateTime>) -> bool {
+    !id.contains('\0') && version.is_none_or(is_writable)
+}
+
 /// Gives the newest version of a playbook, or the one that was modified at `version`.
 pub(crate) async fn playbook_get(
     conn: &mut Conn,
     id: &str,
     version: Option<OffsetDateTime>,
 ) -> QueryResult<Option<PlaybookRow>> {
+    if !can_be(id, version) {
+        return Ok(None);
+    }
     store::sql(format!(
         "select {COLUMNS} from playbook where deleted is null and playbook_id = $1 and ($2 is null or modified = $2)
          order by modified desc limit 1"
@@ -130,12 +139,17 @@ pub(crate) async fn playbooks_list(
     .await
 }
 
-/// Lists the newest version of each playbook.
-pub(crate) async fn playbooks_newest(conn: &mut Conn, limit: i64) -> QueryResult<Vec<PlaybookRow>> {
+/// Lists the newest versions of the first playbooks whose ids are behind `after`, in the order of the ids.
+pub(crate) async fn playbooks_newest(
+    conn: &mut Conn,
+    after: &str,
+    limit: i64,
+) -> QueryResult<Vec<PlaybookRow>> {
     store::sql(format!(
-        "select distinct on (playbook_id) {COLUMNS} from playbook where deleted is null
-         order by playbook_id, modified desc limit $1"
+        "select distinct on (playbook_id) {COLUMNS} from playbook where deleted is null and playbook_id > $1
+         order by playbook_id, modified desc limit $2"
     ))
+    .bind::<Text, _>(after)
     .bind::<BigInt, _>(limit)
     .get_results(conn)
     .await
@@ -148,6 +162,9 @@ pub(crate) async fn playbook_delete(
     version: Option<OffsetDateTime>,
     now: OffsetDateTime,
 ) -> QueryResult<usize> {
+    if !can_be(id, version) {
+        return Ok(0);
+    }
     store::sql(
         "update playbook set deleted = $2 where deleted is null and playbook_id = $1 and ($3 is null or modified = $3)",
     )

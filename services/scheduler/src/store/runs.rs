@@ -1,194 +1,34 @@
 //! The table `run`.
 
-use crate::domain::dispatch::{Course, Forgiven};
+pub(crate) use super::run_row::{COLUMNS, RunRow};
 use crate::domain::order::Order;
 use crate::domain::run::RunStatus;
-use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
-use messaging::TraceContext;
-use serde_json::Value;
 use store::Conn;
 use time::{Duration, OffsetDateTime};
-use types::messages::ActionChanged;
-use types::messages::action::RunCounters;
-use types::{ActionId, Dispatch};
+use types::ActionId;
 
 /// Says how long a change of a run may wait to be told, so that a busy run tells at most four a second.
 pub(crate) const PUBLISH_EVERY: Duration = Duration::milliseconds(250);
 
-pub(crate) const COLUMNS: &str = "action_id, document, target, modules, valid_from, expire_after, status, reason, targeted, \
-     success, failed, timeout, expired, cancelled, started, finished, version, unpublished, dispatch, held, wave, \
-     wave_left, paced, look, steered, forgiven_done, forgiven_failed, forgiven_timeout, traceparent";
-
-#[derive(Debug, Clone, QueryableByName)]
-pub(crate) struct RunRow {
-    #[diesel(sql_type = BigInt)]
-    pub(crate) action_id: i64,
-    #[diesel(sql_type = Text)]
-    pub(crate) document: String,
-    #[diesel(sql_type = Text)]
-    pub(crate) target: String,
-    #[diesel(sql_type = Array<Text>)]
-    pub(crate) modules: Vec<String>,
-    #[diesel(sql_type = Timestamptz)]
-    pub(crate) expire_after: OffsetDateTime,
-    #[diesel(sql_type = Text)]
-    pub(crate) status: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub(crate) reason: Option<String>,
-    #[diesel(embed)]
-    pub(crate) counters: CountersRow,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    pub(crate) started: Option<OffsetDateTime>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    pub(crate) finished: Option<OffsetDateTime>,
-    #[diesel(sql_type = BigInt)]
-    pub(crate) version: i64,
-    /// Whether the last change is still to be told.
-    #[diesel(sql_type = Bool)]
-    pub(crate) unpublished: bool,
-    #[diesel(embed)]
-    pub(crate) dispatch: DispatchRow,
-    /// Whose work it is, when that is collected.
-    #[diesel(sql_type = Nullable<Text>)]
-    pub(crate) traceparent: Option<String>,
-}
-
-/// Is how the commands of a run stand.
-#[derive(Debug, Clone, QueryableByName)]
-pub(crate) struct CountersRow {
-    #[diesel(sql_type = BigInt)]
-    pub(crate) targeted: i64,
-    #[diesel(sql_type = BigInt)]
-    pub(crate) success: i64,
-    #[diesel(sql_type = BigInt)]
-    pub(crate) failed: i64,
-    #[diesel(sql_type = BigInt)]
-    pub(crate) timeout: i64,
-    #[diesel(sql_type = BigInt)]
-    pub(crate) expired: i64,
-    #[diesel(sql_type = BigInt)]
-    pub(crate) cancelled: i64,
-}
-
-/// Is how far a run is given out, and what it asked for.
-#[derive(Debug, Clone, QueryableByName)]
-pub(crate) struct DispatchRow {
-    /// What was asked for; nothing when all commands are given out at once.
-    #[diesel(sql_type = Nullable<Jsonb>)]
-    pub(crate) dispatch: Option<Value>,
-    #[diesel(sql_type = BigInt)]
-    pub(crate) held: i64,
-    #[diesel(sql_type = BigInt)]
-    pub(crate) wave: i64,
-    #[diesel(sql_type = BigInt)]
-    pub(crate) wave_left: i64,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    pub(crate) paced: Option<OffsetDateTime>,
-    /// When it is to be looked at again.
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    pub(crate) look: Option<OffsetDateTime>,
-    /// When an investigator last paused it or let it go on.
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    pub(crate) steered: Option<OffsetDateTime>,
-    #[diesel(sql_type = BigInt)]
-    pub(crate) forgiven_done: i64,
-    #[diesel(sql_type = BigInt)]
-    pub(crate) forgiven_failed: i64,
-    #[diesel(sql_type = BigInt)]
-    pub(crate) forgiven_timeout: i64,
-}
-
-impl DispatchRow {
-    /// Gives what was asked for; nothing when all commands are given out at once.
-    pub(crate) fn plan(&self) -> Option<Dispatch> {
-        let asked = self.dispatch.clone()?;
-        // it was read before it was stored; one that cannot be read any more is given out at once
-        Some(serde_json::from_value(asked).unwrap_or_default())
-    }
-
-    pub(crate) fn course(&self, now: OffsetDateTime) -> Course {
-        let paced = self.paced.unwrap_or(now);
-        Course { held: self.held, wave: self.wave, left: self.wave_left, paced }
-    }
-
-    pub(crate) fn take(&mut self, course: Course) {
-        self.held = course.held;
-        self.wave = course.wave;
-        self.wave_left = course.left;
-        self.paced = Some(course.paced);
-    }
-
-    pub(crate) fn forgiven(&self) -> Forgiven {
-        Forgiven {
-            done: self.forgiven_done,
-            failed: self.forgiven_failed,
-            timeout: self.forgiven_timeout,
-        }
-    }
-
-    /// Takes how the commands stand now as what no longer counts against the run.
-    pub(crate) fn forgive(&mut self, counters: &RunCounters) {
-        self.forgiven_done = counters.done();
-        self.forgiven_failed = counters.failed;
-        self.forgiven_timeout = counters.timeout;
-    }
-}
-
-impl RunRow {
-    pub(crate) fn is(&self, status: RunStatus) -> bool {
-        self.status == status.name()
-    }
-
-    /// Tells whether commands may still end, or be made.
-    pub(crate) fn is_open(&self) -> bool {
-        RunStatus::parse(&self.status).is_some_and(RunStatus::is_open)
-    }
-
-    /// Makes what is done for the run now a part of the trace in which it was accepted.
-    pub(crate) fn span(&self, what: &'static str) -> tracing::Span {
-        let span = tracing::info_span!("run", otel.name = what, action.id = self.action_id);
-        messaging::follow(&span, [&TraceContext::kept(self.traceparent.clone())]);
-        span
-    }
-
-    pub(crate) fn counters(&self) -> RunCounters {
-        let CountersRow { targeted, success, failed, timeout, expired, cancelled } = self.counters;
-        RunCounters { targeted, success, failed, timeout, expired, cancelled }
-    }
-
-    pub(crate) fn changed(&self, at: OffsetDateTime) -> ActionChanged {
-        ActionChanged {
-            id: ActionId(self.action_id),
-            status: self.status.clone(),
-            reason: self.reason.clone(),
-            counters: self.counters(),
-            started: self.started,
-            finished: self.finished,
-            at,
-            version: self.version,
-            wave: self.dispatch.wave,
-            held: self.dispatch.held,
-        }
-    }
-}
-
-/// Inserts a run once; gives it unless it was there.
+/// Inserts a run once; gives it unless it was there. One that is over from the beginning has its status and the reason.
 pub(crate) async fn run_insert(
     conn: &mut Conn,
     id: ActionId,
     document: &str,
     order: &Order,
-    refused: Option<&str>,
+    over: Option<(RunStatus, &str)>,
     now: OffsetDateTime,
 ) -> QueryResult<Option<RunRow>> {
-    let status = if refused.is_some() { RunStatus::Invalid } else { RunStatus::Pending };
+    let (status, reason) = over.unzip();
+    let status = status.unwrap_or(RunStatus::Pending);
     let dispatch = order.dispatch.as_ref().and_then(|asked| serde_json::to_value(asked).ok());
     store::sql(format!(
         "insert into run (action_id, document, target, modules, valid_from, expire_after, status, reason, created,
              finished, published, dispatch)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $7 = 'invalid' then $9 end, $9, $10)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $7 <> 'pending' then $9 end, $9, $10)
          on conflict (action_id) do nothing returning {COLUMNS}"
     ))
     .bind::<BigInt, _>(id.0)
@@ -198,12 +38,31 @@ pub(crate) async fn run_insert(
     .bind::<Timestamptz, _>(order.valid_from)
     .bind::<Timestamptz, _>(order.expire_after)
     .bind::<Text, _>(status.name())
-    .bind::<Nullable<Text>, _>(refused)
+    .bind::<Nullable<Text>, _>(reason)
     .bind::<Timestamptz, _>(now)
     .bind::<Nullable<Jsonb>, _>(dispatch)
     .get_result(conn)
     .await
     .optional()
+}
+
+/// Is what a run was ordered to do.
+#[derive(Debug, QueryableByName)]
+pub(crate) struct OrderRow {
+    #[diesel(sql_type = Text)]
+    pub(crate) document: String,
+    #[diesel(sql_type = Text)]
+    pub(crate) target: String,
+    #[diesel(sql_type = Array<Text>)]
+    pub(crate) modules: Vec<String>,
+}
+
+/// Gives what a run was ordered to do.
+pub(crate) async fn run_order(conn: &mut Conn, id: i64) -> QueryResult<OrderRow> {
+    store::sql("select document, target, modules from run where action_id = $1")
+        .bind::<BigInt, _>(id)
+        .get_result(conn)
+        .await
 }
 
 /// Keeps whose work a run is.
@@ -224,7 +83,7 @@ pub(crate) async fn run_claim_due(
     conn: &mut Conn,
     now: OffsetDateTime,
 ) -> QueryResult<Option<RunRow>> {
-    claim(conn, "status = 'pending' and valid_from <= $1 order by valid_from", now).await
+    claim(conn, ("status = 'pending' and valid_from <= $1", "valid_from"), now).await
 }
 
 /// Locks the run that is to be looked at for the longest time, for more commands to be given out, and that nobody else
@@ -233,7 +92,7 @@ pub(crate) async fn run_claim_held(
     conn: &mut Conn,
     now: OffsetDateTime,
 ) -> QueryResult<Option<RunRow>> {
-    claim(conn, "look is not null and look <= $1 order by look", now).await
+    claim(conn, ("look is not null and look <= $1", "look"), now).await
 }
 
 /// Locks a run whose time is over and that is still open.
@@ -241,17 +100,40 @@ pub(crate) async fn run_claim_over(
     conn: &mut Conn,
     now: OffsetDateTime,
 ) -> QueryResult<Option<RunRow>> {
-    let over =
-        "status in ('pending', 'inflight', 'paused') and expire_after < $1 order by expire_after";
-    claim(conn, over, now).await
+    let over = "status in ('pending', 'inflight', 'paused') and expire_after < $1";
+    claim(conn, (over, "expire_after"), now).await
 }
 
-async fn claim(conn: &mut Conn, which: &str, now: OffsetDateTime) -> QueryResult<Option<RunRow>> {
-    store::sql(format!("select {COLUMNS} from run where {which} limit 1 for update skip locked"))
-        .bind::<Timestamptz, _>(now)
-        .get_result(conn)
+async fn claim(
+    conn: &mut Conn,
+    which: (&str, &str),
+    now: OffsetDateTime,
+) -> QueryResult<Option<RunRow>> {
+    let (which, order) = which;
+    // what never failed comes first: however long a failure takes, it holds up no other
+    store::sql(format!(
+        "select {COLUMNS} from run where {which} and (put_off is null or put_off <= $1)
+         order by put_off nulls first, {order} limit 1 for update skip locked"
+    ))
+    .bind::<Timestamptz, _>(now)
+    .get_result(conn)
+    .await
+    .optional()
+}
+
+/// Has a run passed over until then, after its commands could not be made `tries` times more.
+pub(crate) async fn run_put_off(
+    conn: &mut Conn,
+    id: i64,
+    until: OffsetDateTime,
+    tries: i32,
+) -> QueryResult<usize> {
+    store::sql("update run set put_off = $2, tries = tries + $3 where action_id = $1")
+        .bind::<BigInt, _>(id)
+        .bind::<Timestamptz, _>(until)
+        .bind::<Integer, _>(tries)
+        .execute(conn)
         .await
-        .optional()
 }
 
 /// Locks one run.

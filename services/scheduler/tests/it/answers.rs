@@ -198,3 +198,21 @@ async fn an_answer_that_found_nothing_to_say_closes_too() {
     let run = process.run(1).await;
     assert_eq!((run.status.as_str(), run.counters()), ("completed", [1, 0, 1, 0, 0, 0]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_answers_count_like_small_ones() {
+    let process = inflight(2).await;
+    let commands = process.commands(1).await;
+    let large = |at: usize| {
+        let command = &commands[at];
+        let mut answer = answer(command.id, 1, command.agent_id, CommandStatus::Success);
+        answer.results[1].elements = "x".repeat(600 << 10).into();
+        delivery(returned(vec![answer]))
+    };
+    assert_eq!(process.hand("commands", &[large(0), large(1)]).await, Outcome::Done);
+    assert_eq!(process.until(1, "completed").await.counters(), [2, 2, 0, 0, 0, 0]);
+    assert!(process.commands(1).await.iter().all(|command| command.found == [false, true]));
+    let mut broken = large(0);
+    broken.body.pop();
+    assert!(matches!(process.hand("commands", &[broken]).await, Outcome::Reject(_)));
+}

@@ -5,7 +5,7 @@ use messaging::Outcome;
 use std::collections::BTreeSet;
 use time::Duration;
 use types::messages::{
-    ActionCancelled, ActionChanged, CommandIssued, CommandReturned, CommandWithdrawn,
+    ActionCancelled, ActionChanged, ActionSteered, CommandIssued, CommandReturned, CommandWithdrawn,
 };
 use types::{Action, ActionId, CommandId, CommandStatus, InvestigatorId, Message};
 
@@ -37,8 +37,10 @@ async fn an_action_that_waits_for_a_key_holds_no_withdrawal_up() {
     process.accept(1, Action { validfrom, ..action("a") }).await;
     let unknown = delivery(accepted(2, &signed(action("b"), &["bob"])));
     let cancel = delivery(ActionCancelled { id: ActionId(1), by: InvestigatorId(1) });
-    let outcome = process.hand("actions", &[unknown, cancel]).await;
-    assert_ne!(outcome, Outcome::Done, "the first one waits");
+    let early =
+        delivery(ActionSteered { id: ActionId(9), paused: true, by: InvestigatorId(1), at: NOW });
+    let outcome = process.hand("actions", &[unknown, early, cancel]).await;
+    assert!(matches!(outcome, Outcome::Wait(_)), "the first two wait: {outcome:?}");
     assert_eq!(process.run(1).await.status, "cancelled");
 }
 
@@ -99,18 +101,23 @@ async fn what_is_over_stays_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_action_that_has_not_arrived_is_waited_for() {
-    let process = Process::new().await;
+async fn an_action_that_has_not_arrived_will_never_start() {
+    let mut process = Process::new().await;
     process.agents(&agents(1)).await;
     let cancel = delivery(ActionCancelled { id: ActionId(1), by: InvestigatorId(1) });
     let outcome = process.hand("actions", std::slice::from_ref(&cancel)).await;
-    assert_eq!(outcome, Outcome::Retry("not yet: the cancelled action has not arrived".into()));
-    assert_eq!(process.count("messaging.inbox").await, 0);
-    let validfrom = NOW + Duration::minutes(1);
-    process.accept(1, Action { validfrom, ..action("a") }).await;
+    assert_eq!(outcome, Outcome::Done);
+    let changed = process.tap.next::<ActionChanged>().await.data;
+    assert_eq!((changed.id, changed.status.as_str()), (ActionId(1), "cancelled"));
+    process.accept(1, action("a")).await;
     let twice = [cancel.clone(), cancel];
     assert_eq!(process.hand("actions", &twice).await, Outcome::Done);
-    assert_eq!(process.run(1).await.status, "cancelled");
+    process.job("launch").await;
+    let run = process.run(1).await;
+    assert_eq!((run.status.as_str(), run.version), ("cancelled", changed.version));
+    assert_eq!(run.reason(), "withdrawn by investigator 1");
+    assert_eq!(process.commands(1).await, []);
+    process.silent_of(&[CommandIssued::KIND]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -196,3 +196,69 @@ async fn ssh_goes_nowhere_without_a_known_host_and_harmless_values() {
         assert!(reason.contains(word), "{command} {target}: {reason}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_goes_only_to_its_hosts() {
+    let server = Counting::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    for name in ["free", "bound", "other", "wrong"] {
+        write(name, "hunter22");
+    }
+    write("bound.hosts", &format!("# the ticket system\n\n127.0.0.1:{} # here\n", server.port));
+    write("other.hosts", "tickets.example.org\n127.0.0.1:1\n");
+    write("wrong.hosts", "a b\n");
+    let path = folder.path().to_str().unwrap();
+    let house = House::new(&["--http-allow", "127.0.0.1,*", "--secrets-dir", path]).await;
+    let with = |address: &str, name: &str| {
+        let credentials = json!({"c": {"type": "oauth2", "kms": true, "kms_key_identifier": name}});
+        one(
+            &get("/ok"),
+            &json!({"address": {"url": [address]}}),
+            &json!({"authentication_info_definitions": credentials}),
+        )
+    };
+    let here = server.url();
+    for name in ["free", "bound"] {
+        ends(&house, &with(&here, name), "succeeded").await;
+        assert_eq!(server.asked().pop().unwrap().headers["authorization"], "Bearer hunter22");
+    }
+    for (address, name, word) in [
+        (here.as_str(), "other", "is not for 127.0.0.1"),
+        (here.as_str(), "wrong", "wrong.hosts: "),
+        (here.as_str(), "bound.hosts", "is not the name of a secret"),
+        // allowed as every public host is, but not named by anybody
+        ("http://attacker.example.com", "free", "allowed by `*` alone"),
+        ("http://93.184.215.14", "free", "allowed by `*` alone"),
+        ("http://attacker.example.com", "bound", "is not for attacker.example.com:80"),
+    ] {
+        let reason = ends(&house, &with(address, name), "failed").await;
+        assert!(reason.contains(word), "{address} {name}: {reason}");
+    }
+    assert_eq!(server.asked().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_secret_is_not_told_either() {
+    let server = Counting::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    // the refusal is cut in the middle of it
+    let secret = "hunter22".repeat(20);
+    std::fs::write(folder.path().join("long"), &secret).unwrap();
+    let path = folder.path().to_str().unwrap();
+    let house = House::new(&["--http-allow", "127.0.0.1", "--secrets-dir", path]).await;
+    let credentials = json!({"c": {"type": "oauth2", "kms": true, "kms_key_identifier": "long"}});
+    let here = json!({"address": {"url": [server.url()]}});
+    let rest = json!({"authentication_info_definitions": credentials});
+    let reason = ends(&house, &one(&get("/refuses"), &here, &rest), "failed").await;
+    assert!(reason.contains("answered 403 Forbidden"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_command_takes_longer_than_the_operators_say() {
+    let server = Counting::held().await;
+    let house = House::new(&["--http-allow", "127.0.0.1", "--command-timeout", "1"]).await;
+    let here = json!({"address": {"url": [server.url()]}});
+    let reason = ends(&house, &one(&get("/ok"), &here, &json!({})), "failed").await;
+    assert!(reason.contains("within 1 seconds"), "{reason}");
+}

@@ -98,6 +98,12 @@ fn answer(line: &str, port: u16) -> String {
         ),
         "/here" => ("307 Temporary Redirect", "location: /ok\r\n".into(), String::new()),
         "/large" => ("200 OK", String::new(), "x".repeat(300_000)),
+        // what it was given, across the place where a refusal is cut
+        "/refuses" => (
+            "403 Forbidden",
+            String::new(),
+            format!("{}{}", "x".repeat(900), "hunter22".repeat(20)),
+        ),
         "/echo" => ("200 OK", String::new(), "the secret is hunter22".into()),
         _ => ("200 OK", String::new(), format!("answer to {path}")),
     };

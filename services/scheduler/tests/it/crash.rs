@@ -16,13 +16,15 @@ use types::{Clock, InvestigatorId};
 const STEPS: usize = 6;
 
 /// Is a process that is killed, and its address.
-struct Scheduler {
+pub(crate) struct Scheduler {
     process: Process,
     url: String,
+    /// Where its metrics are.
+    pub(crate) admin: String,
 }
 
 impl Scheduler {
-    async fn start(servers: &Servers) -> Self {
+    pub(crate) async fn start(servers: &Servers) -> Self {
         let program = env!("CARGO_BIN_EXE_scheduler");
         let (database, vhost) = (servers.database.url(), servers.vhost.url());
         let mut child = Process::command(program, database, vhost)
@@ -54,12 +56,12 @@ impl Scheduler {
                         .map(ToOwned::to_owned)
                 };
                 if find("message").as_deref() == Some("serving") {
-                    break format!("http://{}", find("address").unwrap());
+                    break ["address", "admin"].map(|at| format!("http://{}", find(at).unwrap()));
                 }
             }
         });
-        let url = url.await.expect("it does not serve");
-        Self { process: Process(child), url }
+        let [url, admin] = url.await.expect("it does not serve");
+        Self { process: Process(child), url, admin }
     }
 
     fn kill(&mut self) {
@@ -68,7 +70,7 @@ impl Scheduler {
 }
 
 /// Tells who there is, as investigation-api would.
-async fn introduce(servers: &Servers) {
+pub(crate) async fn introduce(servers: &Servers) {
     let now = Clock::system().now();
     let alice = alice(1, types::Permissions::all().0);
     servers.vhost.publish("investigation-api", now, alice).await;

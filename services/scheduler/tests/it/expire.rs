@@ -1,7 +1,9 @@
 //! A run ends when its time is over, whoever has not answered.
 
-use crate::support::{NOW, Process, accepted, action, agents, signed};
+use crate::support::{NOW, Process, Servers, accepted, action, agents, signed};
 use std::collections::BTreeSet;
+use std::time::Instant;
+use testkit::{PATIENCE, Proxy, until};
 use time::Duration;
 use types::messages::{ActionChanged, CommandIssued, CommandWithdrawn};
 use types::{Action, CommandId, CommandStatus, Message};
@@ -100,4 +102,66 @@ async fn a_late_answer_replaces_the_expiry_once() {
     assert_eq!((last.counters.success, last.counters.expired), (1, 1));
     let ended = NOW + Duration::minutes(11);
     assert_eq!(last.finished, Some(ended), "it ended when it ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_cannot_be_ended_holds_up_no_other() {
+    let process = Process::new().await;
+    process.agents(&agents(1)).await;
+    let expireafter = NOW + Duration::minutes(9);
+    process.accept(1, Action { expireafter, ..action("first") }).await;
+    process.accept(2, action("second")).await;
+    for id in [1, 2] {
+        process.until(id, "inflight").await;
+    }
+    process.poison(1).await;
+    process.wait(Duration::minutes(11));
+    process.until(2, "completed").await;
+    assert_eq!(process.run(1).await.status, "inflight");
+    // the job says that it failed, so that it is seen
+    until(PATIENCE, async || {
+        process.wait(Duration::seconds(5));
+        process.job_fails("expire").await
+    })
+    .await;
+    process.cure().await;
+    process.wait(Duration::seconds(5));
+    process.until(1, "completed").await;
+}
+
+/// Every command is final half a minute after its action's end, or after what was away then has come back.
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_end_although_database_or_broker_are_away_at_the_end() {
+    let servers = Servers::new().await;
+    let database = Proxy::before(servers.database.url()).await;
+    let broker = Proxy::before(servers.vhost.url()).await;
+    let mut process = Process::on(servers.behind(&database, &broker), &[]).await;
+    let bus = process.running.parts.bus.clone();
+    process.agents(&agents(3)).await;
+    for (id, line) in [(1, &database), (2, &broker)] {
+        let end = process.clock.now() + Duration::minutes(4);
+        process.confirm().await;
+        let order = Action { expireafter: end, ..action(&format!("number {id}")) };
+        process.accept(id, order).await;
+        process.until(id, "inflight").await;
+        process.answer(id, &[1], CommandStatus::Success).await;
+        line.cut();
+        let away = async || !bus.is_connected() || !process.store.is_up().await;
+        until(PATIENCE, away).await;
+        process.wait(Duration::minutes(4) + Duration::microseconds(1));
+        let mut start = Instant::now();
+        if id == 1 {
+            line.resume();
+            start = Instant::now();
+        }
+        let run = process.until(id, "completed").await;
+        assert_eq!(run.counters(), [3, 1, 0, 0, 2, 0]);
+        assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
+        let states: Vec<_> = process.commands(id).await.into_iter().map(|c| c.status).collect();
+        assert_eq!(states, ["success", "expired", "expired"]);
+        line.resume();
+        let withdrawn = process.tap.next::<CommandWithdrawn>().await.data;
+        assert_eq!((withdrawn.action.0, withdrawn.commands.len()), (id, 2));
+        until(PATIENCE, async || bus.is_connected()).await;
+    }
 }

@@ -1,10 +1,14 @@
 //! A step that runs a signed action on the fleet: people sign, nothing here can.
 
 use crate::playbook_house::{House, playbook};
-use crate::support::{ALL, NOW, agents};
+use crate::support::{ALL, NOW, agents, delivery, investigator};
+use messaging::Outcome;
 use serde_json::{Value, json};
 use testkit::keys;
-use types::messages::{ActionAccepted, ActionProposed, ActionRefused, ManualRequested};
+use types::messages::manual::ManualOutcome;
+use types::messages::{
+    ActionAccepted, ActionProposed, ActionRefused, ManualAnswered, ManualRequested,
+};
 use types::{Action, ActionId, CommandStatus, InvestigatorId};
 
 fn hunt() -> Value {
@@ -70,15 +74,69 @@ async fn it_ends_with_counters_and_what_was_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_signature_and_a_refusal_fail_the_step() {
+async fn after_a_wrong_signature_the_same_action_is_asked_for_again() {
     let mut house = House::new(&[]).await;
-    for signature in ["", "bm90IGEgc2lnbmF0dXJl"] {
-        let id = house.trigger(&hunt()).await;
-        let asked = house.asked().await;
+    let id = house.trigger(&hunt()).await;
+    let first = house.asked().await;
+    let stranger = {
+        let action = Action::parse(first.commands[0].command.as_bytes()).unwrap();
+        let text = signing::action::signed_string(&action);
+        keys::of("mallory").sign_line(text.as_bytes(), NOW).unwrap()
+    };
+    let mut asked = first.clone();
+    for (signature, word) in [
+        ("", "holds no signature"),
+        ("bm90IGEgc2lnbmF0dXJl", "signature"),
+        (&stranger, "signature"),
+    ] {
         house.done(&asked, &[("__writ_signatures__", signature)]).await;
-        let reason = house.until(&id, "failed").await["reason"].as_str().unwrap().to_owned();
-        assert!(reason.contains("signature"), "{reason}");
+        let again = house.asked().await;
+        assert_ne!(again.step, asked.step);
+        assert_eq!((again.run, again.deadline), (asked.run + 1, first.deadline));
+        assert_eq!(again.commands[0].command, first.commands[0].command, "the same action");
+        let description = &again.commands[0].description;
+        assert!(description.starts_with("The answer before was not taken: "), "{description}");
+        assert!(description.contains(word), "{description}");
+        asked = again;
     }
+    // what was signed for the first run holds for this one
+    house.done(&asked, &[("__writ_signatures__", &sign(&first))]).await;
+    let proposal = house.process.tap.next::<ActionProposed>().await.data;
+    assert_eq!((proposal.step, proposal.execution_id.to_string()), (asked.step, id.clone()));
+    // who declines ends it
+    let id = house.trigger(&hunt()).await;
+    let asked = house.asked().await;
+    house.answer(&asked, ManualOutcome::Failure, &[]).await;
+    house.until(&id, "failed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_on_its_way_is_waited_for() {
+    let mut house = House::new(&[]).await;
+    house.trigger(&hunt()).await;
+    let asked = house.asked().await;
+    let action = Action::parse(asked.commands[0].command.as_bytes()).unwrap();
+    let text = signing::action::signed_string(&action);
+    let signature = keys::of("bob").sign_line(text.as_bytes(), NOW).unwrap();
+    let answered = ManualAnswered {
+        step: asked.step,
+        execution_id: asked.execution_id,
+        outcome: ManualOutcome::Success,
+        variables: [("__writ_signatures__".to_owned(), signature)].into(),
+        answered_by: "bob".into(),
+        at: NOW,
+    };
+    let answered = delivery(answered);
+    let outcome = house.process.hand("manual", std::slice::from_ref(&answered)).await;
+    assert!(matches!(outcome, Outcome::Wait(_)), "{outcome:?}");
+    house.process.know(investigator(2, "bob")).await;
+    assert_eq!(house.process.hand("manual", &[answered]).await, Outcome::Done);
+    assert_eq!(house.process.tap.next::<ActionProposed>().await.data.step, asked.step);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_fails_the_step() {
+    let mut house = House::new(&[]).await;
     let (id, proposal) = proposed(&mut house).await;
     let reason = "no agent matches".to_owned();
     let refused =

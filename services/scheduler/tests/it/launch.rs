@@ -173,17 +173,71 @@ async fn two_schedulers_launch_each_run_once() {
     second.stop().await.unwrap();
 }
 
+/// What holds up one statement may be another, and is over a moment later.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_target_that_takes_too_long_holds_nothing_up() {
+async fn what_passes_is_not_the_target_s_fault() {
     let process = Process::on(Servers::new().await, &["--statement-timeout", "1"]).await;
     process.agents(&agents(1)).await;
     let mut lock = process.servers.database.store().get().await.unwrap();
     sql("begin").execute(&mut lock).await.unwrap();
     sql("lock table agent in access exclusive mode").execute(&mut lock).await.unwrap();
-    process.accept(1, action("slow")).await;
-    let run = process.until(1, "invalid").await;
-    assert_eq!(run.reason(), "the target takes too long to evaluate over the agents");
+    process.accept(1, action("held up")).await;
+    until(PATIENCE, async || process.count("run where tries = 1").await == 1).await;
+    process.wait(Duration::seconds(1));
+    until(PATIENCE, async || process.count("run where tries = 2").await == 1).await;
     sql("rollback").execute(&mut lock).await.unwrap();
+    assert_eq!(process.run(1).await.status, "pending");
+    process.job("launch").await;
+    assert_eq!(process.run(1).await.status, "pending", "not at once again");
+    process.wait(Duration::seconds(2));
+    process.until(1, "inflight").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_takes_too_long_holds_nothing_up() {
+    let process = Process::on(Servers::new().await, &["--statement-timeout", "1"]).await;
+    process.agents(&agents(1)).await;
+    process
+        .sql(
+            "create function slow() returns trigger language plpgsql as $$ begin
+                 if new.action_id = 1 then perform pg_sleep(60); end if;
+                 return new;
+             end $$",
+        )
+        .await;
+    process
+        .sql("create trigger slow before insert on command for each row execute function slow()")
+        .await;
+    process.accept(1, action("slow")).await;
     process.accept(2, action("quick")).await;
     process.until(2, "inflight").await;
+    for tries in 1..=3 {
+        let tried = format!("run where tries = {tries} and status = 'pending'");
+        until(PATIENCE, async || process.count(&tried).await == 1).await;
+        process.wait(Duration::seconds(1 << (tries - 1)));
+    }
+    let run = process.until(1, "invalid").await;
+    assert_eq!(run.reason(), "the target takes too long to evaluate over the agents");
+    assert_eq!(process.commands(1).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_with_which_something_fails_is_passed_over() {
+    let process = Process::new().await;
+    process.agents(&agents(1)).await;
+    process.poison(1).await;
+    let first = NOW - Duration::minutes(2);
+    process.accept(1, Action { validfrom: first, ..action("first") }).await;
+    process.accept(2, action("second")).await;
+    process.job_fails("launch").await;
+    process.until(2, "inflight").await;
+    // whatever it was, it is not the target
+    for _ in 0..6 {
+        process.wait(Duration::seconds(5));
+        process.job_fails("launch").await;
+        assert_eq!(process.run(1).await.status, "pending");
+    }
+    process.cure().await;
+    process.wait(Duration::seconds(5));
+    process.until(1, "inflight").await;
 }

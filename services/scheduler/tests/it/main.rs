@@ -29,11 +29,17 @@ mod launch;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
+mod metered;
+#[cfg(test)]
+mod outage;
+#[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod playbook_house;
 #[cfg(test)]
 mod playbooks;
+#[cfg(test)]
+mod poison;
 #[cfg(test)]
 mod retention;
 #[cfg(test)]

@@ -377,3 +377,105 @@ async fn a_called_playbook_takes_in_args_and_gives_out_args() {
             .contains("there is no playbook")
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nul_and_a_time_out_of_the_years_are_never_a_fault_of_ours() {
+    let house = House::new(&[]).await;
+    let id = field("one-question")["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        house.ask(POST, "/v1/playbooks", Some(field("one-question").to_string())).await.0,
+        201
+    );
+    let far = "9999-12-31T23:59:59-23:00";
+    for (method, path, body, status) in [
+        (Method::GET, "/v1/playbooks/%00".to_owned(), None, 404),
+        (Method::DELETE, "/v1/playbooks/%00".into(), None, 404),
+        (Method::GET, "/v1/playbooks/%00/document".into(), None, 404),
+        (Method::GET, "/playbook/%00".into(), None, 404),
+        (Method::DELETE, "/playbook/%00".into(), None, 404),
+        (POST, "/trigger/playbook/%00".into(), Some(json!({})), 404),
+        (Method::GET, "/v1/executions?playbook_id=%00".into(), None, 200),
+        (POST, "/v1/executions".into(), Some(json!({"playbook_id": "\0"})), 404),
+        (POST, "/v1/executions".into(), Some(json!({"playbook_id": id, "version": far})), 404),
+        (
+            POST,
+            "/v1/executions".into(),
+            Some(json!({"playbook_id": id, "variables": {"\0": "\0"}})),
+            422,
+        ),
+        (Method::GET, format!("/v1/playbooks/{id}?version={far}"), None, 404),
+        (Method::DELETE, format!("/v1/playbooks/{id}?version={far}"), None, 404),
+    ] {
+        let shown = format!("{method} {path} {body:?}");
+        let body = body.map(|body: Value| body.to_string());
+        let (answered, problem) = house.ask(method, &path, body).await;
+        assert_eq!(answered, status, "{shown}: {problem}");
+    }
+    for (key, value) in [
+        ("labels", json!(["a\0"])),
+        ("name", json!("a\0")),
+        ("modified", json!(far)),
+        ("valid_from", json!(far)),
+        ("valid_until", json!(far)),
+    ] {
+        let mut whole = field("one-question");
+        whole[key] = value;
+        let (status, problem) = house.ask(POST, "/v1/playbooks", Some(whole.to_string())).await;
+        let pointer = problem["errors"][0]["pointer"].as_str().unwrap_or_default();
+        assert!(status == 422 && pointer.starts_with(&format!("/{key}")), "{key}: {problem}");
+    }
+    assert_eq!(house.process.count("playbook").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_playbooks_are_listed_however_many_there_are() {
+    let house = House::new(&[]).await;
+    assert_eq!(house.get("/playbook/meta").await, json!([]));
+    let mut ids = Vec::new();
+    for _ in 0..45 {
+        let mut whole = field("one-question");
+        whole["id"] = json!(format!("playbook--{}", uuid::Uuid::now_v7()));
+        ids.push(whole["id"].clone());
+        assert_eq!(house.ask(POST, "/v1/playbooks", Some(whole.to_string())).await.0, 201);
+        whole["modified"] = json!("2025-06-02T08:00:00.000Z");
+        assert_eq!(house.ask(POST, "/v1/playbooks", Some(whole.to_string())).await.0, 201);
+    }
+    for path in ["/playbook", "/playbook/", "/playbook/meta"] {
+        let listed = house.get(path).await;
+        let listed = listed.as_array().unwrap();
+        assert_eq!(listed.iter().map(|one| one["id"].clone()).collect::<Vec<_>>(), ids, "{path}");
+    }
+    let whole = house.get("/playbook").await;
+    assert_eq!(whole[44]["modified"], "2025-06-02T08:00:00.000Z", "the newest version");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_execution_leaves_room_for_the_others() {
+    let mut house = House::new(&[]).await;
+    let old = house.trigger(&field("one-question")).await;
+    let asked = house.asked().await;
+    let new = house.trigger(&field("one-question")).await;
+    // as a loop would leave them
+    let text = format!(
+        "with more as (
+             insert into execution_step
+             select (step).* from (
+                 select jsonb_populate_record(execution_step, jsonb_build_object('id', gen_random_uuid(), 'run', run + at,
+                     'results', jsonb_build_object('__answer__', at::text))) as step
+                 from execution_step, generate_series(1, 10000) as at where id = '{}'
+             ) as made returning id
+         ) select count(*)::text as text from more",
+        asked.step
+    );
+    assert_eq!(house.process.text(&text).await, "10000");
+    let listed = house.get("/v1/executions").await;
+    let runs = |at: usize| listed["items"][at]["steps"].as_array().unwrap().len();
+    assert_eq!((&listed["items"][0]["id"], runs(0), runs(1)), (&json!(new), 2, 100));
+    let reported = house.get("/reporter").await;
+    assert_eq!(reported[1]["execution_id"], json!(new));
+    for report in [&reported[0], &house.get(&format!("/reporter/{old}")).await] {
+        let result = &report["step_results"][&asked.step_id];
+        assert_eq!(result["variables"]["__answer__"]["value"], "10000", "the last run: {result}");
+    }
+    assert!(reported[1]["step_results"][&asked.step_id].is_object());
+}

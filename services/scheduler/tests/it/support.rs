@@ -9,7 +9,7 @@ use serde_json::json;
 use service::{Running, Service, Settings, Shutdown};
 use std::sync::Arc;
 use store::{Store, sql};
-use testkit::{Database, PATIENCE, Tap, Vhost, keys, until};
+use testkit::{Database, PATIENCE, Proxy, Tap, Vhost, keys, until};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 use types::messages::command::ReturnedCommand;
@@ -43,17 +43,33 @@ pub(crate) struct Process {
 pub(crate) struct Servers {
     pub(crate) database: Arc<Database>,
     pub(crate) vhost: Arc<Vhost>,
+    /// Where processes reach the database and the broker.
+    urls: [String; 2],
 }
 
 impl Servers {
     pub(crate) async fn new() -> Self {
         let database = Arc::new(Database::new("scheduler", vec![]).await);
-        Self { database, vhost: Arc::new(testkit::vhost().await) }
+        let vhost = Arc::new(testkit::vhost().await);
+        let urls = [database.url().to_owned(), vhost.url().to_owned()];
+        Self { database, vhost, urls }
+    }
+
+    /// Gives the same servers with another way to the database.
+    pub(crate) fn through(&self, database: String) -> Self {
+        let [_, broker] = self.urls.clone();
+        Self { urls: [database, broker], ..self.clone() }
+    }
+
+    /// Has processes reach the database and the broker over lines that can be cut.
+    pub(crate) fn behind(mut self, database: &Proxy, broker: &Proxy) -> Self {
+        self.urls = [database.through(&self.urls[0]), broker.through(&self.urls[1])];
+        self
     }
 
     /// Starts a process on them.
     pub(crate) async fn start(&self, clock: &Clock, flags: &[&str]) -> Running<Scheduler> {
-        let fixed = ["--database-url", self.database.url(), "--amqp-url", self.vhost.url()];
+        let fixed = ["--database-url", &self.urls[0], "--amqp-url", &self.urls[1]];
         let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
         let small = ["--database-pool", "6", "--workers", "1"];
         let words = fixed.iter().chain(&ports).chain(&small).chain(flags);
@@ -137,6 +153,12 @@ impl Process {
         job(&self.running.service, name).await;
     }
 
+    /// Runs a job now, which fails when something failed with one of the runs; tells whether it did.
+    pub(crate) async fn job_fails(&self, name: &str) -> bool {
+        let job = Scheduler::jobs().into_iter().find(|job| job.name() == name).unwrap();
+        job.run(&self.running.service).await.is_err()
+    }
+
     pub(crate) async fn run(&self, id: i64) -> Run {
         let text = format!("select {RUN} from run where action_id = $1");
         let mut conn = self.store.get().await.unwrap();
@@ -169,6 +191,34 @@ impl Process {
     /// Gives the one text that a statement selects as `text`.
     pub(crate) async fn text(&self, statement: &str) -> String {
         testkit::texts(&self.store, statement).await.remove(0)
+    }
+
+    /// Has the database do something.
+    pub(crate) async fn sql(&self, statement: &str) {
+        let mut conn = self.store.get().await.unwrap();
+        sql(statement.to_owned()).execute(&mut conn).await.unwrap();
+    }
+
+    /// Has each write fail that moves the run of an action, and nothing else.
+    pub(crate) async fn poison(&self, id: i64) {
+        self.sql(
+            "create or replace function poison() returns trigger language plpgsql as $$ begin
+                 if new.action_id = tg_argv[0]::bigint
+                     and (new.status, new.held) is distinct from (old.status, old.held) then
+                     raise exception 'poisoned';
+                 end if;
+                 return new;
+             end $$",
+        )
+        .await;
+        self.sql(&format!(
+            "create trigger poison before update on run for each row execute function poison({id})"
+        ))
+        .await;
+    }
+
+    pub(crate) async fn cure(&self) {
+        self.sql("drop trigger poison on run").await;
     }
 
     pub(crate) async fn count(&self, table: &str) -> i64 {

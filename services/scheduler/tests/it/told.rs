@@ -1,9 +1,10 @@
 //! How runs stand is told: at once when it matters, else at most four times a second.
 
 use crate::support::{Process, action, agents, job};
+use testkit::PATIENCE;
 use time::Duration;
 use types::messages::ActionChanged;
-use types::{CommandStatus, Message};
+use types::{CommandStatus, Envelope, Message};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_run_is_told_four_times_a_second() {
@@ -61,4 +62,33 @@ async fn two_processes_tell_what_was_held_back_once() {
     }
     process.silent_of(&[ActionChanged::KIND]).await;
     second.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_held_back_is_told_in_the_trace_of_its_action() {
+    let mut process = Process::new().await;
+    process.agents(&agents(2)).await;
+    let trace = |id: i64| format!("00-{id:032x}-00000000000000ff-01");
+    for id in 1..=3 {
+        process.accept(id, action(&format!("number {id}"))).await;
+        process.until(id, "inflight").await;
+        process.tap.next::<ActionChanged>().await;
+        if id < 3 {
+            let keep =
+                format!("update run set traceparent = '{}' where action_id = {id}", trace(id));
+            process.sql(&keep).await;
+        }
+        process.answer(id, &[1], CommandStatus::Success).await;
+    }
+    process.wait(Duration::seconds(1));
+    process.job("publish_runs").await;
+    for _ in 1..=3 {
+        let heard = process.tap.next_of(ActionChanged::KIND, PATIENCE).await.unwrap();
+        let told: Envelope<ActionChanged> = serde_json::from_slice(&heard.body).unwrap();
+        let headers = heard.properties.headers().as_ref().unwrap().inner();
+        let parent = headers.get("traceparent").and_then(|value| value.as_long_string());
+        let parent = parent.map(ToString::to_string);
+        let id = told.data.id.0;
+        assert_eq!(parent, (id < 3).then(|| trace(id)), "action {id}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::support::{NOW, Process, accepted, action, agents, delivery, investigator, signed};
 use messaging::{Delivery, Outcome};
+use testkit::{PATIENCE, until};
 use time::Duration;
 use types::messages::{ActionAccepted, ActionChanged, CommandIssued, InvestigatorChanged};
 use types::{Action, Dispatch, InvestigatorStatus, Message};
@@ -9,7 +10,7 @@ use types::{Action, Dispatch, InvestigatorStatus, Message};
 /// Gives the message as it comes back from the wait queue.
 fn later(delivery: &Delivery) -> Delivery {
     let mut later = delivery.clone();
-    later.attempt = 2;
+    later.waited = 1;
     later
 }
 
@@ -125,14 +126,14 @@ async fn a_signer_who_is_not_known_is_waited_for_once() {
     process.agents(&agents(1)).await;
     let message = delivery(accepted(1, &signed(action("a"), &["mallory"])));
     let outcome = process.hand("actions", std::slice::from_ref(&message)).await;
-    assert_eq!(outcome, Outcome::Retry("not yet: a signer is not known here yet".into()));
+    assert_eq!(outcome, Outcome::Wait("not yet: a signer is not known here yet".into()));
     assert_eq!((process.count("run").await, process.count("messaging.inbox").await), (0, 0));
     let reason = refused(&mut process, 1, &[later(&message)]).await;
     assert!(reason.starts_with("signature: signature 1 does not count: no known key"), "{reason}");
 
     let message = delivery(accepted(2, &signed(action("b"), &["bob"])));
     let outcome = process.hand("actions", std::slice::from_ref(&message)).await;
-    assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");
+    assert!(matches!(outcome, Outcome::Wait(_)), "{outcome:?}");
     process.know(investigator(2, "bob")).await;
     assert_eq!(process.hand("actions", &[later(&message)]).await, Outcome::Done);
     process.until(2, "inflight").await;
@@ -146,7 +147,7 @@ async fn each_message_waits_for_itself() {
     let good = delivery(accepted(3, &signed(action("b"), &["alice"])));
     let batch = [later(&unknown(1)), unknown(2), good];
     let outcome = process.hand("actions", &batch).await;
-    assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");
+    assert!(matches!(outcome, Outcome::Wait(_)), "{outcome:?}");
     assert_eq!(process.run(1).await.status, "invalid", "it had waited");
     process.until(3, "inflight").await;
     assert_eq!(process.count("run where action_id = 2").await, 0, "it had not");
@@ -206,15 +207,58 @@ async fn all_who_signed_are_verified() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_taken_on_the_word_of_a_stale_copy() {
-    let process = Process::new().await;
+async fn what_comes_while_the_copy_is_stale_is_verified_before_it_starts() {
+    let mut process = Process::new().await;
     process.agents(&agents(1)).await;
     process.wait(Duration::minutes(5));
-    let message = [delivery(accepted(1, &signed(action("a"), &["alice"])))];
-    let outcome = process.hand("actions", &message).await;
-    assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");
-    assert_eq!(process.count("run").await, 0);
-    process.confirm().await;
-    assert_eq!(process.hand("actions", &message).await, Outcome::Done);
+    let forged = signed(action("a"), &["alice"]).replace("^passwd$", "^shadow$");
+    for (id, document) in [
+        (1, signed(action("a"), &["alice"])),
+        (2, forged),
+        (3, signed(action("b"), &["alice"])),
+        (4, signed(action("c"), &["bob"])),
+    ] {
+        process.take("actions", accepted(id, &document)).await;
+        process.job("launch").await;
+        assert_eq!(process.run(id).await.status, "pending");
+    }
+    // it can be withdrawn although nobody can tell who signed it
+    assert_eq!(process.cancel(3).await, Outcome::Done);
+    assert_eq!(process.run(3).await.status, "cancelled");
+    process.silent_of(&[CommandIssued::KIND]).await;
+    // with the word on how the keys stand comes one that was not known here
+    process.know(investigator(2, "bob")).await;
+    process.job("launch").await;
     process.until(1, "inflight").await;
+    let forged = process.until(2, "invalid").await;
+    assert!(forged.reason().starts_with("signature: signature 1 does not count"), "{forged:?}");
+    process.until(4, "inflight").await;
+    assert_eq!(process.commands(3).await, []);
+}
+
+/// Nobody can verify it in its time, and still it ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_action_ends_in_time_however_long_the_keys_are_not_confirmed() {
+    let mut process = Process::new().await;
+    process.agents(&agents(1)).await;
+    process.wait(Duration::minutes(6));
+    // on the broker, as a batch that had to wait would come again and again
+    process.publish(accepted(1, &signed(action("a"), &["alice"]))).await;
+    until(PATIENCE, async || process.count("run").await == 1).await;
+    assert_eq!(process.run(1).await.status, "pending");
+    process.wait(Duration::minutes(5));
+    // and one whose time was over before it came
+    process.publish(accepted(2, &signed(action("b"), &["alice"]))).await;
+    for id in [1, 2] {
+        until(PATIENCE, async || process.count(&format!("run where action_id = {id}")).await == 1)
+            .await;
+        let run = process.until(id, "expired").await;
+        assert_eq!(run.reason(), "its time passed before it could start");
+        assert_eq!(process.commands(id).await, []);
+    }
+    process.silent_of(&[CommandIssued::KIND]).await;
+    let queue = "scheduler.actions";
+    for queue in [queue.to_owned(), format!("{queue}.wait"), messaging::DEAD.to_owned()] {
+        assert_eq!(process.servers.vhost.queue_length(&queue).await, Some(0), "{queue}");
+    }
 }

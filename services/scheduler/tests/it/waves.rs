@@ -168,8 +168,8 @@ async fn a_broken_gate_pauses_and_a_word_lets_it_go_on() {
     assert_eq!(process.until(1, "completed").await.counters(), [30, 28, 2, 0, 0, 0]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_forgiven_and_went_well_after_all_hides_no_other_failure() {
+/// Has agents 1 and 2 given up and forgiven, and gives the run whose second wave of 20 is out, with their late answers.
+async fn forgiven() -> (Process, CommandReturned) {
     let mut process = Process::new().await;
     process.agents(&agents(50)).await;
     let stop_when = Some(StopWhen { failed_ratio: Some(0.2), timeouts: None });
@@ -190,11 +190,40 @@ async fn what_was_forgiven_and_went_well_after_all_hides_no_other_failure() {
     process.job("dispatch").await;
     assert_eq!(process.tap.next::<CommandIssued>().await.data.commands.len(), 20);
     let late = [1, 2].map(|agent| of(agent, CommandStatus::Success, false));
-    process.take("commands", CommandReturned { commands: late.into() }).await;
-    process.answer(1, &[11, 12, 13, 14], CommandStatus::Failed).await;
+    (process, CommandReturned { commands: late.into() })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_forgiven_and_went_well_after_all_hides_no_other_failure() {
+    const STOPPED: &str = "4 of 20 commands failed, and it stops when a part of 0.2 does";
+    // whether it goes well before the others fail, or in between
+    for before in [0, 3] {
+        let (process, late) = forgiven().await;
+        let failing: Vec<_> = (11..=14).collect();
+        let (first, rest) = failing.split_at(before);
+        process.answer(1, first, CommandStatus::Failed).await;
+        process.take("commands", late).await;
+        process.answer(1, rest, CommandStatus::Failed).await;
+        process.job("dispatch").await;
+        assert_eq!(process.until(1, "paused").await.reason(), STOPPED, "after {before}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_after_it_was_forgiven_counts_by_itself() {
+    // one of the second wave is given up and goes well: that was never forgiven
+    let (process, _) = forgiven().await;
+    let command = process.commands(1).await.into_iter().find(|c| c.agent_id == 11).unwrap().id;
+    let lost = ReturnedCommand { given_up: true, ..answer(command, 1, 11, CommandStatus::Failed) };
+    process.take("commands", CommandReturned { commands: vec![lost] }).await;
+    process.answer(1, &[11], CommandStatus::Success).await;
+    process.answer(1, &[12, 13, 14], CommandStatus::Failed).await;
     process.job("dispatch").await;
-    let run = process.until(1, "paused").await;
-    assert_eq!(run.reason(), "4 of 20 commands failed, and it stops when a part of 0.2 does");
+    assert_eq!(process.run(1).await.status, "inflight", "3 of 20");
+    process.answer(1, &[15], CommandStatus::Failed).await;
+    process.job("dispatch").await;
+    let reason = "4 of 20 commands failed, and it stops when a part of 0.2 does";
+    assert_eq!(process.until(1, "paused").await.reason(), reason);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,7 +270,7 @@ async fn an_investigator_pauses_and_resumes() {
     assert_eq!(process.run(2).await.status, "completed");
     let unknown = delivery(steered(9, true, at(1)));
     let outcome = process.hand("actions", &[unknown]).await;
-    assert_eq!(outcome, Outcome::Retry("not yet: the steered action has not arrived".into()));
+    assert_eq!(outcome, Outcome::Wait("not yet: the steered action has not arrived".into()));
     process.tap.next::<CommandWithdrawn>().await;
 }
 
@@ -382,4 +411,26 @@ async fn a_pace_that_cannot_be_kept_is_refused() {
     let batch = [delivery(accepted(1, &signed(action("a"), &["alice"])))];
     assert_eq!(hand(&process.running.service, "actions", &batch).await, Outcome::Done);
     assert_eq!(process.run(1).await.status, "invalid", "one action is judged once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_with_which_something_fails_holds_up_no_other() {
+    let process = Process::new().await;
+    process.agents(&agents(3)).await;
+    for id in [1, 2] {
+        let order = action(&format!("number {id}"));
+        accept(&process, id, order, waves(&[Wave::Of(1), Wave::All])).await;
+        process.until(id, "inflight").await;
+    }
+    process.poison(1).await;
+    for id in [1, 2] {
+        process.answer(id, &[1], CommandStatus::Success).await;
+        process.wait(Duration::milliseconds(1));
+    }
+    process.job_fails("dispatch").await;
+    until(PATIENCE, async || out(&process, 2).await == [1, 2, 3]).await;
+    assert_eq!(out(&process, 1).await, [1]);
+    process.cure().await;
+    process.wait(Duration::seconds(5));
+    until(PATIENCE, async || out(&process, 1).await == [1, 2, 3]).await;
 }

@@ -21,6 +21,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 const REDIRECTS: usize = 5;
 /// For how many ports a client is kept.
 const CLIENTS: usize = 64;
+/// How many bytes all headers of a request may have.
+const HEADERS: usize = 256 << 10;
 /// How much of a refusal is told.
 const TOLD: usize = 1_000;
 
@@ -52,6 +54,11 @@ impl Resolve for Guarded {
             Ok(usable)
         })
     }
+}
+
+/// Gives a host without the brackets of an IPv6 address.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 fn refusal(host: &str, port: u16) -> String {
@@ -101,14 +108,13 @@ impl Http {
         secrets: &mut Secrets,
         config: &Config,
     ) -> Result<Values, String> {
-        let request = request(call, secrets).await?;
+        let request = request(call, secrets, &self.allow).await?;
         let (host, port) = match (request.url().host_str(), request.url().port_or_known_default()) {
             (Some(host), Some(port)) => (host.to_owned(), port),
             _ => return Err("the target has no host".into()),
         };
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let named = named(&self.allow, bare, port);
-        let may = match bare.parse() {
+        let named = named(&self.allow, bare(&host), port);
+        let may = match bare(&host).parse() {
             Ok(address) => allows(&self.allow, named, address, port),
             // what it leads to is judged when it is looked up
             Err(_) => named == Named::Listed || has_networks(&self.allow),
@@ -134,7 +140,8 @@ impl Http {
         let body = String::from_utf8_lossy(&body).replace('\0', "\u{fffd}");
         let status = response.status();
         if !status.is_success() {
-            let told: String = body.chars().take(TOLD).collect();
+            // masked before it is cut: half of a secret is not recognized
+            let told: String = secrets.mask(&body).chars().take(TOLD).collect();
             return Err(format!("{host}:{port} answered {status}: {told}"));
         }
         let name = match call.command.kind.as_str() {
@@ -164,7 +171,11 @@ fn chain(error: &reqwest::Error) -> String {
     text
 }
 
-async fn request(call: &Call, secrets: &mut Secrets) -> Result<Request, String> {
+async fn request(
+    call: &Call,
+    secrets: &mut Secrets,
+    allow: &[Destination],
+) -> Result<Request, String> {
     let scope = &call.scope;
     let words: Vec<_> = call.command.text.split_whitespace().collect();
     let [method, path, _version] = words.as_slice() else {
@@ -179,8 +190,12 @@ async fn request(call: &Call, secrets: &mut Secrets) -> Result<Request, String> 
     }
     let url = url(call, &text::path(path, scope)?)?;
     let mut headers = headers(call, secrets)?;
+    if let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) {
+        secrets.go_to(bare(host), port, allow);
+    }
     authorize(call, secrets, &mut headers).await?;
-    let body = call.command.content.as_ref().map(|content| body(content, call, &mut headers));
+    let content = call.command.content.as_ref();
+    let body = content.map(|content| body(content, call, &mut headers)).transpose()?;
     if openc2 && !headers.contains_key(CONTENT_TYPE) {
         headers
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/openc2+json;version=1.0"));
@@ -231,9 +246,14 @@ fn origin(kind: &str, address: &str, port: Option<u16>) -> Result<String, String
 
 fn headers(call: &Call, secrets: &mut Secrets) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
+    let mut size = 0;
     for (name, value) in &call.command.headers {
         let value = text::line(value.trim(), &call.scope)
             .map_err(|detail| format!("header {name}: {detail}"))?;
+        size += name.len() + value.len();
+        if size > HEADERS {
+            return Err(format!("the headers have more than {HEADERS} bytes with their values"));
+        }
         let key = HeaderName::from_bytes(name.trim().as_bytes())
             .map_err(|error| format!("{name:?} is no name of a header: {error}"))?;
         // these are made by the connection
@@ -289,9 +309,9 @@ async fn authorize(
 }
 
 /// Fills values into the body in the way of its type.
-fn body(content: &Content, call: &Call, headers: &mut HeaderMap) -> Vec<u8> {
+fn body(content: &Content, call: &Call, headers: &mut HeaderMap) -> Result<Vec<u8>, String> {
     let text = match content {
-        Content::Bytes(bytes) => return bytes.clone(),
+        Content::Bytes(bytes) => return Ok(bytes.clone()),
         Content::Text(text) => text,
     };
     let kind = headers
@@ -306,7 +326,7 @@ fn body(content: &Content, call: &Call, headers: &mut HeaderMap) -> Vec<u8> {
             text::json(text, &call.scope)
         }
         Some(_) if looks => text::json(text, &call.scope),
-        _ => text::plain(text, &call.scope),
+        _ => text::body(text, &call.scope),
     };
-    filled.into_bytes()
+    Ok(filled?.into_bytes())
 }

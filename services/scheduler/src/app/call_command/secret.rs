@@ -1,24 +1,47 @@
 //! Credentials of targets: from the playbook, or from files that were mounted; they are masked wherever they come back.
 
 use super::Call;
+use crate::domain::destination::{Destination, is_open, lists};
 use crate::domain::execution::Values;
 use crate::domain::text;
 use crate::domain::variable::Variables;
 use serde_json::{Map, Value};
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 /// A text that is shorter is not looked for: masking it would only garble what people read.
 const SHORTEST: usize = 4;
+
+/// What the file with the hosts of a secret is called: the secret's own name and this.
+const HOSTS: &str = ".hosts";
 
 /// Holds the secrets that one command used.
 pub(super) struct Secrets {
     folder: Option<PathBuf>,
     known: Vec<String>,
+    to: Option<To>,
+}
+
+/// Is where the secrets of a command go.
+struct To {
+    host: String,
+    port: u16,
+    /// Whether the operators named it, or its network or domain: not every public host.
+    named: bool,
 }
 
 impl Secrets {
     pub(super) fn new(folder: Option<PathBuf>) -> Self {
-        Self { folder, known: Vec::new() }
+        Self { folder, known: Vec::new(), to: None }
+    }
+
+    /// Takes note of where the command goes; `allow` is where such commands may go.
+    pub(super) fn go_to(&mut self, host: &str, port: u16, allow: &[Destination]) {
+        let by_name = host.parse::<IpAddr>().is_err();
+        // without `*`, a name that leads anywhere leads to a network of the list
+        let named = lists(allow, host, port) || (by_name && !is_open(allow, port));
+        self.to = Some(To { host: host.to_owned(), port, named });
     }
 
     /// Gives a secret of `credentials`: the value of `key`, or with `kms` what the file named by `kms_key_identifier` holds.
@@ -68,14 +91,42 @@ impl Secrets {
             .ok_or("kms is asked for, but the scheduler has no --secrets-dir")?;
         let fits = !name.is_empty()
             && !name.starts_with('.')
+            && !name.ends_with(HOSTS)
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
         if !fits {
             return Err(format!("kms_key_identifier {name:?} is not the name of a secret"));
         }
+        self.may_go(folder, name).await?;
         let text = tokio::fs::read_to_string(folder.join(name)).await;
         let text =
             text.map_err(|error| format!("the secret {name:?} cannot be read: {}", error.kind()))?;
         Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    }
+
+    /// Checks that a secret may go where the command goes: whoever may run a playbook can name any secret, and any
+    /// destination that is allowed.
+    async fn may_go(&self, folder: &Path, name: &str) -> Result<(), String> {
+        let to = self.to.as_ref().ok_or("a secret goes nowhere without a host")?;
+        let file = format!("{name}{HOSTS}");
+        let hosts = match tokio::fs::read_to_string(folder.join(&file)).await {
+            Ok(text) => hosts(&text).map_err(|detail| format!("{file}: {detail}"))?,
+            Err(error) if error.kind() == ErrorKind::NotFound && to.named => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(format!(
+                    "the secret {name:?} has no file {file} that names its hosts, so that it goes only where a host, domain or \
+                     network of the list of destinations leads, and {}:{} is allowed by `*` alone",
+                    to.host, to.port
+                ));
+            }
+            Err(error) => return Err(format!("{file} cannot be read: {}", error.kind())),
+        };
+        if lists(&hosts, &to.host, to.port) || is_open(&hosts, to.port) {
+            return Ok(());
+        }
+        Err(format!(
+            "the secret {name:?} is not for {}:{}; {file} names its hosts",
+            to.host, to.port
+        ))
     }
 
     /// Takes note of a text that must not be seen.
@@ -93,6 +144,12 @@ impl Secrets {
     pub(super) fn masked(&self, values: Values) -> Values {
         values.into_iter().map(|(name, value)| (name, self.mask(&value))).collect()
     }
+}
+
+/// Reads the hosts of a secret: one a line, in the form of the list of destinations; behind `#` stands what is not read.
+fn hosts(text: &str) -> Result<Vec<Destination>, String> {
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    lines.filter(|line| !line.is_empty()).map(str::parse).collect()
 }
 
 /// Gives a text of an object.

@@ -40,6 +40,7 @@ pub(super) async fn call(
     }
     let port = call.port()?.unwrap_or(22);
     let address = usable(config, &host, port).await?;
+    secrets.go_to(&host, port, &config.ssh_allow);
     let credentials = call.credentials().ok_or(NO_CREDENTIALS)?;
     let user = text::line(text_of(credentials, "username"), &call.scope)?;
     let harmless = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'@');

@@ -1,6 +1,6 @@
 //! Compares two values as their type wants it (specs/soarca/cacao.md §5).
 
-use super::{Operator, Right};
+use super::{Operator, Right, cut};
 use crate::domain::text;
 use crate::domain::variable::Variables;
 use std::cmp::Ordering;
@@ -22,12 +22,13 @@ pub(super) fn compare(
     let named = text::first(left, scope)
         .or_else(|| texts.iter().find_map(|right| text::first(right, scope)));
     let kind = named.map_or(VariableType::String, |variable| variable.kind);
-    let left = text::plain(left, scope);
+    let plain = |text: &str| text::plain(text, scope, text::COMPARED);
+    let left = plain(left)?;
     match right {
-        Right::One(one) => holds(kind, &left, operator, &text::plain(one, scope)),
+        Right::One(one) => holds(kind, &left, operator, &plain(one)?),
         Right::Set(set) => {
             for member in set {
-                if holds(kind, &left, Operator::Equal, &text::plain(member, scope))? {
+                if holds(kind, &left, Operator::Equal, &plain(member)?)? {
                     return Ok(true);
                 }
             }
@@ -58,9 +59,11 @@ fn holds(kind: VariableType, left: &str, operator: Operator, right: &str) -> Res
             equal(kind, left == right, operator)
         }
         T::Ipv4Addr | T::Ipv6Addr if operator == Operator::In => {
-            let network: web::Network = right.parse().map_err(|error| format!("{error}"))?;
-            let address: IpAddr =
-                left.parse().map_err(|error| format!("{left:?} is no {}: {error}", kind.name()))?;
+            let network: web::Network =
+                right.parse().map_err(|_none| format!("{:?} is no network", cut(right)))?;
+            let address: IpAddr = left
+                .parse()
+                .map_err(|error| format!("{:?} is no {}: {error}", cut(left), kind.name()))?;
             Ok(network.contains(address))
         }
         T::Ipv4Addr | T::Ipv6Addr => {
@@ -88,7 +91,8 @@ fn both<T>(
     right: &str,
     read: impl Fn(&str) -> Option<T>,
 ) -> Result<(T, T), String> {
-    let one = |text: &str| read(text).ok_or_else(|| format!("{text:?} is no {}", kind.name()));
+    let one =
+        |text: &str| read(text).ok_or_else(|| format!("{:?} is no {}", cut(text), kind.name()));
     Ok((one(left)?, one(right)?))
 }
 

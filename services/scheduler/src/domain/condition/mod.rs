@@ -39,6 +39,11 @@ pub(crate) enum Operator {
     In,
 }
 
+/// Gives the beginning of a value, which is enough to be told: a failure is logged and shown.
+fn cut(value: &str) -> String {
+    value.chars().take(60).collect()
+}
+
 impl Condition {
     /// Reads a condition.
     pub(crate) fn parse(source: &str) -> Result<Self, String> {
@@ -66,8 +71,9 @@ impl Condition {
             }
             Self::Not(part) => Ok(!part.holds(scope)?),
             Self::Flag(flag) => {
-                let value = text::plain(flag, scope);
-                parse_bool(&value).ok_or_else(|| format!("{flag} is {value:?}, which is no bool"))
+                let value = text::plain(flag, scope, text::COMPARED)?;
+                parse_bool(&value)
+                    .ok_or_else(|| format!("{} is {:?}, which is no bool", cut(flag), cut(&value)))
             }
             Self::Compare(left, operator, right) => compare::compare(left, *operator, right, scope),
         }

@@ -26,6 +26,23 @@ fn scope() -> Variables {
     .collect()
 }
 
+#[test]
+fn a_failure_tells_only_the_beginning_of_a_value() {
+    let long = "secret".repeat(10_000);
+    let large = Variable { kind: VariableType::Integer, ..Variable::text(&long) };
+    let scope: Variables = [("__n__".to_owned(), large)].into();
+    for source in ["__n__:value = 1", "1 > __n__:value", "__n__:value", "NOT __n__:value"] {
+        let detail = Condition::parse(source).unwrap().holds(&scope).unwrap_err();
+        assert!(detail.len() < 200, "{} bytes", detail.len());
+    }
+    let address = Variable { kind: VariableType::Ipv4Addr, ..Variable::text(&long) };
+    let scope: Variables = [("__ip__".to_owned(), address)].into();
+    for source in ["__ip__:value IN '10.0.0.0/8'", "'10.0.0.1' IN __ip__:value"] {
+        let detail = Condition::parse(source).unwrap().holds(&scope).unwrap_err();
+        assert!(detail.len() < 200, "{} bytes", detail.len());
+    }
+}
+
 fn holds(source: &str) -> Result<bool, String> {
     Condition::parse(source)?.holds(&scope())
 }

@@ -3,7 +3,8 @@
 use super::{Effect, Failure, Machine, Todo};
 use crate::domain::execution::{ExecutionState, StepRun, StepState};
 use crate::domain::playbook::{Manner, Step, StepKind};
-use crate::domain::text;
+use crate::domain::text::{self, COMPARED};
+use crate::domain::variable::Variables;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -36,6 +37,7 @@ impl Machine<'_> {
             due: delayed.then(|| self.now.saturating_add(step.delay)),
             deadline: None,
             lease: None,
+            missed: None,
             position: 0,
             variables: step.variables.clone(),
             results: BTreeMap::new(),
@@ -103,11 +105,7 @@ impl Machine<'_> {
             StepKind::While { condition, on_true } => {
                 condition.holds(&scope).map(|holds| holds.then_some(on_true))
             }
-            StepKind::Switch { value, cases } => {
-                let value = text::plain(value, &scope);
-                let case = cases.iter().find(|(case, _)| text::plain(case, &scope) == value);
-                Ok(case.map(|(_, to)| to).or_else(|| cases.get("default")))
-            }
+            StepKind::Switch { value, cases } => case(value, cases, &scope),
             _ => Ok(None),
         };
         match chosen {
@@ -127,4 +125,19 @@ impl Machine<'_> {
             }
         }
     }
+}
+
+/// Finds the case that a switch takes, if any.
+fn case<'b>(
+    value: &str,
+    cases: &'b BTreeMap<String, String>,
+    scope: &Variables,
+) -> Result<Option<&'b String>, String> {
+    let value = text::plain(value, scope, COMPARED)?;
+    for (case, to) in cases {
+        if text::plain(case, scope, COMPARED)? == value {
+            return Ok(Some(to));
+        }
+    }
+    Ok(cases.get("default"))
 }

@@ -3,7 +3,14 @@
 use super::{Effect, Failure, Machine, Todo, action_of};
 use crate::domain::execution::{ExecutionState, StepState, Values};
 use crate::domain::playbook::{Action, StepKind};
+use time::Duration;
 use uuid::Uuid;
+
+/// Says how often, once a second, a lease is seen to be over before its process is given up. A process says every four
+/// seconds that it lives, and waits up to five for the database.
+const MISSED: i32 = 10;
+/// Says how often signatures of one action are asked for.
+const ASKED: i32 = 10;
 
 impl Machine<'_> {
     /// Begins.
@@ -15,6 +22,10 @@ impl Machine<'_> {
     /// Looks at the time: delays that are over, steps that took too long, processes that are gone.
     pub(crate) fn tick(&mut self) {
         let now = self.now;
+        if self.execution.runs.is_empty() && !self.execution.state.is_over() {
+            // another playbook began it
+            return self.start();
+        }
         let open: Vec<_> = self
             .execution
             .steps
@@ -28,8 +39,8 @@ impl Machine<'_> {
             let late = run.deadline.is_some_and(|deadline| deadline <= now);
             match run.state {
                 StepState::Delayed if run.due.is_none_or(|due| due <= now) => self.begin(id),
-                StepState::Calling if run.lease.is_none_or(|lease| lease <= now) => {
-                    self.interrupted(id);
+                StepState::Calling if run.lease.max(run.due).is_none_or(|until| until <= now) => {
+                    self.missed(id);
                 }
                 StepState::Ready | StepState::Waiting | StepState::Branching if late => {
                     self.late(id);
@@ -69,11 +80,25 @@ impl Machine<'_> {
         self.end(id, Err(Failure::timeout(&step, "it took longer than its time-out")));
     }
 
+    /// A process did not say in time that it lives. The database may have been away, and the process may be about to say
+    /// so: it is given up only when that was seen again and again, with the database at hand each time.
+    fn missed(&mut self, id: Uuid) {
+        let now = self.now;
+        let Some(run) = self.execution.open_mut(id) else { return };
+        let missed = run.missed.unwrap_or_default() + 1;
+        if missed > MISSED {
+            self.interrupted(id);
+            return;
+        }
+        run.missed = Some(missed);
+        run.due = Some(now + Duration::seconds(1));
+    }
+
     /// The process that did a command is gone, and nobody knows whether it was done.
     fn interrupted(&mut self, id: Uuid) {
         let repeatable = self.command(id).is_some_and(|(command, _)| command.repeatable);
         let Some(run) = self.execution.open_mut(id) else { return };
-        run.lease = None;
+        (run.lease, run.due, run.missed) = (None, None, None);
         if repeatable {
             run.state = StepState::Ready;
             return;
@@ -112,7 +137,7 @@ impl Machine<'_> {
             self.end(id, kept);
         } else if let Some(run) = self.execution.open_mut(id) {
             run.position += 1;
-            run.lease = None;
+            (run.lease, run.due, run.missed) = (None, None, None);
             run.state = StepState::Ready;
             if usize::try_from(run.position).unwrap_or(0) >= calls {
                 self.end(id, Ok(()));
@@ -142,6 +167,36 @@ impl Machine<'_> {
         self.settle();
     }
 
+    /// An answer to a fleet step has no signature that holds: this run is over, and another asks for the same action
+    /// again. A typing error is not the end of a playbook.
+    pub(crate) fn unsigned(&mut self, id: Uuid, detail: &str) {
+        let now = self.now;
+        let Some(run) = self.execution.open_mut(id).filter(|run| run.state == StepState::Waiting)
+        else {
+            return;
+        };
+        if run.position + 1 >= ASKED {
+            let detail = format!("{detail}; it was asked for {ASKED} times");
+            self.end(id, Err(Failure::new(detail)));
+            self.settle();
+            return;
+        }
+        let position = run.position + 1;
+        let mut next = run.clone();
+        run.state = StepState::Failed;
+        run.ended = Some(now);
+        run.detail = Some(Failure::new(detail).detail);
+        let count = self.execution.runs.entry(next.step_id.clone()).or_default();
+        *count += 1;
+        next.run = *count;
+        next.id = (self.ids)();
+        next.position = position;
+        next.started = now;
+        self.effects.push(Effect::Prepare(next.id));
+        self.execution.steps.push(next);
+        self.settle();
+    }
+
     /// What a step waited for ended: another execution, or an action; `values` are those that it may give back.
     pub(crate) fn ended(&mut self, id: Uuid, outcome: Result<Values, Failure>) {
         if !self.waits(id) {
@@ -159,6 +214,11 @@ impl Machine<'_> {
         });
         self.end(id, kept);
         self.settle();
+    }
+
+    /// Ends everything as failed; no branch runs.
+    pub(crate) fn give_up(&mut self, reason: impl Into<String>) {
+        self.abort(ExecutionState::Failed, reason.into());
     }
 
     /// Ends everything; no branch runs.

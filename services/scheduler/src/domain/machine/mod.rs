@@ -22,7 +22,7 @@ pub(crate) enum Effect {
     Ask(Uuid),
     /// People need not do it any more.
     Withdraw(Uuid),
-    /// An action is to be prepared, and put before those who may sign it.
+    /// An action is to be prepared, unless it was, and put before those who may sign it.
     Prepare(Uuid),
     /// A signed action is to be proposed.
     Propose(Uuid),
@@ -34,6 +34,9 @@ pub(crate) enum Effect {
     CancelChild(Uuid),
 }
 
+/// Says how many characters of a reason are kept.
+const TOLD: usize = 2_000;
+
 /// Says why a step did not end well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -42,13 +45,15 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// Says what went wrong; the beginning is enough: it is logged, shown, and told in messages.
     pub(crate) fn new(detail: impl Into<String>) -> Self {
-        Self { timeout: false, detail: detail.into() }
+        let detail = detail.into().chars().take(TOLD).collect();
+        Self { timeout: false, detail }
     }
 
     /// Says that it took too long; CACAO wants the word and the step.
     pub(crate) fn timeout(step: &str, detail: &str) -> Self {
-        Self { timeout: true, detail: format!("ACTION_TIMEOUT {step}: {detail}") }
+        Self { timeout: true, ..Self::new(format!("ACTION_TIMEOUT {step}: {detail}")) }
     }
 }
 

@@ -303,10 +303,65 @@ fn commands_are_done_one_after_the_other_and_at_most_once() {
         let step = run.execution.open_mut(id).unwrap();
         (step.state, step.lease) = (StepState::Calling, Some(NOW + Duration::seconds(15)));
         run.tick(Duration::seconds(14));
-        assert_eq!(run.execution.open(id).unwrap().state, StepState::Calling);
-        run.tick(Duration::seconds(1));
+        assert_eq!(run.execution.open(id).unwrap().missed, None);
+        // nobody looked for long: the database was away, and what its process says may be on its way
+        run.tick(Duration::hours(1));
+        for missed in 1..=10 {
+            let step = run.execution.open(id).unwrap();
+            assert_eq!((step.state, step.missed), (StepState::Calling, Some(missed)));
+            assert_eq!(run.execution.look(run.now), Some(run.now + Duration::seconds(1)));
+            run.tick(Duration::ZERO);
+            assert_eq!(run.execution.open(id).unwrap().missed, Some(missed), "once a second");
+            run.tick(Duration::seconds(1));
+        }
         assert_eq!(run.state().0, want);
     }
+}
+
+#[test]
+fn signatures_that_do_not_hold_are_asked_for_again() {
+    let steps = json!({"a": {"type": "action", "commands": [{"type": "x-writ-action", "action": {}}], "agent": "other",
+        "on_completion": "e"}});
+    let rest = json!({"agent_definitions": {"other": {"type": "soarca", "name": "x"}}});
+    let mut run = Run::new(steps, &rest);
+    let first = run.id("a");
+    run.execution.open_mut(first).unwrap().document = Some("the action".into());
+    for asked in 2..=10 {
+        let before = run.id("a");
+        run.turn(|machine| machine.unsigned(before, "no key"));
+        let now = run.execution.open(run.id("a")).unwrap().clone();
+        assert_eq!((now.run, now.document.as_deref()), (asked, Some("the action")));
+        assert_eq!(run.effects, [Effect::Prepare(now.id)]);
+        let over = run.execution.steps.iter().find(|step| step.id == before).unwrap();
+        assert_eq!((over.state, over.detail.as_deref()), (StepState::Failed, Some("no key")));
+        // what comes late for the one before changes nothing
+        run.turn(|machine| machine.signed(before, "signed".into()));
+        assert_eq!(run.effects, []);
+    }
+    let last = run.id("a");
+    run.turn(|machine| machine.unsigned(last, "no key"));
+    assert_eq!(run.state().0, ExecutionState::Failed);
+    assert!(run.execution.reason.unwrap().contains("no key; it was asked for 10 times"));
+}
+
+#[test]
+fn what_another_playbook_began_starts_with_its_first_look() {
+    let steps = json!({"a": {"type": "ask", "on_completion": "e"}});
+    let playbook = playbook(steps, &nothing());
+    let execution = Execution::new(Uuid::now_v7(), playbook.variables.clone());
+    let mut run = Run { playbook, execution, now: NOW, effects: vec![] };
+    run.tick(Duration::ZERO);
+    assert_eq!(run.open(), ["a"]);
+    run.tick(Duration::ZERO);
+    assert_eq!((run.open(), run.effects.len()), (vec!["a"], 0));
+}
+
+#[test]
+fn a_reason_is_cut() {
+    let mut run = Run::new(json!({"a": {"type": "ask", "on_completion": "e"}}), &nothing());
+    let id = run.id("a");
+    run.turn(|machine| machine.answered(id, Err(Failure::new("x".repeat(4 << 20)))));
+    assert!(run.execution.reason.unwrap().len() < 3_000);
 }
 
 #[test]

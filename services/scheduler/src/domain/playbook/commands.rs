@@ -1,9 +1,8 @@
 //! From JSON to an action step and its commands (specs/soarca/cacao.md §6).
 
 use super::read::{Faults, Object, join};
-use super::steps::arguments;
-use super::{Action, Command, Content, Definitions, FLEET, MANUAL_AGENT, Manner};
-use crate::domain::variable::Variables;
+use super::steps::{Scope, arguments};
+use super::{Action, Command, Content, Definitions, FLEET, MANUAL_AGENT, MAX_CALLS, Manner};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -11,7 +10,7 @@ use serde_json::Value;
 /// Reads an action step: what is done, and who does it.
 pub(super) fn action(
     object: &Object<'_>,
-    scope: &Variables,
+    scope: &Scope<'_>,
     agents: &Definitions,
     faults: &mut Faults,
 ) -> Option<Action> {
@@ -22,6 +21,14 @@ pub(super) fn action(
     let list = object.list("commands", faults).unwrap_or_default();
     if list.is_empty() {
         faults.add(object.place("commands"), "must hold a command");
+    }
+    let calls = list.len() * targets.len().max(1);
+    if calls > MAX_CALLS {
+        let detail = format!(
+            "are {calls} calls with the targets of the step; at most {MAX_CALLS} are made, one for each command and target"
+        );
+        faults.add(object.place("commands"), detail);
+        return None;
     }
     let mut commands = Vec::new();
     for (at, value) in list.iter().enumerate() {
@@ -98,6 +105,9 @@ fn command(object: &Object<'_>, faults: &mut Faults) -> Command {
 fn headers(object: &Object<'_>, faults: &mut Faults) -> Vec<(String, String)> {
     let mut headers = Vec::new();
     let Some(all) = object.object("headers", faults) else { return headers };
+    if !object.few("headers", all.map.len(), faults) {
+        return headers;
+    }
     for (name, value) in all.map {
         let values = match value {
             Value::String(one) => vec![one.clone()],
@@ -105,6 +115,7 @@ fn headers(object: &Object<'_>, faults: &mut Faults) -> Vec<(String, String)> {
         };
         headers.extend(values.into_iter().map(|value| (name.clone(), value)));
     }
+    object.few("headers", headers.len(), faults);
     headers
 }
 

@@ -18,6 +18,10 @@ use types::api::problem::Fault;
 pub(crate) const MAX_DOCUMENT: usize = 4 << 20;
 /// Says how many steps a playbook may have.
 pub(crate) const MAX_STEPS: usize = 2_000;
+/// Says how many calls one step may make: commands times targets.
+pub(crate) const MAX_CALLS: usize = 1_000;
+/// Says how many members a list may have, and how many variables a playbook, or a step, may declare.
+pub(crate) const MAX_LIST: usize = 1_000;
 /// Says how deep branches may nest in branches.
 pub(crate) const MAX_DEPTH: u32 = 32;
 

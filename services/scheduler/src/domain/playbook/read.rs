@@ -1,9 +1,11 @@
 //! Reads JSON by hand, so that each fault is told with its place and all of them at once.
 
+use super::MAX_LIST;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use types::api::problem::Fault;
+use types::instant::is_writable;
 
 /// Says how many faults are told.
 const MAX_FAULTS: usize = 50;
@@ -17,6 +19,40 @@ impl Faults {
         if self.0.len() < MAX_FAULTS {
             self.0.push(Fault { pointer: pointer.into(), detail: detail.into() });
         }
+    }
+}
+
+/// Finds texts with a NUL character: the database holds none, and neither do those of the other services.
+pub(super) fn no_nul(at: &str, value: &Value, faults: &mut Faults) {
+    const DETAIL: &str = "has a NUL character, which no text here can have";
+    match value {
+        Value::String(text) if text.contains('\0') => faults.add(at, DETAIL),
+        Value::Array(list) => {
+            for (place, value) in list.iter().enumerate() {
+                if may_hold_text(value) {
+                    no_nul(&join(at, &place.to_string()), value, faults);
+                }
+            }
+        }
+        Value::Object(map) => {
+            for (key, value) in map {
+                if key.contains('\0') {
+                    faults.add(join(at, key), DETAIL);
+                } else if may_hold_text(value) {
+                    no_nul(&join(at, key), value, faults);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Spares the making of a place for what is usual.
+fn may_hold_text(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(_) | Value::Object(_) => true,
+        _ => false,
     }
 }
 
@@ -79,14 +115,9 @@ impl<'a> Object<'a> {
         read
     }
 
-    /// Gives a text that may be missing; the database holds no NUL character.
+    /// Gives a text that may be missing.
     pub(super) fn text(&self, key: &str, faults: &mut Faults) -> Option<&'a str> {
-        let text = self.typed(key, "a string", faults, Value::as_str)?;
-        if text.contains('\0') {
-            faults.add(self.place(key), "has a NUL character, which no text here can have");
-            return None;
-        }
-        Some(text)
+        self.typed(key, "a string", faults, Value::as_str)
     }
 
     /// Gives a text that must be there and not be empty.
@@ -120,9 +151,10 @@ impl<'a> Object<'a> {
 
     pub(super) fn time(&self, key: &str, faults: &mut Faults) -> Option<OffsetDateTime> {
         let text = self.text(key, faults)?;
-        let at = OffsetDateTime::parse(text, &Rfc3339).ok();
+        let at = OffsetDateTime::parse(text, &Rfc3339).ok().filter(|at| is_writable(*at));
         if at.is_none() {
-            faults.add(self.place(key), "must be a time such as 2026-01-31T08:00:00.000Z");
+            let detail = "must be a time such as 2026-01-31T08:00:00.000Z, in the years 1 to 9999";
+            faults.add(self.place(key), detail);
         }
         // PostgreSQL keeps microseconds
         at.map(|at| at.replace_microsecond(at.microsecond()).unwrap_or(at))
@@ -133,7 +165,19 @@ impl<'a> Object<'a> {
     }
 
     pub(super) fn list(&self, key: &str, faults: &mut Faults) -> Option<&'a [Value]> {
-        self.typed(key, "a list", faults, |value| value.as_array().map(Vec::as_slice))
+        let list =
+            self.typed(key, "a list", faults, |value| value.as_array().map(Vec::as_slice))?;
+        self.few(key, list.len(), faults);
+        Some(list.get(..MAX_LIST).unwrap_or(list))
+    }
+
+    /// Checks that something has no more members than are taken.
+    pub(super) fn few(&self, key: &str, count: usize, faults: &mut Faults) -> bool {
+        if count > MAX_LIST {
+            let detail = format!("has {count} members; at most {MAX_LIST} are taken");
+            faults.add(self.place(key), detail);
+        }
+        count <= MAX_LIST
     }
 
     /// Gives a list of texts; those that are none are told.

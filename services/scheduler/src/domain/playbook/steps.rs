@@ -1,7 +1,7 @@
 //! From JSON to a playbook.
 
 use super::commands::action;
-use super::read::{Faults, Object, join};
+use super::read::{Faults, Object, join, no_nul};
 use super::{Call, Definitions, MAX_STEPS, Playbook, Step, StepKind, graph};
 use crate::domain::condition::Condition;
 use crate::domain::variable::{self, Variable, Variables};
@@ -15,6 +15,10 @@ use uuid::Uuid;
 /// Reads a playbook.
 pub(super) fn playbook(value: &Value) -> Result<Playbook, Vec<Fault>> {
     let mut faults = Faults::default();
+    no_nul("", value, &mut faults);
+    if !faults.0.is_empty() {
+        return Err(faults.0);
+    }
     let read = Object::of(String::new(), value, &mut faults).map(|root| whole(&root, &mut faults));
     match read {
         Some(playbook) if faults.0.is_empty() => {
@@ -133,6 +137,9 @@ fn definitions(root: &Object<'_>, key: &str, faults: &mut Faults) -> Definitions
 
 fn variables(object: &Object<'_>, key: &str, faults: &mut Faults) -> Variables {
     let Some(all) = object.object(key, faults) else { return Variables::new() };
+    if !object.few(key, all.map.len(), faults) {
+        return Variables::new();
+    }
     let mut variables = Variables::new();
     for (name, object) in all.objects(faults) {
         if !variable::is_name(name) {
@@ -172,8 +179,7 @@ fn step(
     faults: &mut Faults,
 ) -> Option<Step> {
     let variables = variables(object, "step_variables", faults);
-    let mut scope = playbook.clone();
-    scope.extend(variables.clone());
+    let scope = Scope { step: &variables, playbook };
     let word = object.needed("type", faults);
     let kind = match word {
         "start" => Some(StepKind::Start),
@@ -263,7 +269,9 @@ fn condition(object: &Object<'_>, faults: &mut Faults) -> Option<Condition> {
 fn switch(object: &Object<'_>, faults: &mut Faults) -> StepKind {
     let value = object.needed("switch", faults).to_owned();
     let mut cases = BTreeMap::new();
-    if let Some(all) = object.object("cases", faults) {
+    if let Some(all) = object.object("cases", faults)
+        && object.few("cases", all.map.len(), faults)
+    {
         for (case, _) in all.map {
             cases.insert(case.clone(), all.needed(case, faults).to_owned());
         }
@@ -274,11 +282,23 @@ fn switch(object: &Object<'_>, faults: &mut Faults) -> StepKind {
     StepKind::Switch { value, cases }
 }
 
+/// Are the variables that a step can name.
+pub(super) struct Scope<'a> {
+    step: &'a Variables,
+    playbook: &'a Variables,
+}
+
+impl Scope<'_> {
+    fn get(&self, name: &str) -> Option<&Variable> {
+        self.step.get(name).or_else(|| self.playbook.get(name))
+    }
+}
+
 /// Reads the names of variables that go in or come back.
 pub(super) fn arguments(
     object: &Object<'_>,
     key: &str,
-    scope: &Variables,
+    scope: &Scope<'_>,
     faults: &mut Faults,
 ) -> Vec<String> {
     let names = object.texts(key, faults);
@@ -301,7 +321,7 @@ pub(super) fn arguments(
     names
 }
 
-fn call(object: &Object<'_>, scope: &Variables, faults: &mut Faults) -> Call {
+fn call(object: &Object<'_>, scope: &Scope<'_>, faults: &mut Faults) -> Call {
     Call {
         playbook: identifier(object, "playbook_id", "playbook", faults),
         version: object.time("playbook_version", faults),

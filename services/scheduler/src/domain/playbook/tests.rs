@@ -214,6 +214,59 @@ fn a_playbook_runs_only_in_its_time() {
     assert_eq!(may("/valid_until", json!("2026-01-01T00:00:01Z")), Ok(()));
 }
 
+#[test]
+fn what_a_step_multiplies_is_limited() {
+    let target = json!("individual--5d3c2b1a-1111-4aaa-8bbb-000000000005");
+    let command = json!({"type": "manual", "command": "x"});
+    let step = |commands: usize, targets: usize| {
+        let mut playbook = with(&format!("{ASK}/commands"), vec![command.clone(); commands].into());
+        playbook.pointer_mut(ASK).unwrap()["targets"] = vec![target.clone(); targets].into();
+        faults(&playbook)
+    };
+    assert_eq!(step(1, 1_000), []);
+    assert_eq!(step(1_000, 1), []);
+    assert_eq!(step(20, 50), []);
+    assert_eq!(step(1, 1_001)[0].0, format!("{ASK}/targets"));
+    assert_eq!(step(1_001, 1)[0].0, format!("{ASK}/commands"));
+    assert!(step(21, 50)[0].1.contains("1050 calls"));
+    let many = |count: usize| -> Value {
+        let all = (0..count).map(|at| (format!("__v{at}__"), json!({"type": "string"})));
+        Value::Object(all.collect())
+    };
+    let mut variables = with("/playbook_variables", many(1_001));
+    assert_eq!(faults(&variables)[0].0, "/playbook_variables");
+    variables = with(&format!("{ASK}/step_variables"), many(1_001));
+    assert_eq!(faults(&variables)[0].0, format!("{ASK}/step_variables"));
+    let arguments = with(&format!("{ASK}/out_args"), vec![json!("__answer__"); 1_001].into());
+    assert_eq!(faults(&arguments)[0].0, format!("{ASK}/out_args"));
+}
+
+#[test]
+fn no_text_has_a_nul_and_no_time_leads_out_of_the_years() {
+    for (pointer, value, place) in [
+        ("/name".to_owned(), json!("a\0"), "/name".to_owned()),
+        ("/labels".into(), json!(["ok", "a\0"]), "/labels/1".into()),
+        (format!("{ASK}/out_args"), json!(["__soarca_\0"]), format!("{ASK}/out_args/0")),
+        ("/x-anything".into(), json!({"a\0": 1}), "/x-anything/a\0".into()),
+        (
+            "/target_definitions/individual--5d3c2b1a-1111-4aaa-8bbb-000000000005/name".into(),
+            json!("\0"),
+            "/target_definitions/individual--5d3c2b1a-1111-4aaa-8bbb-000000000005/name".into(),
+        ),
+    ] {
+        let found = faults(&with(&pointer, value));
+        assert!(found[0].0 == place && found[0].1.contains("NUL"), "{pointer}: {found:?}");
+    }
+    for key in ["/modified", "/valid_from", "/valid_until", "/created"] {
+        for time in
+            ["9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+23:00", "0000-06-01T00:00:00Z"]
+        {
+            let found = faults(&with(key, json!(time)));
+            assert!(found.iter().any(|fault| fault.0 == key), "{key} {time}: {found:?}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_fall_over(at in 0_usize..2_000, byte: u8) {
