@@ -2,7 +2,7 @@
 
 use crate::{AuthError, Caller, Settings, digest};
 use sha2::{Digest, Sha256};
-use signing::{KeySet, PublicKey, Token};
+use signing::{KeySet, PublicKey, Token, Verified};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -23,6 +23,17 @@ pub struct Keyring {
     by_fingerprint: HashMap<String, InvestigatorId>,
     by_api_key: HashMap<[u8; 32], InvestigatorId>,
     settings: Arc<Settings>,
+}
+
+/// Is whose one signature of an action is, and of when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// The investigator.
+    pub id: InvestigatorId,
+    /// The fingerprint of their primary key in upper-case hex.
+    pub fingerprint: String,
+    /// When the signature says it was made, which it covers.
+    pub signed_at: OffsetDateTime,
 }
 
 #[derive(Debug)]
@@ -95,6 +106,16 @@ impl Keyring {
         action: &Action,
         now: OffsetDateTime,
     ) -> Result<Vec<InvestigatorId>, AuthError> {
+        let signers = self.signers_of_action(action, now)?;
+        Ok(signers.into_iter().map(|signer| signer.id).collect())
+    }
+
+    /// Verifies every signature of `action` as [`Keyring::verify_action`] does, and tells whose each is and of when.
+    pub fn signers_of_action(
+        &self,
+        action: &Action,
+        now: OffsetDateTime,
+    ) -> Result<Vec<Signer>, AuthError> {
         let signatures = action.pgpsignatures.as_deref().unwrap_or_default();
         if signatures.is_empty() {
             return Err(AuthError::Unsigned);
@@ -103,17 +124,19 @@ impl Keyring {
             return Err(AuthError::TooMany { count: signatures.len(), most: MOST_SIGNATURES });
         }
         let text = signing::action::signed_string(action);
-        let mut signers = Vec::with_capacity(signatures.len());
+        let mut signers = Vec::<Signer>::with_capacity(signatures.len());
         for (line, number) in signatures.iter().zip(1..) {
             let verified = self
                 .keys
                 .verify(line, text.as_bytes(), now, &self.settings.policy)
                 .map_err(|reason| AuthError::Signature { number, reason })?;
-            let signer = self.signer(&verified.fingerprint)?;
-            if signers.contains(&signer.state.id) {
-                return Err(AuthError::SameSigner { name: signer.state.name.clone() });
+            let member = self.signer(&verified.fingerprint)?;
+            let id = member.state.id;
+            if signers.iter().any(|signer| signer.id == id) {
+                return Err(AuthError::SameSigner { name: member.state.name.clone() });
             }
-            signers.push(signer.state.id);
+            let Verified { fingerprint, signed_at } = verified;
+            signers.push(Signer { id, fingerprint, signed_at });
         }
         Ok(signers)
     }

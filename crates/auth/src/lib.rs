@@ -17,7 +17,7 @@ mod subscribe;
 
 pub use caller::Caller;
 pub use error::AuthError;
-pub use keyring::{Keyring, api_key_hash};
+pub use keyring::{Keyring, Signer, api_key_hash};
 pub use page_sessions::{PAGE_SESSION, PageSessions};
 pub use replica::{FRESH_FOR, Replica};
 pub use rows::{INVESTIGATOR_COLUMNS, InvestigatorRow};

@@ -30,12 +30,12 @@ pub struct PageSessions<'a> {
 }
 
 impl PageSessions<'_> {
-    /// Opens a session for who shows the API key of somebody with the permission; gives its secret.
+    /// Opens a session for who shows the API key of somebody with the permission; gives its secret and whose it is.
     pub async fn open(
         &self,
         api_key: &str,
         now: OffsetDateTime,
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<Option<(String, Caller)>, Failure> {
         let Ok(caller) = self.replica.current().by_api_key(api_key) else { return Ok(None) };
         if !caller.permissions.has(self.permission) {
             return Ok(None);
@@ -47,7 +47,7 @@ impl PageSessions<'_> {
         let mut conn = self.store.get().await?;
         session_insert(&mut conn, &hash(&secret), &session, now, now + PAGE_SESSION).await?;
         tracing::info!(investigator.id = %caller.id, "signed in at a page");
-        Ok(Some(secret))
+        Ok(Some((secret, caller)))
     }
 
     /// Gives whose session it is, if they may still come in.

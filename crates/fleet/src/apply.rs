@@ -26,19 +26,19 @@ pub async fn apply_changed(conn: &mut Conn, agents: &[AgentChanged]) -> QueryRes
             "status": agent.status, "environment": agent.environment, "tags": agent.tags,
             "loader_name": agent.loader_name, "started": rfc3339(agent.started)?,
             "last_seen": rfc3339(agent.last_seen)?, "refreshed": rfc3339(agent.refreshed)?,
-            "revision": agent.revision,
+            "conflict_since": agent.conflict_since.map(rfc3339).transpose()?, "revision": agent.revision,
         }))
     });
     let rows = rows.collect::<QueryResult<Vec<_>>>()?;
     store::sql(
         "insert into agent as kept (id, uid, name, queueloc, transport, mode, version, pid, status, environment,
-             tags, loader_name, started, last_seen, refreshed, revision)
+             tags, loader_name, started, last_seen, refreshed, conflict_since, revision)
          select id, uid, name, queueloc, transport, mode, version, pid, status, environment,
-             tags, loader_name, started, last_seen, refreshed, revision
+             tags, loader_name, started, last_seen, refreshed, conflict_since, revision
          from jsonb_to_recordset($1) as new(id bigint, uid uuid, name text, queueloc text, transport text,
              mode text, version text, pid bigint, status text, environment jsonb, tags jsonb,
              loader_name text, started timestamptz, last_seen timestamptz, refreshed timestamptz,
-             revision bigint)
+             conflict_since timestamptz, revision bigint)
          order by id
          on conflict (id) do update set uid = excluded.uid, name = excluded.name,
              queueloc = excluded.queueloc, transport = excluded.transport, mode = excluded.mode,
@@ -46,7 +46,8 @@ pub async fn apply_changed(conn: &mut Conn, agents: &[AgentChanged]) -> QueryRes
              environment = excluded.environment, tags = excluded.tags,
              loader_name = excluded.loader_name, started = excluded.started,
              last_seen = greatest(kept.last_seen, excluded.last_seen),
-             refreshed = excluded.refreshed, revision = excluded.revision
+             refreshed = excluded.refreshed, conflict_since = excluded.conflict_since,
+             revision = excluded.revision
          where excluded.revision > kept.revision",
     )
     .bind::<Jsonb, _>(json!(rows))

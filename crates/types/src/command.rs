@@ -70,9 +70,9 @@ pub struct OperationResult {
     pub errors: Option<Vec<String>>,
 }
 
-/// Is a command as MIG writes it (specs/mig/data-model.md §2).
+/// Is a command as MIG writes it (specs/mig/data-model.md §2). `R` is what one operation brought back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Command {
+pub struct Command<R = OperationResult> {
     /// The number.
     pub id: CommandId,
     /// The action it belongs to.
@@ -82,7 +82,7 @@ pub struct Command {
     /// Where it is.
     pub status: String,
     /// One result per operation, once it came back.
-    pub results: Option<Vec<OperationResult>>,
+    pub results: Option<Vec<R>>,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339", default = "instant::none")]
     pub starttime: OffsetDateTime,

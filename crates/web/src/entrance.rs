@@ -5,8 +5,6 @@ use crate::{Guesses, Origin, Peer, Problem, Values, Witness};
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest};
 use auth::{Caller, PAGE_SESSION, PageSessions};
-use std::time::Duration;
-use store::Failure;
 use time::OffsetDateTime;
 
 /// Is the way into one page.
@@ -29,7 +27,7 @@ pub enum Entry {
     In(String),
     /// The form is not one of the page.
     Forged,
-    /// Their address was wrong too often.
+    /// The key is wrong, and their address was wrong too often.
     Shut,
     /// The key is not that of an active investigator who may come in.
     Wrong,
@@ -61,28 +59,32 @@ impl Entrance<'_> {
         if is_from_elsewhere(request) {
             return Ok(Entry::Forged);
         }
-        if self.is_shut(peer) {
-            let code = "too-many-guesses";
-            let detail = "too many wrong codes or keys came from the address";
-            let status = StatusCode::TOO_MANY_REQUESTS;
-            let problem = Problem::new(status, code, "Too many guesses", detail);
-            Witness::tell_refused_login(request, &problem);
-            return Ok(Entry::Shut);
-        }
         let key = form.first("key").unwrap_or_default().trim();
-        let Some(secret) = self.sessions.open(key, self.now).await.map_err(problem)? else {
+        // a right key is taken whoever else comes from the address: keys are too long to be guessed, and behind a proxy that
+        // is not trusted all come from one
+        let Some((secret, caller)) = self.sessions.open(key, self.now).await? else {
+            if self.is_shut(peer) {
+                let code = "too-many-guesses";
+                let detail = "too many wrong codes or keys came from the address";
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                let problem = Problem::new(status, code, "Too many guesses", detail);
+                Witness::tell_refused_login(request, &problem);
+                return Ok(Entry::Shut);
+            }
             self.guesses.note(peer.0, self.now);
             let detail = "the API key is not that of an active investigator who may come in";
             Witness::tell_refused_login(request, &Problem::unauthorized(detail));
             return Ok(Entry::Wrong);
         };
+        // for the witness
+        request.extensions_mut().insert(caller);
         Ok(Entry::In(self.cookie.set(&secret, PAGE_SESSION.as_secs(), origin)))
     }
 
     /// Gives who asks, if they are signed in and may still come in.
     pub async fn visitor(&self, request: &HttpRequest) -> Result<Option<Visitor>, Problem> {
         let Some(secret) = self.cookie.of(request) else { return Ok(None) };
-        let found = self.sessions.find(secret, self.now).await.map_err(problem)?;
+        let found = self.sessions.find(secret, self.now).await?;
         Ok(found.map(|caller| {
             // for the witness, once it is known how the request ended
             request.extensions_mut().insert(caller.clone());
@@ -109,21 +111,15 @@ impl Entrance<'_> {
         form: &Values,
     ) -> Result<Option<String>, Problem> {
         let Some(secret) = self.own_form(request, form) else { return Ok(None) };
-        self.sessions.end(secret).await.map_err(problem)?;
+        if let Some(caller) = self.sessions.find(secret, self.now).await? {
+            request.extensions_mut().insert(caller);
+        }
+        self.sessions.end(secret).await?;
         Ok(Some(self.cookie.clear()))
     }
 
     /// Gives the secret of the session that sent a form, if the form is one of it.
     fn own_form<'a>(&self, request: &'a HttpRequest, form: &Values) -> Option<&'a str> {
         self.cookie.of(request).filter(|secret| is_own_form(request, form, secret))
-    }
-}
-
-fn problem(failure: Failure) -> Problem {
-    if failure.is_transient() {
-        Problem::unavailable("the database is not available now", Some(failure.into()))
-            .retry_after(Duration::from_secs(2))
-    } else {
-        Problem::internal(failure)
     }
 }

@@ -44,6 +44,15 @@ impl Formatter for Go {
         }
     }
 
+    fn write_raw_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        // what Go escapes stands in texts only
+        self.write_string_fragment(writer, fragment)
+    }
+
     fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
         let size = value.abs();
         if size != 0.0 && !(1e-6..1e21).contains(&size) {
@@ -69,6 +78,13 @@ mod tests {
         ] {
             assert_eq!(encode(text).unwrap(), want);
         }
+    }
+
+    #[test]
+    fn json_that_is_passed_on_is_escaped_too() {
+        let text = r#"{"a":["<&>\n",1.50,"\u2028é"]}"#;
+        let raw = serde_json::value::RawValue::from_string(text.into()).unwrap();
+        assert_eq!(encode(&raw).unwrap(), r#"{"a":["\u003c\u0026\u003e\n",1.50,"\u2028é"]}"#);
     }
 
     #[test]

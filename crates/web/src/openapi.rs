@@ -1,5 +1,6 @@
 //! The service's own description: OpenAPI 3.1 at `/openapi.json` and a page for people at `/docs`.
 
+use crate::page::escape;
 use actix_web::{App, HttpResponse, web};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, Info, OpenApi, Paths, SecurityRequirement};
@@ -75,8 +76,4 @@ fn page(document: &OpenApi) -> String {
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
          <h1>{title}</h1><p><a href=\"/openapi.json\">openapi.json</a></p><table>{rows}</table></html>"
     )
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

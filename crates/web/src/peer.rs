@@ -6,6 +6,10 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
+use std::sync::Once;
+
+/// Says once in the life of a process that a proxy is not believed.
+static UNBELIEVED: Once = Once::new();
 
 /// Is a block of addresses: `10.0.0.0/8`, or one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,11 +106,19 @@ impl Peer {
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         let lines = request.headers().get_all("x-forwarded-for");
         let forwarded: Vec<_> = lines.filter_map(|line| line.to_str().ok()).collect();
-        let caller = match request.app_data::<web::Data<TrustedProxies>>() {
-            Some(proxies) if !forwarded.is_empty() => proxies.caller(peer, &forwarded.join(",")),
-            _ => peer.to_canonical(),
+        let Some(proxies) = request.app_data::<web::Data<TrustedProxies>>() else {
+            return Self(peer.to_canonical());
         };
-        Self(caller)
+        if !forwarded.is_empty() && !proxies.trusts(peer) {
+            UNBELIEVED.call_once(|| {
+                tracing::warn!(
+                    %peer,
+                    "X-Forwarded-For is not believed, as its sender is none of --trusted-proxies: if that is a proxy, all \
+                     who come through it count as one caller"
+                );
+            });
+        }
+        Self(proxies.caller(peer, &forwarded.join(",")))
     }
 }
 
@@ -129,6 +141,51 @@ mod tests {
         ] {
             assert_eq!(trusted.caller(ip(peer), forwarded), ip(want), "{peer} {forwarded}");
         }
+    }
+
+    /// Counts the warnings.
+    #[derive(Default)]
+    struct Warnings(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+
+    impl tracing::Subscriber for Warnings {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, event: &tracing::Event<'_>) {
+            if *event.metadata().level() == tracing::Level::WARN {
+                self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn a_proxy_that_is_not_believed_is_told_of_once() {
+        let warnings = Warnings::default();
+        let count = std::sync::Arc::clone(&warnings.0);
+        let trusted = TrustedProxies(vec!["10.0.0.0/8".parse().unwrap()]);
+        let ask = |from: &str, forwarded: Option<&str>| {
+            let mut request = actix_web::test::TestRequest::default()
+                .peer_addr(format!("{from}:1").parse().unwrap())
+                .app_data(web::Data::new(trusted.clone()));
+            if let Some(forwarded) = forwarded {
+                request = request.insert_header(("x-forwarded-for", forwarded));
+            }
+            let address = Peer::of(&request.to_http_request()).0.to_string();
+            (address, count.load(std::sync::atomic::Ordering::Relaxed))
+        };
+        tracing::subscriber::with_default(warnings, || {
+            assert_eq!(ask("192.0.2.1", None), ("192.0.2.1".into(), 0));
+            assert_eq!(ask("10.0.0.1", Some("192.0.2.9")), ("192.0.2.9".into(), 0));
+            assert_eq!(ask("192.0.2.1", Some("192.0.2.9")), ("192.0.2.1".into(), 1));
+            assert_eq!(ask("192.0.2.1", Some("192.0.2.9")), ("192.0.2.1".into(), 1));
+        });
     }
 
     #[test]

@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, ResponseError};
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
+use store::Failure;
 use types::api::problem::Fault;
 
 /// Is an error on its way to a caller; the path's [`Dialect`] decides its form on the wire.
@@ -129,6 +130,19 @@ impl Problem {
 
     pub(crate) fn parts(&self) -> &Parts {
         &self.0
+    }
+}
+
+impl From<Failure> for Problem {
+    /// Says that the database is away, or hides a fault of ours.
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unavailable(cause) => Self::unavailable(
+                "the database is not available now; nothing was changed",
+                Some(anyhow::Error::from_boxed(cause)),
+            ),
+            failure => Self::internal(failure),
+        }
     }
 }
 

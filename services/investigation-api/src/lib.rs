@@ -17,7 +17,9 @@ mod store;
 
 pub use app::App;
 pub use config::Config;
-pub use plans::{actions_page_as_text, commands_page_as_text, search_as_text};
+pub use plans::{
+    actions_page_as_text, commands_page_as_text, search_as_text, search_behind_as_text,
+};
 
 use auth::{HasReplica, Replica};
 use clap::{ArgMatches, Command};

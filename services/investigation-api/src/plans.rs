@@ -20,6 +20,15 @@ pub fn search_as_text(query: &str) -> String {
     target.map(|aim| filled(find::reached(aim, &search))).unwrap_or_default()
 }
 
+/// Writes the search for the commands that a query string asks for behind one of them.
+#[doc(hidden)]
+pub fn search_behind_as_text(query: &str, last: i64) -> String {
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+    let get = |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+    let (search, _) = Search::read(get, Clock::system().now());
+    filled(find::search(&search.behind(1, Some(last), 1_000)))
+}
+
 /// Writes what `/v1/actions/{id}/commands` asks for.
 #[doc(hidden)]
 pub fn commands_page_as_text(action: i64, status: Option<&str>, above: Option<i64>) -> String {

@@ -36,9 +36,9 @@ pub struct Config {
     /// Who gets mails about new, due and expired steps
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub mail_to: Vec<String>,
-    /// How many days steps are kept after their end
-    #[arg(long, value_name = "DAYS", default_value = "365", value_parser = clap::value_parser!(u32).range(1..=36_500))]
-    pub keep_days: u32,
+    /// After how many days beyond its end a step is removed, with its answer and history; 0 keeps all
+    #[arg(long, value_name = "DAYS", default_value_t = 0, alias = "keep-days")]
+    pub retention_steps: u16,
 }
 
 /// Is a text that no log shows.

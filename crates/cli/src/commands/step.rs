@@ -1,11 +1,11 @@
 //! `writ step`.
 
-use super::sign_step;
+use super::{print_some, sign_step};
 use crate::cli::{Step, StepFilter};
 use crate::context::Context;
 use crate::exit::{Because, Exit, Failure};
 use crate::http::{Api, Call};
-use crate::output::list::{Item, List, one};
+use crate::output::list::{Item, one};
 use crate::output::text;
 use serde::Serialize;
 use serde_json::json;
@@ -82,7 +82,6 @@ fn read(value: String) -> Result<String, Failure> {
 }
 
 async fn list(context: &Context, api: &Api, filter: &StepFilter) -> Result<Exit, Failure> {
-    let mut list = List::<StepView>::new(filter.output.output, context.screen);
     let execution = filter.execution.map(|id| id.to_string());
     let mut query = Vec::new();
     if filter.state != "all" {
@@ -94,16 +93,5 @@ async fn list(context: &Context, api: &Api, filter: &StepFilter) -> Result<Exit,
     if let Some(assignee) = &filter.assignee {
         query.push(("assignee", assignee.as_str()));
     }
-    let mut cursor = None;
-    loop {
-        let page = api.page::<StepView>(&["v1", "steps"], &query, cursor.as_deref()).await?;
-        for item in page.items {
-            list.push(&item.raw, &item.value)?;
-        }
-        cursor = page.next;
-        if cursor.is_none() {
-            list.finish()?;
-            return Ok(Exit::Ok);
-        }
-    }
+    print_some::<StepView>(context, api, &["v1", "steps"], &query, filter.output.output).await
 }

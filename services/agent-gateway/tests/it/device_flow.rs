@@ -239,7 +239,7 @@ async fn codes_are_guessed_ten_times_and_no_more() {
     assert_eq!(problem["code"], "too-many-guesses");
     // the right one does not help, nor does the page
     gateway.approve(&code, &json!({"name": "a"})).await.expect(429);
-    gateway.form("/device/session", &format!("key={WRITER}")).await.expect(429);
+    gateway.form("/device/session", "key=wrong").await.expect(429);
     gateway.clock.advance(Duration::minutes(5));
     gateway.approve(&code, &json!({"name": "a"})).await.expect(200);
 }

@@ -129,7 +129,7 @@ async fn no_other_site_and_no_guesser_gets_through() {
     }
     let (status, page) = browser.post("/device", &with).await;
     assert!(status == 429 && page.contains("five minutes"), "{page}");
-    assert_eq!(sign_in(&mut browser, WRITER).await, 429);
+    assert_eq!(sign_in(&mut browser, "wrong").await, 429);
     assert_eq!(
         gateway.poll_token(&code).await.expect(400).json()["error"],
         "authorization_pending"
@@ -153,6 +153,11 @@ async fn the_audit_is_told_who_came_and_who_let_a_device_in() {
         ("login", "refused", "POST /device/session")
     );
     assert_eq!(sign_in(&mut browser, WRITER).await, 303);
+    let came = gateway.tap.next::<AuditNoted>().await.data.entries.remove(0);
+    assert_eq!(
+        (came.who.as_str(), came.outcome.as_str(), came.subject.as_str()),
+        ("writer", "done", "POST /device/session")
+    );
     let csrf = Browser::word(&browser.get("/device").await.1);
     let form = |name: &'static str, code: &str| {
         [

@@ -4,8 +4,9 @@ use super::App;
 use crate::domain::audit::{Actor, Entry};
 use crate::domain::order::{Order, judge};
 use crate::error::Error;
-use crate::store::actions::{ActionRow, action_by_digest, action_insert};
+use crate::store::actions::{ActionRow, action_insert};
 use crate::store::audit::audit_append;
+use crate::store::orders::{order_find, order_lock};
 use store::Conn;
 use time::OffsetDateTime;
 use types::messages::ActionAccepted;
@@ -53,7 +54,7 @@ impl App {
         reach: Reach,
     ) -> Result<Accepted, Error> {
         let now = self.clock.now();
-        let order = judge(document, &self.replica.current(), now)?;
+        let order = self.judge(document, now).await?;
         if reach == Reach::Must {
             self.check_reach(&order, now).await?;
         }
@@ -81,6 +82,14 @@ impl App {
         Ok(Accepted { id, action, new })
     }
 
+    /// Judges a document beside the event loop: each of its signatures takes about a millisecond.
+    pub(super) async fn judge(&self, document: &str, now: OffsetDateTime) -> Result<Order, Error> {
+        let (document, keyring) = (document.to_owned(), self.replica.current());
+        web::cpu(move || judge(&document, &keyring, now))
+            .await
+            .map_err(|_busy| Error::NotYet("the service is busy"))?
+    }
+
     /// Refuses an order that no agent would get, or with a module that no agent has; not one that is there already.
     /// One that starts later is not judged: who is there then is not known now.
     pub(super) async fn check_reach(
@@ -99,7 +108,7 @@ impl App {
             .map(|operation| operation.module.clone())
             .collect();
         let mut conn = self.store.get().await?;
-        if action_by_digest(&mut conn, &order.digest).await?.is_some() {
+        if order_find(&mut conn, order).await?.is_some() {
             return Ok(());
         }
         let unknown = fleet::unknown_modules(&mut conn, &operations).await?;
@@ -148,11 +157,11 @@ pub(super) async fn keep_order(
     now: OffsetDateTime,
 ) -> Result<Kept, Error> {
     let Post { document, dispatch, posted_by, actor } = *post;
-    let Some(row) = action_insert(conn, order, document, dispatch, posted_by, now).await? else {
-        let there = action_by_digest(conn, &order.digest).await?;
-        let there = there.ok_or(Error::NotYet("the same action is being accepted"))?;
+    order_lock(conn, order).await?;
+    if let Some(there) = order_find(conn, order).await? {
         return Ok(Kept::There(there));
-    };
+    }
+    let row = action_insert(conn, order, document, dispatch, posted_by, now).await?;
     let id = ActionId(row.id);
     let entry =
         Entry::done(now, actor, "action.accepted", format!("action {id}"), &order.action.name);

@@ -29,8 +29,13 @@ impl App {
         with_api_key: bool,
     ) -> Result<FirstAdministrator, Error> {
         let now = self.clock.now();
-        if name.is_empty() || name.chars().count() > LONGEST_NAME || name.contains('\0') {
-            let detail = format!("give a name of 1 to {LONGEST_NAME} characters");
+        if name.is_empty()
+            || name.chars().count() > LONGEST_NAME
+            || name.chars().any(char::is_control)
+        {
+            let detail = format!(
+                "give a name of 1 to {LONGEST_NAME} characters, no control character among them"
+            );
             return Err(Error::invalid("name-invalid", "--name", detail));
         }
         let key = PublicKey::parse(public_key)

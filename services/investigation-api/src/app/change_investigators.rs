@@ -86,9 +86,10 @@ impl App {
         if name.is_empty() {
             return Err(Error::invalid("name-invalid", "", "Investigator name must not be empty"));
         }
-        if name.chars().count() > LONGEST_NAME || name.contains('\0') {
-            let detail =
-                format!("Investigator name must have at most {LONGEST_NAME} characters and no NUL");
+        if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+            let detail = format!(
+                "Investigator name must have at most {LONGEST_NAME} characters and no control character"
+            );
             return Err(Error::invalid("name-invalid", "", detail));
         }
         let key = candidate.public_key.map(|armored| self.usable_key(armored, now)).transpose()?;
@@ -171,9 +172,12 @@ impl App {
                     return Err(Error::NotFound(format!("Investigator ID '{id}'")));
                 };
                 let administered = administers(&before);
-                let had = if change.api_key == Some(ApiKey::New) { 0 } else { before.permissions };
+                let (held, slept) =
+                    (before.permissions, before.status != InvestigatorStatus::Active);
                 let after = changed(before, change, hash.clone(), now);
-                // whoever has somebody's key has all their permissions
+                // whoever has somebody's key has all their permissions, and one who is disabled has none
+                let woken = slept && after.status == InvestigatorStatus::Active;
+                let had = if woken || change.api_key == Some(ApiKey::New) { 0 } else { held };
                 may_give(holds, Permissions(after.permissions & !had))?;
                 if administered
                     && !administers(&after)

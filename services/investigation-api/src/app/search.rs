@@ -1,9 +1,11 @@
 //! Searches: first the numbers of all that is found, then the rows behind them, some at a time.
 
 use super::App;
+use super::show_commands::KeptResult;
+use crate::domain::portion::{MOST_ROWS, fitting};
 use crate::domain::search::{Kind, Search};
 use crate::error::Error;
-use crate::store::command_rows::commands_find;
+use crate::store::command_rows::{actions_sizes, commands_find, commands_sizes};
 use crate::store::find;
 use crate::store::investigators::investigators_find;
 use crate::store::loaders::{loaders_find, manifests_find};
@@ -16,13 +18,16 @@ use types::investigator::Investigator;
 use types::loader::{LoaderEntry, ManifestRecord};
 use types::{Action, Agent, instant};
 
+/// Says how many commands are looked for at once.
+const COMMANDS: i64 = 5_000;
+
 /// Is one thing that a search found.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// An action.
     Action(Action),
     /// A command.
-    Command(Box<Command>),
+    Command(Box<Command<KeptResult>>),
     /// An agent.
     Agent(Agent),
     /// An investigator.
@@ -34,16 +39,28 @@ pub(crate) enum Found {
 }
 
 impl App {
-    /// Finds the numbers of what a search asks for, in the order in which they are shown.
-    pub(crate) async fn search(&self, search: &Search) -> Result<Vec<i64>, Error> {
-        if search.limit() == 0 {
+    /// Finds the numbers of what a search asks for, in the order in which they are shown: all of them, but of commands,
+    /// of which there may be any number, some; those behind the `last` of `shown` come with the next call.
+    pub(crate) async fn search(
+        &self,
+        search: &Search,
+        shown: i64,
+        last: Option<i64>,
+    ) -> Result<Vec<i64>, Error> {
+        let commands = search.kind == Kind::Command;
+        if search.limit() <= shown || (last.is_some() && !commands) {
             return Ok(Vec::new());
         }
         if search.is_aimed() {
             return self.search_target(search).await;
         }
         let mut conn = self.store.get().await?;
-        Ok(find::ids_find(&mut conn, find::search(search)).await?)
+        let wanted = if commands {
+            find::search(&search.behind(shown, last, COMMANDS))
+        } else {
+            find::search(search)
+        };
+        Ok(find::ids_find(&mut conn, wanted).await?)
     }
 
     async fn search_target(&self, search: &Search) -> Result<Vec<i64>, Error> {
@@ -67,15 +84,24 @@ impl App {
         })
     }
 
-    /// Shows what a search found; what is gone since then is left out.
+    /// Shows the first of what a search found, as much as is read at once, and tells how many of the numbers that were;
+    /// what is gone since then is left out.
     pub(crate) async fn show_found(
         &self,
         search: &Search,
         ids: &[i64],
-    ) -> Result<Vec<Found>, Error> {
+    ) -> Result<(usize, Vec<Found>), Error> {
         let mut conn = self.store.get().await?;
         let conn = &mut conn;
-        Ok(match search.kind {
+        let ids = ids.get(..MOST_ROWS).unwrap_or(ids);
+        let sizes = match search.kind {
+            Kind::Action => actions_sizes(conn, ids).await?,
+            Kind::Command => commands_sizes(conn, ids).await?,
+            _ => HashMap::new(),
+        };
+        let fit = fitting(ids.iter().map(|id| sizes.get(id).copied().unwrap_or_default()));
+        let ids = ids.get(..fit).unwrap_or(ids);
+        let found = match search.kind {
             Kind::Action => {
                 let rows = self.actions_in_order(conn, ids).await?;
                 rows.into_iter().map(Found::Action).collect()
@@ -104,7 +130,8 @@ impl App {
                 let rows = in_order(ids, manifests_find(conn, ids).await?, |row| row.id.0);
                 rows.into_iter().map(Found::Manifest).collect()
             }
-        })
+        };
+        Ok((ids.len(), found))
     }
 
     /// Shows one agent as MIG's clients read it; where it came from is not told (specs/mig/api.md §3.9).

@@ -3,12 +3,11 @@
 use super::App;
 use crate::domain::state::{counters, mig_run_status, shown_status};
 use crate::error::Error;
-use crate::store::actions::{ActionRow, actions_find, actions_page, signers_find};
+use crate::store::actions::{ActionRow, actions_find, actions_page, documents_find, signers_find};
 use crate::store::counts::counts_find;
 use std::collections::BTreeMap;
 use store::Conn;
 use types::action::Counters;
-use types::api::Page;
 use types::api::action::{ActionView, CommandCounters, DispatchView};
 use types::investigator::Investigator;
 use types::messages::InvestigatorChanged;
@@ -23,21 +22,15 @@ impl App {
         views.pop().ok_or_else(|| Error::NotFound(format!("action {id}")))
     }
 
-    /// Shows a page of actions, the newest first.
+    /// Shows the newest actions, or those before one.
     pub(crate) async fn list_actions(
         &self,
-        cursor: Option<&str>,
-        limit: i64,
-    ) -> Result<Page<ActionView>, Error> {
-        let before = cursor.map(store::page::decode::<i64>).transpose();
-        let before = before.map_err(|error| Error::invalid("cursor-invalid", "?cursor", error))?;
+        before: Option<i64>,
+        rows: i64,
+    ) -> Result<Vec<ActionView>, Error> {
         let mut conn = self.store.get().await?;
-        let rows = actions_page(&mut conn, before, limit + 1).await?;
-        let limit = usize::try_from(limit).unwrap_or_default();
-        let cut = store::page::cut(rows, limit, |row| row.id);
-        let (rows, next) =
-            cut.map_err(|error| Error::invalid("cursor-invalid", "?cursor", error))?;
-        Ok(Page { items: self.views(&mut conn, rows).await?, next })
+        let rows = actions_page(&mut conn, before, rows).await?;
+        self.views(&mut conn, rows).await
     }
 
     pub(super) async fn views(
@@ -83,12 +76,14 @@ impl App {
         ids: &[i64],
     ) -> Result<BTreeMap<i64, Action>, Error> {
         let rows = actions_find(conn, ids).await?;
+        let mut documents = documents_find(conn, ids).await?;
         let counts = counts_find(conn, ids).await?;
         let mut signers = self.signers(conn, ids).await?;
         let actions = rows.into_iter().map(|row| {
             let counters = counters(counts.get(&row.id).map_or(&[], Vec::as_slice));
             let signers = signers.remove(&row.id).unwrap_or_default();
-            (row.id, mig_action(&row, counters, signers))
+            let document = documents.remove(&row.id).unwrap_or_default();
+            (row.id, mig_action(&row, &document, counters, signers))
         });
         Ok(actions.collect())
     }
@@ -132,11 +127,12 @@ pub(crate) fn shown_investigator(known: &InvestigatorChanged) -> Investigator {
 
 fn mig_action(
     row: &ActionRow,
+    document: &str,
     counters: CommandCounters,
     investigators: Vec<Investigator>,
 ) -> Action {
     // the document was read when it was accepted, so it can be read again
-    let posted = Action::parse(row.document.as_bytes()).unwrap_or_default();
+    let posted = Action::parse(document.as_bytes()).unwrap_or_default();
     let status = shown_status(&row.status, row.targeted, &counters);
     let done = counters.targeted - counters.waiting - counters.delivered;
     Action {

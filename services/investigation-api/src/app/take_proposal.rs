@@ -4,9 +4,9 @@ use super::App;
 use super::accept_action::{Kept, Post, keep_order};
 use crate::domain::audit::Actor;
 use crate::domain::dispatch;
-use crate::domain::order::{Order, judge};
+use crate::domain::order::Order;
 use crate::error::Error;
-use crate::store::actions::ActionRow;
+use crate::store::actions::{ActionRow, documents_find};
 use messaging::inbox;
 use time::OffsetDateTime;
 use types::messages::{ActionAccepted, ActionProposed, ActionRefused};
@@ -63,7 +63,7 @@ impl App {
 
     async fn judge_proposal(&self, document: &str, now: OffsetDateTime) -> Result<Proposal, Error> {
         let keyring = self.replica.current();
-        let order = judge(document, &keyring, now)?;
+        let order = self.judge(document, now).await?;
         let dispatch = dispatch::read(document)?;
         let permitted = |id: &&InvestigatorId| {
             let state = keyring.get(**id);
@@ -105,7 +105,10 @@ impl App {
                     Post { document, dispatch: dispatch.as_ref(), posted_by: *posted_by, actor };
                 let accepted = match keep_order(conn, order, &post, now).await? {
                     Kept::New(event) => event,
-                    Kept::There(there) => again(&there, *posted_by),
+                    Kept::There(there) => {
+                        let document = documents_find(conn, &[there.id]).await?;
+                        again(&there, document.into_values().collect(), *posted_by)
+                    }
                 };
                 tracing::info!(action.id = %accepted.id, execution.id = %execution_id, "accepted");
                 let accepted = ActionAccepted {
@@ -121,10 +124,10 @@ impl App {
 }
 
 /// Tells of an action that was accepted before: it runs once, whoever is told of it how often.
-fn again(there: &ActionRow, posted_by: InvestigatorId) -> ActionAccepted {
+fn again(there: &ActionRow, document: String, posted_by: InvestigatorId) -> ActionAccepted {
     ActionAccepted {
         id: ActionId(there.id),
-        document: there.document.clone(),
+        document,
         posted_by,
         at: there.created,
         dispatch: there.dispatch(),

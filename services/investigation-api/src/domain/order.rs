@@ -1,7 +1,7 @@
 //! Judges a posted action before anything is written.
 
 use crate::error::Error;
-use auth::Keyring;
+use auth::{Keyring, Signer};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use target::Target;
@@ -17,8 +17,27 @@ pub(crate) struct Order {
     pub(crate) target: Target,
     /// Who signed it, in the order of the signatures.
     pub(crate) signers: Vec<InvestigatorId>,
-    /// The SHA-256 over what is signed and the signatures: the same for the same order posted again.
-    pub(crate) digest: Vec<u8>,
+    /// What is signed.
+    pub(crate) text: String,
+    /// What each signature is known by, in their order: a signature orders once (proto-docs/decisions/0008).
+    pub(crate) marks: Vec<Vec<u8>>,
+}
+
+impl Order {
+    /// Gives what the order as a whole is known by.
+    pub(crate) fn digest(&self) -> Vec<u8> {
+        let mut marks = self.marks.clone();
+        marks.sort_unstable();
+        Sha256::digest(marks.concat()).to_vec()
+    }
+}
+
+/// Gives what a signature over `text` is known by. Its bytes will not do: the checksum, the spaces around it and the
+/// packet's header and unsigned part can be written in any number of ways, by anyone, and it is valid in all of them.
+fn mark(text: &str, signer: &Signer) -> Vec<u8> {
+    let mut mark = Sha256::new_with_prefix(text);
+    mark.update(format!("\n{}\n{}", signer.fingerprint, signer.signed_at.unix_timestamp()));
+    mark.finalize().to_vec()
 }
 
 /// Judges `document`; the order of the checks is the original's (specs/mig/data-model.md §3.3).
@@ -44,15 +63,11 @@ pub(crate) fn judge(
     let target = fleet::parse_target(&action.target)
         .map_err(|fault| Error::invalid("target-invalid", "/target", format!("target: {fault}")))?;
     well_named_modules(&action)?;
-    let signers = keyring.verify_action(&action, now).map_err(Error::Signature)?;
-    let mut digest = Sha256::new_with_prefix(signing::action::signed_string(&action));
-    let mut signatures: Vec<_> = action.pgpsignatures.iter().flatten().collect();
-    signatures.sort();
-    for signature in signatures {
-        digest.update(b"\n");
-        digest.update(signature);
-    }
-    Ok(Order { action, target, signers, digest: digest.finalize().to_vec() })
+    let signers = keyring.signers_of_action(&action, now).map_err(Error::Signature)?;
+    let text = signing::action::signed_string(&action);
+    let marks = signers.iter().map(|signer| mark(&text, signer)).collect();
+    let signers = signers.into_iter().map(|signer| signer.id).collect();
+    Ok(Order { action, target, signers, text, marks })
 }
 
 /// Refuses a NUL character in what is shown and searched; the database holds none.

@@ -1,12 +1,12 @@
 //! The parameters of MIG's search: read once, checked, and repeated in every answer (specs/mig/api.md §4).
 
 mod pagination;
+mod reader;
 
 use super::pattern;
+use reader::Reader;
 use serde::{Serialize, Serializer};
-use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
-use types::instant;
 
 /// Says how far the default window reaches to both sides.
 const WINDOW: Duration = Duration::hours(39_600);
@@ -110,6 +110,13 @@ pub(crate) struct Search {
     pub(crate) found: Option<bool>,
     #[serde(skip)]
     now: OffsetDateTime,
+    #[serde(skip)]
+    rows: i64,
+    #[serde(skip)]
+    skipped: i64,
+    /// The command behind which the rows are wanted.
+    #[serde(skip)]
+    pub(crate) behind: Option<i64>,
 }
 
 impl Search {
@@ -118,75 +125,22 @@ impl Search {
         get: impl Fn(&str) -> Option<&'a str>,
         now: OffsetDateTime,
     ) -> (Self, Option<String>) {
-        let get = |name: &str| get(name).filter(|value| !value.is_empty());
-        let (mut fault, mut wrong) = (None, None);
-        let mut say = |text: String| {
-            fault.get_or_insert(format!("parseSearchParameters()-> {text}"));
-        };
-        let mut number = |name: &str, default: f64| match get(name) {
-            None => default,
-            Some(text) => text.parse().unwrap_or_else(|_error| {
-                say(format!("{name} '{text}' is not a number"));
-                default
-            }),
-        };
-        let ids = ["actionid", "agentid", "commandid", "investigatorid", "loaderid", "manifestid"]
-            .map(|name| match get(name) {
-                None | Some("∞") => Id::Any,
-                Some(_) => Id::Is(number(name, -1.0)),
-            });
-        let [actionid, agentid, commandid, investigatorid, loaderid, manifestid] = ids;
-        let (mut limit, mut offset) = (number("limit", 100.0), number("offset", 0.0));
-        let bounds =
-            [("limit", &mut limit, 100.0, MAX_LIMIT), ("offset", &mut offset, 0.0, MAX_OFFSET)];
-        for (name, number, default, most) in bounds {
-            if !(0.0..=most).contains(number) {
-                say(format!("{name} must be between 0 and {most:.0}"));
-                *number = default;
-            }
-        }
-        let mut like = |name: &str| {
-            let text = get(name).unwrap_or("%");
-            if let Some(why) = pattern::fault(text) {
-                say(format!("{name} {why}"));
-                return "%".into();
-            }
-            text.to_owned()
-        };
+        let mut reader = Reader::new(get);
+        let ids = ["actionid", "agentid", "commandid", "investigatorid", "loaderid", "manifestid"];
+        let [actionid, agentid, commandid, investigatorid, loaderid, manifestid] =
+            ids.map(|name| reader.id(name));
+        let limit = reader.bounded("limit", 100.0, MAX_LIMIT);
+        let offset = reader.bounded("offset", 0.0, MAX_OFFSET);
+        let patterns = ["actionname", "agentname", "agentversion", "investigatorname"];
         let [actionname, agentname, agentversion, investigatorname] =
-            ["actionname", "agentname", "agentversion", "investigatorname"].map(&mut like);
+            patterns.map(|name| reader.pattern(name));
+        let patterns = ["loadername", "manifestname", "status", "threatfamily"];
         let [loadername, manifestname, status, threatfamily] =
-            ["loadername", "manifestname", "status", "threatfamily"].map(&mut like);
-        let mut moment = |name: &str, default: OffsetDateTime| match get(name) {
-            None => default,
-            Some(text) => match OffsetDateTime::parse(text, &Rfc3339) {
-                Ok(at) if instant::is_writable(at) => at,
-                Ok(_) => {
-                    say(format!("{name} date not in the years 1 to 9999 (UTC)"));
-                    default
-                }
-                Err(_) => {
-                    say(format!("{name} date not in RFC3339 format"));
-                    default
-                }
-            },
-        };
-        let (after, before) = (moment("after", now - WINDOW), moment("before", now + WINDOW));
-        let found = match get("foundanything").map(str::to_lowercase).as_deref() {
-            None => None,
-            Some("true") => Some(true),
-            Some("false") => Some(false),
-            Some(_) => {
-                say("foundanything parameter must be true or false".into());
-                None
-            }
-        };
-        let name = get("type").unwrap_or("action").to_owned();
-        let kind = Kind::parse(&name).unwrap_or_else(|| {
-            wrong.get_or_insert("search type is invalid".into());
-            Kind::Action
-        });
-        let target = get("target").unwrap_or_default().to_owned();
+            patterns.map(|name| reader.pattern(name));
+        let after = reader.moment("after", now - WINDOW);
+        let before = reader.moment("before", now + WINDOW);
+        let found = reader.truth("foundanything");
+        let (name, kind) = reader.kind();
         let search = Self {
             actionid,
             actionname,
@@ -207,14 +161,24 @@ impl Search {
             offset,
             report: "",
             status,
-            target,
+            target: reader.text("target").unwrap_or_default().to_owned(),
             threatfamily,
             name,
             kind,
             found,
             now,
+            rows: whole(limit.trunc()).unwrap_or_default(),
+            skipped: whole(offset.trunc()).unwrap_or_default(),
+            behind: None,
         };
-        (search, fault.or(wrong))
+        (search, reader.fault())
+    }
+
+    /// Gives this search for at most `most` of the commands behind `last`, which is the last of `shown`.
+    pub(crate) fn behind(&self, shown: i64, last: Option<i64>, most: i64) -> Self {
+        let rows = self.rows.saturating_sub(shown).min(most);
+        let skipped = if last.is_some() { 0 } else { self.skipped };
+        Self { rows, skipped, behind: last, ..self.clone() }
     }
 
     /// Tells whether a target says which agents are wanted.
@@ -224,12 +188,12 @@ impl Search {
 
     /// Gives how many rows are wanted.
     pub(crate) fn limit(&self) -> i64 {
-        whole(self.limit.trunc()).unwrap_or_default()
+        self.rows
     }
 
     /// Gives how many rows are left out.
     pub(crate) fn offset(&self) -> i64 {
-        whole(self.offset.trunc()).unwrap_or_default()
+        self.skipped
     }
 
     /// Gives the time from which on, where there is a bound.
@@ -300,6 +264,17 @@ mod tests {
             assert_eq!(read(&[("actionid", nobody)]).0.actionid.wanted(), Some(-1), "{nobody}");
         }
         assert_eq!(read(&[("actionid", "∞")]).0.actionid.wanted(), None);
+    }
+
+    #[test]
+    fn what_is_behind_a_row_has_no_offset_and_the_rest_of_the_limit() {
+        let (search, _) = read(&[("type", "command"), ("limit", "9e15"), ("offset", "7")]);
+        let first = search.behind(0, None, 10);
+        assert_eq!((first.limit(), first.offset(), first.behind), (10, 7, None));
+        let (search, _) = read(&[("type", "command"), ("limit", "25"), ("offset", "7")]);
+        let last = search.behind(20, Some(3), 10);
+        assert_eq!((last.limit(), last.offset(), last.behind), (5, 0, Some(3)));
+        assert_eq!(search.behind(25, Some(3), 10).limit(), 0);
     }
 
     #[test]

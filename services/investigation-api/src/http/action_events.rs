@@ -23,8 +23,7 @@ use web::{Investigator, Problem};
     ("id" = i64, Path, description = "the action's number"),
     ("Last-Event-ID" = Option<i64>, Header, description = "the id of the last event the caller has")), responses(
     (status = 200, body = ActionView, content_type = "text/event-stream"), (status = 204, description = "the caller knows the end"),
-    (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
-    (status = 404, body = ProblemBody), (status = 429, body = ProblemBody)))]
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[get("/v1/actions/{id}/events")]
 pub(super) async fn events(
     service: Data<InvestigationApi>,

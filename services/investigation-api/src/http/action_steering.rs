@@ -14,8 +14,8 @@ use web::{Investigator, Peer, Problem};
 ///
 /// One whose commands are all given out cannot be paused; cancel it.
 #[utoipa::path(tag = "actions", params(("id" = i64, Path, description = "the action's number")), responses(
-    (status = 202, body = ActionView), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody),
-    (status = 409, body = ProblemBody)))]
+    (status = 202, body = ActionView),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[post("/v1/actions/{id}/pause")]
 pub(super) async fn pause(
     service: Data<InvestigationApi>,
@@ -29,8 +29,8 @@ pub(super) async fn pause(
 /// Lets a paused action go on, one that was stopped by its own rule too: what failed until now no longer counts against
 /// it.
 #[utoipa::path(tag = "actions", params(("id" = i64, Path, description = "the action's number")), responses(
-    (status = 202, body = ActionView), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody),
-    (status = 409, body = ProblemBody)))]
+    (status = 202, body = ActionView),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[post("/v1/actions/{id}/resume")]
 pub(super) async fn resume(
     service: Data<InvestigationApi>,

@@ -1,18 +1,17 @@
 //! `/v1/actions`: plain JSON.
 
-use super::paging::{Paging, limit};
+use super::query::CommandQuery;
 use crate::InvestigationApi;
 use crate::app::Reach;
 use crate::domain::audit::Actor;
 use crate::domain::dispatch;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, http::StatusCode, post};
-use serde::Deserialize;
 use types::api::Page;
 use types::api::action::{ActionView, CommandView};
 use types::api::problem::Problem as ProblemBody;
 use types::{ActionId, Permission};
-use web::{Body, Investigator, Peer, Problem, Query};
+use web::{Body, Investigator, PageQuery, Peer, Problem, Query};
 
 /// Accepts a signed action: the MIG action JSON as body.
 ///
@@ -23,9 +22,7 @@ use web::{Body, Investigator, Peer, Problem, Query};
 /// One that would reach no agent now, or needs a module that no agent has, is refused. The same document posted again within its validity answers 200 with the action there is, and runs once.
 #[utoipa::path(tag = "actions", request_body = Object, responses(
     (status = 202, body = ActionView), (status = 200, body = ActionView),
-    (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-    (status = 403, body = ProblemBody), (status = 409, body = ProblemBody), (status = 413, body = ProblemBody),
-    (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[post("/v1/actions")]
 pub(super) async fn create(
     service: Data<InvestigationApi>,
@@ -49,24 +46,24 @@ pub(super) async fn create(
 }
 
 /// Lists actions, the newest first.
-#[utoipa::path(tag = "actions", params(
-    ("limit" = Option<i64>, Query, description = "1–500; 100 when absent"),
-    ("cursor" = Option<String>, Query, description = "the `next` of the page before")), responses(
-    (status = 200, body = Page<ActionView>), (status = 401, body = ProblemBody), (status = 422, body = ProblemBody)))]
+#[utoipa::path(tag = "actions", params(PageQuery), responses(
+    (status = 200, body = Page<ActionView>),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[get("/v1/actions")]
 pub(super) async fn list(
     service: Data<InvestigationApi>,
     caller: Investigator,
-    paging: Query<Paging>,
+    query: Query<PageQuery>,
 ) -> Result<HttpResponse, Problem> {
     caller.require(Permission::Action)?;
-    let page = service.app.list_actions(paging.cursor.as_deref(), paging.limit()?).await?;
-    Ok(HttpResponse::Ok().json(page))
+    let rows = service.app.list_actions(query.after()?, query.rows()?).await?;
+    Ok(HttpResponse::Ok().json(query.page(rows, |row| row.id)?))
 }
 
 /// Shows an action with the counters of its commands.
 #[utoipa::path(tag = "actions", params(("id" = i64, Path, description = "the action's number")), responses(
-    (status = 200, body = ActionView), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody)))]
+    (status = 200, body = ActionView),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[get("/v1/actions/{id}")]
 pub(super) async fn show(
     service: Data<InvestigationApi>,
@@ -77,43 +74,32 @@ pub(super) async fn show(
     Ok(HttpResponse::Ok().json(service.app.show_action(ActionId(*id)).await?))
 }
 
-/// Says which commands of an action are wanted.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
-    /// Only those that are waiting, delivered, success, failed, timeout, expired or cancelled.
-    status: Option<String>,
-    /// How many rows, 1–500; 100 when absent.
-    limit: Option<i64>,
-    /// Where the page starts: the `next` of the page before.
-    cursor: Option<String>,
-}
-
 /// Lists the commands of an action with what came back.
+///
+/// A page has fewer rows than the limit where their results are large: `next` says where the others are.
 #[utoipa::path(tag = "actions", params(
-    ("id" = i64, Path, description = "the action's number"),
-    ("status" = Option<String>, Query, description = "waiting, delivered, success, failed, timeout, expired or cancelled"),
-    ("limit" = Option<i64>, Query, description = "1–500; 100 when absent"),
-    ("cursor" = Option<String>, Query, description = "the `next` of the page before")), responses(
-    (status = 200, body = Page<CommandView>), (status = 401, body = ProblemBody),
-    (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
+    ("id" = i64, Path, description = "the action's number"), CommandQuery), responses(
+    (status = 200, body = Page<CommandView>),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[get("/v1/actions/{id}/commands")]
 pub(super) async fn commands(
     service: Data<InvestigationApi>,
     caller: Investigator,
     id: Path<i64>,
-    wanted: Query<Wanted>,
+    wanted: Query<CommandQuery>,
 ) -> Result<HttpResponse, Problem> {
     caller.require(Permission::Command)?;
-    let (status, cursor) = (wanted.status.as_deref(), wanted.cursor.as_deref());
-    let page =
-        service.app.list_commands(ActionId(*id), status, cursor, limit(wanted.limit)?).await?;
+    let CommandQuery { status, limit, cursor } = wanted.into_inner();
+    let query = PageQuery::new(limit, cursor);
+    let (action, status) = (ActionId(*id), status.as_deref());
+    let page = service.app.list_commands(action, status, query.after()?, query.limit()?).await?;
     Ok(HttpResponse::Ok().json(page))
 }
 
 /// Withdraws an action: its open commands end as cancelled; one that is over stays as it is.
 #[utoipa::path(tag = "actions", params(("id" = i64, Path, description = "the action's number")), responses(
-    (status = 202, body = ActionView), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody)))]
+    (status = 202, body = ActionView),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[post("/v1/actions/{id}/cancel")]
 pub(super) async fn cancel(
     service: Data<InvestigationApi>,

@@ -47,7 +47,7 @@ pub(super) async fn create(
 
 /// Shows one action with its counters and signers, linked to its commands.
 #[utoipa::path(tag = "mig", params(("actionid" = f64, Query)),
-    responses((status = 200), (status = 400), (status = 401), (status = 404)))]
+    responses((status = 200), (status = 400), (status = 401), (status = 404), (status = 503)))]
 #[get("/api/v1/action")]
 pub(super) async fn show(
     service: Data<InvestigationApi>,

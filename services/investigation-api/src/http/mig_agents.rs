@@ -10,7 +10,7 @@ use web::{Collection, Investigator, Item, Origin, Problem, QueryValues, mig_numb
 
 /// Shows one agent.
 #[utoipa::path(tag = "mig", params(("agentid" = f64, Query)),
-    responses((status = 200), (status = 400), (status = 401), (status = 404)))]
+    responses((status = 200), (status = 400), (status = 401), (status = 404), (status = 503)))]
 #[get("/api/v1/agent")]
 pub(super) async fn show(
     service: Data<InvestigationApi>,
@@ -29,7 +29,7 @@ pub(super) async fn show(
 }
 
 /// Shows how the fleet stands and the ten newest actions.
-#[utoipa::path(tag = "mig", responses((status = 200), (status = 401)))]
+#[utoipa::path(tag = "mig", responses((status = 200), (status = 401), (status = 503)))]
 #[get("/api/v1/dashboard")]
 pub(super) async fn dashboard(
     service: Data<InvestigationApi>,

@@ -10,7 +10,7 @@ use web::{Collection, Investigator, Item, Origin, Problem, QueryValues, mig_numb
 
 /// Shows one command with its results.
 #[utoipa::path(tag = "mig", params(("commandid" = f64, Query)),
-    responses((status = 200), (status = 400), (status = 401), (status = 404)))]
+    responses((status = 200), (status = 400), (status = 401), (status = 404), (status = 503)))]
 #[get("/api/v1/command")]
 pub(super) async fn show(
     service: Data<InvestigationApi>,

@@ -17,7 +17,7 @@ use web::{
 
 /// Shows one investigator with key and permissions.
 #[utoipa::path(tag = "mig", params(("investigatorid" = f64, Query)),
-    responses((status = 200), (status = 400), (status = 401), (status = 404)))]
+    responses((status = 200), (status = 400), (status = 401), (status = 404), (status = 503)))]
 #[get("/api/v1/investigator")]
 pub(super) async fn show(
     service: Data<InvestigationApi>,

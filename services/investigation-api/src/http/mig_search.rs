@@ -12,9 +12,6 @@ use futures_util::stream;
 use types::{InvestigatorId, Permission};
 use web::{Collection, Investigator, Item, Origin, Problem, QueryValues};
 
-/// Says how many rows are read and written at once; an answer of more goes out piece by piece.
-const PIECE: usize = 250;
-
 /// Finds actions, agents, commands, investigators, loaders or manifests.
 #[utoipa::path(tag = "mig", params(
         ("type" = Option<String>, Query, description = "action (default), agent, command, investigator, loader, manifest"),
@@ -27,7 +24,7 @@ const PIECE: usize = 250;
         ("foundanything" = Option<bool>, Query), ("target" = Option<String>, Query),
         ("after" = Option<String>, Query), ("before" = Option<String>, Query),
         ("limit" = Option<f64>, Query), ("offset" = Option<f64>, Query)),
-    responses((status = 200), (status = 400), (status = 401), (status = 404)))]
+    responses((status = 200), (status = 400), (status = 401), (status = 404), (status = 503)))]
 #[get("/api/v1/search")]
 pub(super) async fn find(
     service: Data<InvestigationApi>,
@@ -48,7 +45,7 @@ pub(super) async fn find(
     if let Some(fault) = fault {
         return refuse(StatusCode::BAD_REQUEST, fault);
     }
-    let ids = match service.app.search(&search).await {
+    let ids = match service.app.search(&search, 0, None).await {
         Ok(ids) => ids,
         Err(Error::Invalid { pointer, detail, .. }) => {
             return refuse(StatusCode::BAD_REQUEST, format!("{pointer}: {detail}"));
@@ -58,7 +55,7 @@ pub(super) async fn find(
     if ids.is_empty() {
         return refuse(StatusCode::NOT_FOUND, "no results found".into());
     }
-    let mut answer = Answer { service, origin, href, search, ids, written: 0 };
+    let mut answer = Answer { service, origin, href, search, ids, at: 0, written: 0 };
     let first = answer.next().await?;
     if answer.is_over() {
         return Ok(Collection::answer(StatusCode::OK).body(first));
@@ -81,20 +78,24 @@ struct Answer {
     origin: Data<Origin>,
     href: String,
     search: Search,
+    /// What was found, or the part of it that is being written.
     ids: Vec<i64>,
-    written: usize,
+    /// How many of these are written.
+    at: usize,
+    /// How many are written in all.
+    written: i64,
 }
 
 impl Answer {
     fn is_over(&self) -> bool {
-        self.written >= self.ids.len()
+        self.at >= self.ids.len()
     }
 
     /// Writes the next rows, with what goes before and after them.
     async fn next(&mut self) -> Result<String, Problem> {
-        let ids = self.ids.get(self.written..).unwrap_or_default();
-        let ids = ids.get(..PIECE).unwrap_or(ids);
-        let found = self.service.app.show_found(&self.search, ids).await?;
+        let app = &self.service.app;
+        let ids = self.ids.get(self.at..).unwrap_or_default();
+        let (shown, found) = app.show_found(&self.search, ids).await?;
         let mut text = String::new();
         if self.written == 0 {
             text += &Collection::begin(&self.href)?;
@@ -104,7 +105,12 @@ impl Answer {
             text += &item(&self.origin, found).encode()?;
             text.push(',');
         }
-        self.written += ids.len();
+        self.at += shown;
+        self.written += i64::try_from(shown).unwrap_or(i64::MAX);
+        if self.is_over() {
+            let last = self.ids.last().copied();
+            (self.ids, self.at) = (app.search(&self.search, self.written, last).await?, 0);
+        }
         if self.is_over() {
             if let Some(pagination) = self.search.pagination(|path| self.origin.link(path)) {
                 text += &Item::new(self.href.as_str()).with("pagination", &pagination).encode()?;

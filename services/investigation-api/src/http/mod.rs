@@ -9,9 +9,9 @@ mod mig_commands;
 mod mig_investigators;
 mod mig_open;
 mod mig_search;
-mod paging;
 mod preview;
 mod problem;
+mod query;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

@@ -10,8 +10,8 @@ use web::{Investigator, Json, Problem};
 
 /// Says how many agents a target reaches now and names the first ten.
 #[utoipa::path(tag = "actions", request_body = PreviewRequest, responses(
-    (status = 200, body = Preview), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-    (status = 422, body = ProblemBody)))]
+    (status = 200, body = Preview),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[post("/v1/actions/preview")]
 pub(super) async fn preview(
     service: Data<InvestigationApi>,

@@ -1,7 +1,6 @@
 //! Says in HTTP why a use case did not come about.
 
 use crate::error::Error;
-use ::store::Failure;
 use actix_web::http::StatusCode;
 use web::Problem;
 
@@ -25,11 +24,7 @@ impl From<Error> for Problem {
             Error::NotYet(what) => {
                 Self::unavailable(format!("{what}; send the request again"), None)
             }
-            Error::Store(Failure::Unavailable(cause)) => Self::unavailable(
-                "the database is not available now; nothing was changed",
-                Some(anyhow::Error::from_boxed(cause)),
-            ),
-            Error::Store(failure) => Self::internal(failure),
+            Error::Store(failure) => failure.into(),
         }
     }
 }

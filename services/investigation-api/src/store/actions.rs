@@ -2,7 +2,7 @@
 
 use crate::domain::order::Order;
 use diesel::sql_types::{Array, BigInt, Bytea, Jsonb, Nullable, Text, Timestamptz};
-use diesel::{OptionalExtension, QueryResult, QueryableByName};
+use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use serde_json::{Value as JsonValue, json};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -13,15 +13,14 @@ use types::messages::ActionChanged;
 use types::messages::command::ReturnedCommand;
 use types::{ActionId, Dispatch, InvestigatorId};
 
-const COLUMNS: &str = "id, document, name, target, valid_from, expire_after, created, status, reason, started, \
-     finished, updated, targeted, run_version, dispatch, wave, held";
+const COLUMNS: &str = "id, name, target, valid_from, expire_after, created, status, reason, started, finished, \
+     updated, targeted, run_version, dispatch, wave, held";
 
+/// Is an action without its document, which is large.
 #[derive(Debug, Clone, QueryableByName)]
 pub(crate) struct ActionRow {
     #[diesel(sql_type = BigInt)]
     pub(crate) id: i64,
-    #[diesel(sql_type = Text)]
-    pub(crate) document: String,
     #[diesel(sql_type = Text)]
     pub(crate) name: String,
     #[diesel(sql_type = Text)]
@@ -62,7 +61,7 @@ impl ActionRow {
     }
 }
 
-/// Inserts an order once; gives nothing when it was there.
+/// Inserts an order that is new.
 pub(crate) async fn action_insert(
     conn: &mut Conn,
     order: &Order,
@@ -70,15 +69,15 @@ pub(crate) async fn action_insert(
     dispatch: Option<&Dispatch>,
     posted_by: InvestigatorId,
     now: OffsetDateTime,
-) -> QueryResult<Option<ActionRow>> {
-    let row: Option<ActionRow> = store::sql(format!(
+) -> QueryResult<ActionRow> {
+    let row: ActionRow = store::sql(format!(
         "insert into action (document, digest, name, target, valid_from, expire_after, posted_by, created,
              status, updated, threat_family, dispatch)
          values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $8, $9, $10)
-         on conflict (digest) do nothing returning {COLUMNS}"
+         returning {COLUMNS}"
     ))
     .bind::<Text, _>(document)
-    .bind::<Bytea, _>(&order.digest)
+    .bind::<Bytea, _>(order.digest())
     .bind::<Text, _>(&order.action.name)
     .bind::<Text, _>(&order.action.target)
     .bind::<Timestamptz, _>(order.action.validfrom)
@@ -88,22 +87,22 @@ pub(crate) async fn action_insert(
     .bind::<Text, _>(threat_family(order))
     .bind::<Nullable<Jsonb>, _>(dispatch.and_then(|asked| serde_json::to_value(asked).ok()))
     .get_result(conn)
-    .await
-    .optional()?;
-    let Some(row) = row else { return Ok(None) };
+    .await?;
     let signers: Vec<_> = order.signers.iter().map(|signer| signer.0).collect();
     let signatures: Vec<_> = order.action.pgpsignatures.iter().flatten().collect();
     store::sql(
-        "insert into signature (action_id, investigator_id, signature, position)
-         select $1, signer, signature, position::smallint
-         from unnest($2::bigint[], $3::text[]) with ordinality as signed(signer, signature, position)",
+        "insert into signature (action_id, investigator_id, signature, mark, position)
+         select $1, signer, signature, mark, position::smallint
+         from unnest($2::bigint[], $3::text[], $4::bytea[])
+             with ordinality as signed(signer, signature, mark, position)",
     )
     .bind::<BigInt, _>(row.id)
     .bind::<Array<BigInt>, _>(signers)
     .bind::<Array<Text>, _>(signatures)
+    .bind::<Array<Bytea>, _>(&order.marks)
     .execute(conn)
     .await?;
-    Ok(Some(row))
+    Ok(row)
 }
 
 /// Gives the family of the threat, which searches go by; no text of the database can hold NUL.
@@ -112,24 +111,31 @@ fn threat_family(order: &Order) -> String {
     family.unwrap_or_default().replace('\0', "")
 }
 
-/// Finds the action with this digest.
-pub(crate) async fn action_by_digest(
-    conn: &mut Conn,
-    digest: &[u8],
-) -> QueryResult<Option<ActionRow>> {
-    store::sql(format!("select {COLUMNS} from action where digest = $1"))
-        .bind::<Bytea, _>(digest)
-        .get_result(conn)
-        .await
-        .optional()
-}
-
 /// Finds the actions with these ids; those that do not exist are left out.
 pub(crate) async fn actions_find(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<ActionRow>> {
     store::sql(format!("select {COLUMNS} from action where id = any($1)"))
         .bind::<Array<BigInt>, _>(ids)
         .get_results(conn)
         .await
+}
+
+/// Gives the documents of these actions, as they were posted.
+pub(crate) async fn documents_find(
+    conn: &mut Conn,
+    ids: &[i64],
+) -> QueryResult<BTreeMap<i64, String>> {
+    #[derive(QueryableByName)]
+    struct Posted {
+        #[diesel(sql_type = BigInt)]
+        id: i64,
+        #[diesel(sql_type = Text)]
+        document: String,
+    }
+    let rows: Vec<Posted> = store::sql("select id, document from action where id = any($1)")
+        .bind::<Array<BigInt>, _>(ids)
+        .get_results(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.document)).collect())
 }
 
 /// Writes a page of actions, the newest first; `before` is the id after which the page starts.

@@ -1,14 +1,13 @@
 //! Commands as they are shown.
 
-use diesel::sql_types::{Array, BigInt, Json, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
-use serde_json::Value as JsonValue;
+use std::collections::HashMap;
 use store::{Conn, Value};
 use time::OffsetDateTime;
 
-const COLUMNS: &str = "id, action_id, agent_id, status, results, started, finished";
-
+/// Is a command; its results are the text that is kept, and are never taken apart.
 #[derive(Debug, Clone, QueryableByName)]
 pub(crate) struct CommandRow {
     #[diesel(sql_type = BigInt)]
@@ -19,20 +18,55 @@ pub(crate) struct CommandRow {
     pub(crate) agent_id: i64,
     #[diesel(sql_type = Text)]
     pub(crate) status: String,
-    #[diesel(sql_type = Nullable<Json>)]
-    pub(crate) results: Option<JsonValue>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) results: Option<String>,
     #[diesel(sql_type = Timestamptz)]
     pub(crate) started: OffsetDateTime,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub(crate) finished: Option<OffsetDateTime>,
 }
 
+/// Is how many bytes a row has as it is shown.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub(crate) struct RowSize {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) id: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) size: i64,
+}
+
 /// Finds the commands with these numbers, in no order; those that do not exist are left out.
 pub(crate) async fn commands_find(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<CommandRow>> {
-    store::sql(format!("select {COLUMNS} from command where id = any($1)"))
-        .bind::<Array<BigInt>, _>(ids)
-        .get_results(conn)
-        .await
+    store::sql(
+        "select id, action_id, agent_id, status, results::text as results, started, finished
+         from command where id = any($1)",
+    )
+    .bind::<Array<BigInt>, _>(ids)
+    .get_results(conn)
+    .await
+}
+
+/// Gives the sizes of these commands as MIG's clients read them, with the document of their action.
+pub(crate) async fn commands_sizes(conn: &mut Conn, ids: &[i64]) -> QueryResult<HashMap<i64, i64>> {
+    sizes(
+        conn,
+        "select c.id, coalesce(c.results_size, octet_length(c.results::text), 0) + octet_length(a.document) as size
+         from command c join action a on a.id = c.action_id where c.id = any($1)",
+        ids,
+    )
+    .await
+}
+
+/// Gives the sizes of these actions as MIG's clients read them.
+pub(crate) async fn actions_sizes(conn: &mut Conn, ids: &[i64]) -> QueryResult<HashMap<i64, i64>> {
+    let text = "select id, octet_length(document)::bigint as size from action where id = any($1)";
+    sizes(conn, text, ids).await
+}
+
+async fn sizes(conn: &mut Conn, text: &str, ids: &[i64]) -> QueryResult<HashMap<i64, i64>> {
+    let rows: Vec<RowSize> =
+        store::sql(text).bind::<Array<BigInt>, _>(ids).get_results(conn).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.size)).collect())
 }
 
 /// Says which page of an action's commands is wanted.
@@ -58,16 +92,38 @@ impl CommandPage<'_> {
             // a range of one keeps the action in the order, and so the planner from walking through others by id
             "(action_id, id) > ($1, $2) and action_id <= $1 order by action_id, id"
         };
-        let text = format!("select {COLUMNS} from command where {rows} limit $3");
+        let text = format!(
+            "select id, coalesce(results_size, octet_length(results::text), 0) as size from command
+             where {rows} limit $3"
+        );
         (text, binds)
     }
 }
 
-/// Finds a page of an action's commands, by number.
+/// Finds a page of an action's commands, by number, with the sizes of their results.
 pub(crate) async fn commands_page(
     conn: &mut Conn,
     page: CommandPage<'_>,
-) -> QueryResult<Vec<CommandRow>> {
+) -> QueryResult<Vec<RowSize>> {
     let (text, binds) = page.write();
     store::bind(text, binds).get_results(conn).await
+}
+
+/// Gives the names of these agents.
+pub(crate) async fn agents_names(
+    conn: &mut Conn,
+    ids: &[i64],
+) -> QueryResult<HashMap<i64, String>> {
+    #[derive(QueryableByName)]
+    struct Named {
+        #[diesel(sql_type = BigInt)]
+        id: i64,
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+    let rows: Vec<Named> = store::sql("select id, name from agent where id = any($1)")
+        .bind::<Array<BigInt>, _>(ids)
+        .get_results(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
 }

@@ -10,14 +10,17 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use types::messages::command::ReturnedCommand;
 use types::messages::{CommandDelivered, CommandIssued, CommandPlanned, CommandWithdrawn};
-use types::{ActionId, OperationResult, messages::command::IssuedCommand};
+use types::{Action, ActionId, OperationResult, messages::command::IssuedCommand};
 
-/// Inserts commands as they are made; those that could not be given out have failed, with the reason as result. That
-/// moment is when their action started, whether or not the scheduler has told so.
+/// Inserts commands as they are made; those that could not be given out have failed, with the reason as the result of each
+/// operation. That moment is when their action started, whether or not the scheduler has told so.
 pub(crate) async fn commands_insert(conn: &mut Conn, issued: &CommandIssued) -> QueryResult<i64> {
-    let rows = issued.commands.iter().map(
-        |command| json!({"id": command.id, "agent": command.agent, "results": failure(command)}),
-    );
+    let failed = issued.commands.iter().any(|command| command.failed.is_some());
+    let operations = if failed { operations(issued) } else { 1 };
+    let rows = issued.commands.iter().map(|command| {
+        let results = failure(command, operations);
+        json!({"id": command.id, "agent": command.agent, "results": results})
+    });
     insert(conn, issued.action, rows.collect(), issued.at).await
 }
 
@@ -35,9 +38,9 @@ async fn insert(
     at: OffsetDateTime,
 ) -> QueryResult<i64> {
     let moved: Moved = store::sql(format!(
-        "with moved as (insert into command (id, action_id, agent_id, status, results, started, finished)
-             select id, $2, agent, case when results is null then 'waiting' else 'failed' end, results, $3,
-                 case when results is not null then $3 end
+        "with moved as (insert into command (id, action_id, agent_id, status, results, results_size, started, finished)
+             select id, $2, agent, case when results is null then 'waiting' else 'failed' end, results,
+                 octet_length(results::text), $3, case when results is not null then $3 end
              from json_to_recordset($1) as new(id bigint, agent bigint, results json) order by id
              on conflict (id) do nothing
              returning action_id, null::text as before, status as after),
@@ -52,9 +55,15 @@ async fn insert(
     Ok(moved.count)
 }
 
-fn failure(command: &IssuedCommand) -> Option<[OperationResult; 1]> {
+/// Gives a result for each operation, as an agent answers that lacks a module (specs/mig/scheduler-agent.md §3).
+fn failure(command: &IssuedCommand, operations: usize) -> Option<Vec<OperationResult>> {
     let errors = Some(vec![command.failed.clone()?]);
-    Some([OperationResult { errors, ..OperationResult::default() }])
+    Some(vec![OperationResult { errors, ..OperationResult::default() }; operations])
+}
+
+fn operations(issued: &CommandIssued) -> usize {
+    let action = Action::parse(issued.document.as_bytes()).unwrap_or_default();
+    action.operations.map_or(1, |operations| operations.len().max(1))
 }
 
 /// Notes that agents took commands.
@@ -125,8 +134,9 @@ pub(crate) async fn commands_return(
              where command.status in ('waiting', 'delivered', 'expired', 'cancelled')
                  or command.given_up and not answer.given_up
              order by command.id for update of command),
-         moved as (update command set status = answer.status, results = answer.results, given_up = answer.given_up,
-                 finished = answer.at, found = array(select jsonb_array_elements_text(answer.found)::boolean)
+         moved as (update command set status = answer.status, results = answer.results,
+                 results_size = octet_length(answer.results::text), given_up = answer.given_up, finished = answer.at,
+                 found = array(select jsonb_array_elements_text(answer.found)::boolean)
              from answer join old on old.id = answer.id and old.agent_id = answer.agent
              where command.id = old.id
              returning action_id, old.status as before, command.status as after),

@@ -8,5 +8,6 @@ pub(crate) mod counts;
 pub(crate) mod find;
 pub(crate) mod investigators;
 pub(crate) mod loaders;
+pub(crate) mod orders;
 pub(crate) mod retention;
 pub(crate) mod stats;

@@ -54,7 +54,7 @@ async fn what_is_not_there_is_not_found() {
         ("/v1/actions/7", 404),
         ("/v1/actions/7/commands", 404),
         ("/v1/actions?limit=0", 422),
-        ("/v1/actions?cursor=x", 422),
+        ("/v1/actions?cursor=x", 400),
         ("/api/v1/action?actionid=7", 404),
         ("/api/v1/action?actionid=-1", 400),
         ("/api/v1/action", 400),

@@ -253,7 +253,7 @@ async fn bytes_that_are_no_text() {
         get("/v1/actions/-1", 404),
         get("/v1/actions/1.5", 404),
         get("/v1/actions?limit=%FF", 400),
-        get("/v1/actions?cursor=%00", 422),
+        get("/v1/actions?cursor=%00", 400),
         get("/v1/actions/1/commands?status=%00", 422),
         get("/api/v1/%FF", 404),
         get("/api/v1/%00", 404),
@@ -345,7 +345,7 @@ async fn texts_that_mean_harm() {
             cases.push(get(&format!("/api/v1/{route}?{name}={quoted}"), 400));
         }
         cases.push(get(&format!("/api/v1/publickey/{quoted}"), 404));
-        cases.push(get(&format!("/v1/actions?cursor={quoted}"), 422));
+        cases.push(get(&format!("/v1/actions?cursor={quoted}"), 400));
         cases.push(get(&format!("/v1/actions/1/commands?status={quoted}"), 422));
         cases.push(form(
             payload,

@@ -110,3 +110,22 @@ async fn one_count_serves_all_processes() {
     );
     assert_eq!(online(&count(&api).await), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_long_to_count_is_counted_less_often() {
+    let api = api().await;
+    let online = |items: &[Value]| items[0]["data"][0]["value"].clone();
+    assert_eq!(online(&count(&api).await), 2);
+    let mut conn = api.database.store().get().await.unwrap();
+    let offline = "update agent set status = 'offline';";
+    for (took, shown) in [("5", 2), ("0.01", 0)] {
+        let before = format!(
+            "{offline} update agent_stats set counted = now() - interval '1 minute', took = {took}"
+        );
+        conn.batch_execute(&before).await.unwrap();
+        api.running.service.app.count_fleet().await.unwrap();
+        let (_, answer) = api.get("dashboard").await;
+        let items = answer["collection"]["items"].as_array().unwrap();
+        assert_eq!(online(items), shown, "the last count took {took} s");
+    }
+}

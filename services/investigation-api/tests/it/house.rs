@@ -4,8 +4,8 @@ use diesel_async::RunQueryDsl;
 use investigation_api::InvestigationApi;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method};
-use serde_json::Value;
 use service::{Running, Settings, Shutdown};
+pub(crate) use testkit::Answer;
 use testkit::{Database, PATIENCE, Vhost, keys};
 use types::{Clock, Permissions};
 
@@ -18,35 +18,6 @@ pub(crate) struct House {
     pub(crate) database: Database,
     pub(crate) client: Client,
     pub(crate) vhost: Vhost,
-}
-
-/// Is what came back.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) text: String,
-}
-
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// Gives the first value of the first item.
-    pub(crate) fn value(&self) -> Value {
-        self.json()["collection"]["items"][0]["data"][0]["value"].clone()
-    }
-
-    /// Gives the message of the error.
-    pub(crate) fn error(&self) -> String {
-        self.json()["collection"]["error"]["message"].as_str().unwrap_or_default().to_owned()
-    }
-
-    #[track_caller]
-    pub(crate) fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{}", self.text);
-        self
-    }
 }
 
 /// Starts one, with investigator 1, who has the key of `admin`, the API key [`ADMIN`] and every permission.
@@ -151,6 +122,5 @@ impl House {
 }
 
 pub(crate) async fn send(request: reqwest::RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
-    Answer { status: response.status().as_u16(), text: response.text().await.unwrap() }
+    Answer::to(request).await
 }

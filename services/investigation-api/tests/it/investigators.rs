@@ -88,7 +88,9 @@ async fn bad_input_changes_nothing() {
     for (name, permissions, key, status, text) in [
         ("", SIX, None, 400, "Investigator name must not be empty"),
         (&*long, SIX, None, 400, "at most 1024"),
-        ("nul\0", SIX, None, 400, "no NUL"),
+        ("nul\0", SIX, None, 400, "no control character"),
+        ("two\nlines", SIX, None, 400, "no control character"),
+        ("a\u{9b}31mred", SIX, None, 400, "no control character"),
         ("X", "", None, 400, "EOF"),
         ("X", "{bad", None, 400, "permissions"),
         ("X", "[]", None, 400, "permissions"),
@@ -239,6 +241,29 @@ async fn nobody_gives_away_what_they_do_not_hold() {
     update("changer", "id=6&apikey=active").await.expect(200);
     update("chief", &format!("id=6&{more}&apikey=active")).await.expect(200);
     assert_eq!(house.count("investigator where version > 1").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_wakes_one_who_may_more_than_they() {
+    let house = house(&[]).await;
+    let update = Permission::InvestigatorUpdate.mask();
+    house.add("changer", update | Permission::Search.mask(), "changer").await;
+    house.add("chief", types::Permissions::all().0, "chief").await;
+    house.add("searcher", Permission::Search.mask(), "searcher").await;
+    let changer = async |body: &str| {
+        let url = format!("{}/api/v1/investigator/update/", house.running.url());
+        let request = house.client.post(url).header("x-migapikey", "changer");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        send(request.body(body.to_owned())).await
+    };
+    for id in [3, 4] {
+        house.update(&format!("id={id}&status=disabled")).await.expect(200);
+    }
+    let refused = changer("id=3&status=active").await.expect(401);
+    assert!(refused.error().contains("you do not hold"), "{refused:?}");
+    assert_eq!(house.count("investigator where id = 3 and status = 'disabled'").await, 1);
+    changer("id=4&status=active").await.expect(200);
+    house.update("id=3&status=active").await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,6 +23,8 @@ mod investigators;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod large;
+#[cfg(test)]
 mod loaders;
 #[cfg(test)]
 mod permissions;

@@ -3,7 +3,9 @@
 use crate::rows::{Api, api};
 use diesel::sql_types::Text;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
-use investigation_api::{actions_page_as_text, commands_page_as_text, search_as_text};
+use investigation_api::{
+    actions_page_as_text, commands_page_as_text, search_as_text, search_behind_as_text,
+};
 
 #[derive(diesel::QueryableByName)]
 struct Line {
@@ -134,5 +136,18 @@ async fn pages_begin_where_the_one_before_ended() {
             !plan.contains("Sort") || text.contains("1500"),
             "everything is read and sorted: {text}\n{plan}"
         );
+    }
+    // what is read ends with the page; it may be sorted then
+    for (text, index) in [
+        (search_behind_as_text("type=command", 30_000), "command_started_idx"),
+        (search_behind_as_text("type=command&status=failed", 30_000), "command_status_idx"),
+        (search_behind_as_text("type=command&actionid=2000", 30_000), "command_action_idx"),
+        (
+            search_behind_as_text("type=command&actionid=2000&status=failed", 30_000),
+            "command_action_status_idx",
+        ),
+    ] {
+        let plan = explain(&api, &text).await;
+        assert!(plan.contains(index) && !plan.contains("Seq Scan"), "{text}\n{plan}");
     }
 }

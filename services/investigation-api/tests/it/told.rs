@@ -193,6 +193,27 @@ async fn a_late_answer_stands_above_what_was_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_is_missing_is_the_result_of_each_operation() {
+    let process = Process::new().await;
+    let mut order = process.action();
+    let first = order["operations"][0].clone();
+    order["operations"] = json!([first, first, first]);
+    let document = process.sign(order, &["alice"]);
+    let id = process.post("/v1/actions", document.clone()).await.1["id"].as_i64().unwrap();
+    process.publish(issued(ActionId(id), &document, process.now)).await;
+    let page = format!("/v1/actions/{id}/commands?status=failed");
+    let page = process
+        .until(&page, |page| page["items"].as_array().is_some_and(|rows| rows.len() == 1))
+        .await;
+    let results = page["items"][0]["results"].as_array().unwrap();
+    assert_eq!(results.len(), 3, "{page}");
+    for result in results {
+        assert_eq!(result["errors"], json!(["module 'file' is not available on this agent"]));
+        assert_eq!((&result["success"], &result["elements"]), (&json!(false), &Value::Null));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn results_are_shown_to_both_kinds_of_clients() {
     let process = Process::new().await;
     let document = process.sign(process.action(), &["alice"]);
@@ -286,4 +307,25 @@ async fn an_agent_that_polls_is_shown_as_alive_as_it_is() {
     let back = heard + time::Duration::seconds(600);
     process.publish(polls(AgentStatus::Online, back, 5)).await;
     process.until("/api/v1/search?type=agent&status=online", is("online", back)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_of_one_agent_are_seen_on_the_dashboard() {
+    let process = Process::new().await;
+    let mut conn = process.running.parts.store.get().await.unwrap();
+    let mut shown = async |revision: i64, conflict_since: Option<OffsetDateTime>| {
+        process.publish(AgentChanged { conflict_since, revision, ..agent(1, process.now) }).await;
+        let here = format!("agent where revision = {revision}");
+        until(PATIENCE, async || process.count(&here).await == 1).await;
+        conn.batch_execute("update agent_stats set counted = '-infinity'").await.unwrap();
+        process.running.service.app.count_fleet().await.unwrap();
+        let (_, answer) = process.get("/api/v1/dashboard").await;
+        let figures = answer["collection"]["items"][0]["data"].as_array().unwrap().clone();
+        ["endpoints running 2 or more agents", "flapping endpoints"].map(|name| {
+            let figure = figures.iter().find(|figure| figure["name"] == name).unwrap();
+            figure["value"].as_i64().unwrap()
+        })
+    };
+    assert_eq!(shown(2, Some(process.now)).await, [1, 1]);
+    assert_eq!(shown(3, None).await, [0, 0]);
 }

@@ -15,7 +15,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
-use types::InvestigatorId;
+use types::{InvestigatorId, instant};
 
 /// Says how long an archive waits while another is opened.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,6 +56,10 @@ impl App {
             let detail = format!("manifest has invalid target: {error}");
             Error::invalid("target-invalid", "/target", detail)
         })?;
+        if expires.is_some_and(|end| !instant::is_writable(end)) {
+            let detail = "the moment is not in the years 1 to 9999 (UTC)";
+            return Err(Error::invalid("expiry-invalid", "/expires", detail));
+        }
         if expires.is_some_and(|end| end <= now) {
             let detail = "the manifest would be expired from the start";
             return Err(Error::invalid("expiry-invalid", "/expires", detail));

@@ -16,7 +16,6 @@ mod tell_all;
 pub(crate) use answer_loader::Answer;
 pub(crate) use create_manifest::Candidate;
 pub(crate) use show_manifests::Whole;
-pub(crate) use sign_manifest::NewStatus;
 
 use crate::config::Config;
 use crate::domain::shelf::Signature;
@@ -42,6 +41,8 @@ pub struct App {
     kept: keep_shelf::Kept,
     /// One archive at a time is opened: it may take much memory.
     opening: Arc<Semaphore>,
+    /// How many mebibytes of archives may yet be read.
+    pub(crate) room: Arc<Semaphore>,
 }
 
 impl App {
@@ -56,6 +57,7 @@ impl App {
             known: known_keys::KnownKeys::new()?,
             kept: keep_shelf::Kept::default(),
             opening: Arc::new(Semaphore::new(1)),
+            room: Arc::new(Semaphore::new(crate::http::ROOM)),
         })
     }
 

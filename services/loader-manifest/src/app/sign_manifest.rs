@@ -13,17 +13,6 @@ use store::Conn;
 use time::OffsetDateTime;
 use types::{InvestigatorId, ManifestId, ManifestStatus};
 
-/// Says what a manifest is to become.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NewStatus {
-    /// Without signatures.
-    Staged,
-    /// Given out, if it has its signers.
-    Active,
-    /// Given out no more, for good.
-    Disabled,
-}
-
 impl App {
     /// Takes the caller's own signature; the manifest becomes active when it has as many signers as are required.
     pub(crate) async fn sign_manifest(
@@ -66,7 +55,7 @@ impl App {
         &self,
         by: InvestigatorId,
         id: ManifestId,
-        status: NewStatus,
+        status: ManifestStatus,
     ) -> Result<Manifest, Error> {
         let (now, keyring) = (self.clock.now(), self.replica.current());
         let set = self
@@ -74,15 +63,15 @@ impl App {
             .tx(async |conn| -> Result<Manifest, Error> {
                 usable(conn, id).await?;
                 match status {
-                    NewStatus::Disabled => {
+                    ManifestStatus::Disabled => {
                         let signatures = signatures(conn, id).await?;
                         self.put_status(conn, id, ManifestStatus::Disabled, &signatures, now).await
                     }
-                    NewStatus::Staged => {
+                    ManifestStatus::Staged => {
                         signatures_delete(conn, id).await?;
                         self.put_status(conn, id, ManifestStatus::Staged, &[], now).await
                     }
-                    NewStatus::Active => {
+                    ManifestStatus::Active => {
                         let files = files(conn, id).await?;
                         let (settled, count) =
                             self.settle(conn, id, files, &keyring, now).await?;

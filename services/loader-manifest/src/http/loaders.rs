@@ -1,49 +1,36 @@
 //! `/v1/loaders`: plain JSON.
 
-use super::paging;
 use crate::LoaderManifest;
 use crate::store::loaders::LoaderRow;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, patch, post};
-use serde::Deserialize;
 use types::api::Page;
 use types::api::loader::{KeyedLoader, LoaderPatch, LoaderView, NewLoader};
 use types::api::problem::Problem as ProblemBody;
 use types::{LoaderId, ManifestId, Permission};
-use web::{Investigator, Json, Problem, Query};
-
-/// Says which page of a list is wanted.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Paging {
-    limit: Option<i64>,
-    cursor: Option<String>,
-}
+use web::{Investigator, Json, PageQuery, Problem, Query};
 
 /// Lists loaders by number.
-#[utoipa::path(tag = "loaders", params(
-    ("limit" = Option<i64>, Query, description = "1–500; 100 when absent"),
-    ("cursor" = Option<String>, Query, description = "the `next` of the page before")), responses(
-    (status = 200, body = Page<LoaderView>), (status = 401, body = ProblemBody), (status = 422, body = ProblemBody)))]
+#[utoipa::path(tag = "loaders", params(PageQuery), responses(
+    (status = 200, body = Page<LoaderView>),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[get("/v1/loaders")]
 pub(super) async fn list(
     service: Data<LoaderManifest>,
     caller: Investigator,
-    paging: Query<Paging>,
+    query: Query<PageQuery>,
 ) -> Result<HttpResponse, Problem> {
     caller.require(Permission::Loader)?;
-    let limit = paging::limit(paging.limit)?;
-    let after = paging::after(paging.cursor.as_deref())?.unwrap_or_default();
-    let rows = service.app.list_loaders(after, limit + 1).await?;
-    let Page { items, next } = paging::cut(rows, limit, |row| row.id)?;
+    let rows = service.app.list_loaders(query.after()?.unwrap_or_default(), query.rows()?).await?;
+    let Page { items, next } = query.page(rows, |row| row.id)?;
     let items: Vec<LoaderView> = items.into_iter().map(view).collect();
     Ok(HttpResponse::Ok().json(Page { items, next }))
 }
 
 /// Creates a disabled loader; its key is shown this once.
 #[utoipa::path(tag = "loaders", request_body = NewLoader, responses(
-    (status = 201, body = KeyedLoader), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-    (status = 403, body = ProblemBody), (status = 409, body = ProblemBody), (status = 422, body = ProblemBody)))]
+    (status = 201, body = KeyedLoader),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[post("/v1/loaders")]
 pub(super) async fn create(
     service: Data<LoaderManifest>,
@@ -57,7 +44,8 @@ pub(super) async fn create(
 
 /// Shows a loader.
 #[utoipa::path(tag = "loaders", params(("id" = i64, Path, description = "the loader's number")), responses(
-    (status = 200, body = LoaderView), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody)))]
+    (status = 200, body = LoaderView),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[get("/v1/loaders/{id}")]
 pub(super) async fn show(
     service: Data<LoaderManifest>,
@@ -70,8 +58,8 @@ pub(super) async fn show(
 
 /// Enables or disables a loader, or says what its host must be like; counts from its next request on.
 #[utoipa::path(tag = "loaders", params(("id" = i64, Path, description = "the loader's number")), request_body = LoaderPatch,
-    responses((status = 200, body = LoaderView), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-    (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
+    responses((status = 200, body = LoaderView),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[patch("/v1/loaders/{id}")]
 pub(super) async fn change(
     service: Data<LoaderManifest>,
@@ -92,8 +80,8 @@ pub(super) async fn change(
 
 /// Replaces a loader's key, but for its prefix; the new one is shown this once.
 #[utoipa::path(tag = "loaders", params(("id" = i64, Path, description = "the loader's number")), responses(
-    (status = 200, body = KeyedLoader), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
-    (status = 404, body = ProblemBody)))]
+    (status = 200, body = KeyedLoader),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[post("/v1/loaders/{id}/key")]
 pub(super) async fn replace_key(
     service: Data<LoaderManifest>,

@@ -1,9 +1,8 @@
 //! `/v1/manifests`: plain JSON, and archives as they are.
 
 use super::content::Content;
-use super::mig_manifests::new_status;
-use super::paging;
-use super::who::Maker;
+use super::query::{ManifestQuery, RolloutQuery};
+use super::who::{Held, Maker};
 use crate::LoaderManifest;
 use crate::app::{Candidate, Whole};
 use actix_web::http::header;
@@ -17,39 +16,29 @@ use types::api::manifest::{
 };
 use types::api::problem::Problem as ProblemBody;
 use types::{LoaderId, ManifestId, ManifestStatus, Permission};
-use web::{Body, Investigator, Json, Problem, Query};
+use web::{Body, Investigator, Json, PageQuery, Problem, Query};
 
 /// Says how many bytes an archive may have.
 const LARGEST: usize = 96 << 20;
 
-/// Says which manifests are wanted.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
-    status: Option<ManifestStatus>,
-    limit: Option<i64>,
-    cursor: Option<String>,
-}
-
 /// Lists manifests, the newest first.
-#[utoipa::path(tag = "manifests", params(
-    ("status" = Option<ManifestStatus>, Query, description = "only those that are staged, active or disabled"),
-    ("limit" = Option<i64>, Query, description = "1–500; 100 when absent"),
-    ("cursor" = Option<String>, Query, description = "the `next` of the page before")), responses(
-    (status = 200, body = Page<ManifestView>), (status = 401, body = ProblemBody), (status = 422, body = ProblemBody)))]
+#[utoipa::path(tag = "manifests", params(ManifestQuery), responses(
+    (status = 200, body = Page<ManifestView>),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[get("/v1/manifests")]
 pub(super) async fn list(
     service: Data<LoaderManifest>,
     caller: Investigator,
-    wanted: Query<Wanted>,
+    wanted: Query<ManifestQuery>,
 ) -> Result<HttpResponse, Problem> {
     caller.require(Permission::Manifest)?;
-    let limit = paging::limit(wanted.limit)?;
-    let before = paging::after(wanted.cursor.as_deref())?.unwrap_or(i64::MAX);
+    let ManifestQuery { status, limit, cursor } = wanted.into_inner();
+    let query = PageQuery::new(limit, cursor);
+    let before = query.after()?.unwrap_or(i64::MAX);
     let all = [ManifestStatus::Staged, ManifestStatus::Active, ManifestStatus::Disabled];
-    let states = wanted.status.as_ref().map_or(all.as_slice(), std::slice::from_ref);
-    let rows = service.app.list_manifests(states, before, limit + 1).await?;
-    let Page { items, next } = paging::cut(rows, limit, |whole| whole.manifest.id)?;
+    let states = status.as_ref().map_or(all.as_slice(), std::slice::from_ref);
+    let rows = service.app.list_manifests(states, before, query.rows()?).await?;
+    let Page { items, next } = query.page(rows, |whole| whole.manifest.id)?;
     let required = service.app.required();
     let items: Vec<ManifestView> = items.into_iter().map(|whole| view(whole, required)).collect();
     Ok(HttpResponse::Ok().json(Page { items, next }))
@@ -72,15 +61,16 @@ pub(super) struct New {
     ("name" = String, Query, description = "1–256 characters; a newer manifest of the same name takes the place of an older"),
     ("target" = String, Query, description = "which loaders it is for"),
     ("expires" = Option<String>, Query, description = "RFC 3339; from then on nobody is given it")), responses(
-    (status = 201, body = ManifestView), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-    (status = 403, body = ProblemBody), (status = 413, body = ProblemBody), (status = 422, body = ProblemBody)))]
+    (status = 201, body = ManifestView),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[post("/v1/manifests")]
 pub(super) async fn create(
     service: Data<LoaderManifest>,
     maker: Maker,
     new: Query<New>,
-    body: Body<LARGEST>,
+    body: Held<Body<LARGEST>, LARGEST>,
 ) -> Result<HttpResponse, Problem> {
+    let Held(body, _room) = body;
     let archive = Vec::from(body.0);
     let candidate =
         Candidate { name: &new.name, target: &new.target, expires: new.expires, archive };
@@ -90,7 +80,8 @@ pub(super) async fn create(
 
 /// Shows a manifest with its files and signers.
 #[utoipa::path(tag = "manifests", params(("id" = i64, Path, description = "the manifest's number")), responses(
-    (status = 200, body = ManifestView), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody)))]
+    (status = 200, body = ManifestView),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[get("/v1/manifests/{id}")]
 pub(super) async fn show(
     service: Data<LoaderManifest>,
@@ -104,7 +95,7 @@ pub(super) async fn show(
 /// Gives the archive as it came, so that who signs can look at what is signed.
 #[utoipa::path(tag = "manifests", params(("id" = i64, Path, description = "the manifest's number")), responses(
     (status = 200, body = Vec<u8>, content_type = "application/gzip"),
-    (status = 401, body = ProblemBody), (status = 404, body = ProblemBody)))]
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[get("/v1/manifests/{id}/content")]
 pub(super) async fn download(
     service: Data<LoaderManifest>,
@@ -124,9 +115,8 @@ pub(super) async fn download(
 /// Takes the caller's signature; a manifest that has as many signers as it needs is active.
 #[utoipa::path(tag = "manifests", params(("id" = i64, Path, description = "the manifest's number")),
     request_body = NewSignature, responses(
-    (status = 200, body = ManifestView), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-    (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody),
-    (status = 422, body = ProblemBody)))]
+    (status = 200, body = ManifestView),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[post("/v1/manifests/{id}/signatures")]
 pub(super) async fn sign(
     service: Data<LoaderManifest>,
@@ -143,8 +133,8 @@ pub(super) async fn sign(
 /// Sets the status: `staged` forgets all signatures, `active` counts the signers anew, `disabled` is final.
 #[utoipa::path(tag = "manifests", params(("id" = i64, Path, description = "the manifest's number")),
     request_body = StatusChange, responses(
-    (status = 200, body = ManifestView), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-    (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody)))]
+    (status = 200, body = ManifestView),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[post("/v1/manifests/{id}/status")]
 pub(super) async fn set_status(
     service: Data<LoaderManifest>,
@@ -154,41 +144,31 @@ pub(super) async fn set_status(
 ) -> Result<HttpResponse, Problem> {
     caller.require(Permission::ManifestStatus)?;
     let id = ManifestId(*id);
-    service.app.set_manifest_status(caller.id, id, new_status(change.status)).await?;
+    service.app.set_manifest_status(caller.id, id, change.status).await?;
     Ok(HttpResponse::Ok().json(shown(&service, id).await?))
-}
-
-/// Says which loaders of a rollout are wanted.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WantedLoaders {
-    state: Option<String>,
-    limit: Option<i64>,
-    cursor: Option<String>,
 }
 
 /// Shows which loaders have taken a manifest, which are behind, which failed, and for which it is over.
 ///
 /// Of an order to go back it shows how far loaders are with the manifest that it leads to.
 #[utoipa::path(tag = "manifests", params(("id" = i64, Path, description = "the manifest's number"),
-    ("state" = Option<String>, Query, description = "behind, offered, fetching, taken, failed or passed"),
-    ("limit" = Option<i64>, Query, description = "1–500; 100 when absent"),
-    ("cursor" = Option<String>, Query, description = "the `next` of the page before")), responses(
-    (status = 200, body = Rollout), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody),
-    (status = 422, body = ProblemBody)))]
+    RolloutQuery), responses(
+    (status = 200, body = Rollout),
+    (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]
 #[get("/v1/manifests/{id}/rollout")]
 pub(super) async fn rollout(
     service: Data<LoaderManifest>,
     caller: Investigator,
     id: Path<i64>,
-    wanted: Query<WantedLoaders>,
+    wanted: Query<RolloutQuery>,
 ) -> Result<HttpResponse, Problem> {
     caller.require(Permission::ManifestLoaders)?;
-    let limit = paging::limit(wanted.limit)?;
-    let after = paging::after(wanted.cursor.as_deref())?.unwrap_or_default();
-    let state = wanted.state.as_deref();
-    let (counts, rows) = service.app.show_rollout(ManifestId(*id), state, after, limit + 1).await?;
-    let Page { items, next } = paging::cut(rows, limit, |row| row.id)?;
+    let RolloutQuery { state, limit, cursor } = wanted.into_inner();
+    let query = PageQuery::new(limit, cursor);
+    let (id, state, after) =
+        (ManifestId(*id), state.as_deref(), query.after()?.unwrap_or_default());
+    let (counts, rows) = service.app.show_rollout(id, state, after, query.rows()?).await?;
+    let Page { items, next } = query.page(rows, |row| row.id)?;
     let items = items.into_iter().map(|row| RolloutItem {
         loader_id: LoaderId(row.id),
         name: row.loader_name,

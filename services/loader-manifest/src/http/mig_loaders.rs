@@ -12,7 +12,7 @@ use web::{Collection, Form, Investigator, Item, Origin, Problem, QueryValues, Va
 
 /// Shows one loader.
 #[utoipa::path(tag = "mig", params(("loaderid" = f64, Query)),
-    responses((status = 200), (status = 400), (status = 401), (status = 404)))]
+    responses((status = 200), (status = 400), (status = 401), (status = 404), (status = 503)))]
 #[get("/api/v1/loader")]
 pub(super) async fn show(
     service: Data<LoaderManifest>,

@@ -3,9 +3,9 @@
 use super::content::{Content, mark};
 use super::mig_agent::ok;
 use super::mig_loaders;
-use super::who::Maker;
+use super::who::{Held, Maker};
 use crate::LoaderManifest;
-use crate::app::{Candidate, NewStatus, Whole};
+use crate::app::{Candidate, Whole};
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
@@ -21,7 +21,7 @@ const LARGEST: usize = 20 << 20;
 
 /// Shows one manifest with its content and signatures.
 #[utoipa::path(tag = "mig", params(("manifestid" = f64, Query)),
-    responses((status = 200), (status = 400), (status = 401), (status = 404)))]
+    responses((status = 200), (status = 400), (status = 401), (status = 404), (status = 503)))]
 #[get("/api/v1/manifest")]
 pub(super) async fn show(
     service: Data<LoaderManifest>,
@@ -35,7 +35,7 @@ pub(super) async fn show(
 
 /// Shows one manifest under the address that MIG documents and never answered.
 #[utoipa::path(tag = "mig", params(("manifestid" = f64, Query)),
-    responses((status = 200), (status = 400), (status = 401), (status = 404)))]
+    responses((status = 200), (status = 400), (status = 401), (status = 404), (status = 503)))]
 #[get("/api/v1/manifest/")]
 pub(super) async fn show_documented(
     service: Data<LoaderManifest>,
@@ -93,10 +93,11 @@ pub(super) async fn create(
     service: Data<LoaderManifest>,
     origin: Data<Origin>,
     maker: Maker,
-    form: Form<LARGEST>,
+    form: Held<Form<LARGEST>, LARGEST>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let invalid = |detail: &str| Problem::malformed("manifest-invalid", detail);
+    let Held(form, _room) = form;
     let document = form.first("manifest").unwrap_or_default();
     if document.is_empty() {
         return Err(invalid("no manifest record specified in form"));
@@ -157,13 +158,13 @@ pub(super) async fn set_status(
         let detail = "Invalid status specified, must be disabled or staged";
         Problem::malformed("status-invalid", detail)
     })?;
-    service.app.set_manifest_status(caller.id, id(&form)?, new_status(status)).await?;
+    service.app.set_manifest_status(caller.id, id(&form)?, status).await?;
     Collection::new(origin.href(&request)).respond(StatusCode::OK)
 }
 
 /// Shows the enabled loaders that a manifest is for.
 #[utoipa::path(tag = "mig", params(("manifestid" = f64, Query)),
-    responses((status = 200), (status = 400), (status = 401), (status = 404)))]
+    responses((status = 200), (status = 400), (status = 401), (status = 404), (status = 503)))]
 #[get("/api/v1/manifest/loaders/")]
 pub(super) async fn loaders(
     service: Data<LoaderManifest>,
@@ -185,13 +186,4 @@ pub(super) async fn loaders(
 
 fn id(values: &Values) -> Result<ManifestId, Problem> {
     mig_number::id("manifestid", "Manifest", values.first("manifestid")).map(ManifestId)
-}
-
-/// Says what a status that is asked for means.
-pub(super) fn new_status(status: ManifestStatus) -> NewStatus {
-    match status {
-        ManifestStatus::Staged => NewStatus::Staged,
-        ManifestStatus::Active => NewStatus::Active,
-        ManifestStatus::Disabled => NewStatus::Disabled,
-    }
 }

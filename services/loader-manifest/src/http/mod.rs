@@ -7,9 +7,11 @@ mod manifests;
 mod mig_agent;
 mod mig_loaders;
 mod mig_manifests;
-mod paging;
 mod problem;
+mod query;
 mod who;
+
+pub(crate) use who::ROOM;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

@@ -1,7 +1,6 @@
 //! Says in HTTP why a use case did not come about.
 
 use crate::error::Error;
-use ::store::Failure;
 use actix_web::http::StatusCode;
 use web::Problem;
 
@@ -21,11 +20,7 @@ impl From<Error> for Problem {
             Error::Conflict(detail) => Self::conflict("conflict", detail),
             Error::Loader => Self::unauthorized(error.to_string()),
             Error::Busy => Self::unavailable(error.to_string(), None),
-            Error::Store(Failure::Unavailable(cause)) => Self::unavailable(
-                "the database is not available now; nothing was changed",
-                Some(anyhow::Error::from_boxed(cause)),
-            ),
-            Error::Store(failure) => Self::internal(failure),
+            Error::Store(failure) => failure.into(),
             Error::Internal(source) => Self::internal(source),
         }
     }

@@ -66,7 +66,7 @@ async fn each_route_wants_its_own_permission_and_no_other() {
                 "" => request,
                 body => request.json(&serde_json::from_str::<Value>(body).unwrap()),
             };
-            let answer = Answer::of(request).await;
+            let answer = Answer::to(request).await;
             // MIG's clients know no 403
             let denied = if path.starts_with("/api/") { 401 } else { 403 };
             let refused = answer.status == denied;

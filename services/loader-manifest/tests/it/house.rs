@@ -9,6 +9,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use service::{Running, Settings, Shutdown};
 use signing::manifest::Builder;
+pub(crate) use testkit::Answer;
 use testkit::loader::Loader;
 use testkit::{Database, PATIENCE, Tap, Vhost, keys};
 use time::OffsetDateTime;
@@ -27,40 +28,6 @@ pub(crate) struct House {
     pub(crate) vhost: Vhost,
     pub(crate) tap: Tap,
     pub(crate) database: Database,
-}
-
-/// Is what came back.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) text: String,
-}
-
-impl Answer {
-    pub(crate) async fn of(request: RequestBuilder) -> Self {
-        let response = request.send().await.unwrap();
-        Self { status: response.status().as_u16(), text: response.text().await.unwrap() }
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// Gives the first value of the first item.
-    pub(crate) fn value(&self) -> Value {
-        self.json()["collection"]["items"][0]["data"][0]["value"].clone()
-    }
-
-    /// Gives the message of the error.
-    pub(crate) fn error(&self) -> String {
-        self.json()["collection"]["error"]["message"].as_str().unwrap_or_default().to_owned()
-    }
-
-    #[track_caller]
-    pub(crate) fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{}", self.text);
-        self
-    }
 }
 
 /// Gives the API key of a person.
@@ -151,19 +118,19 @@ impl House {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::GET, path, "alice")).await
+        Answer::to(self.request(Method::GET, path, "alice")).await
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
-        Answer::of(self.request(Method::POST, path, "alice").json(body)).await
+        Answer::to(self.request(Method::POST, path, "alice").json(body)).await
     }
 
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
-        Answer::of(self.request(Method::PATCH, path, "alice").json(body)).await
+        Answer::to(self.request(Method::PATCH, path, "alice").json(body)).await
     }
 
     pub(crate) async fn form_as(&self, who: &str, path: &str, form: &[(&str, &str)]) -> Answer {
-        Answer::of(self.request(Method::POST, path, who).form(form)).await
+        Answer::to(self.request(Method::POST, path, who).form(form)).await
     }
 
     pub(crate) async fn form(&self, path: &str, form: &[(&str, &str)]) -> Answer {

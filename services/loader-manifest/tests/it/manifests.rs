@@ -152,7 +152,7 @@ async fn the_same_in_plain_json() {
     let content = archive(&[("configuration", b"one")]);
     let post = async |query: &[(&str, &str)], body: Vec<u8>| {
         let request = house.client.post(house.url("/v1/manifests")).query(query);
-        Answer::of(request.bearer_auth(api_key("alice")).body(body)).await
+        Answer::to(request.bearer_auth(api_key("alice")).body(body)).await
     };
     let made = post(&[("name", "m"), ("target", LINUX)], content.clone()).await.expect(201).json();
     let file = &made["files"][0];
@@ -176,6 +176,11 @@ async fn the_same_in_plain_json() {
         (vec![("name", "m"), ("target", "nonsense")], content.clone(), 422),
         (
             vec![("name", "m"), ("target", "TRUE"), ("expires", "2020-01-01T00:00:00Z")],
+            content.clone(),
+            422,
+        ),
+        (
+            vec![("name", "m"), ("target", "TRUE"), ("expires", "9999-12-31T23:59:59-23:00")],
             content.clone(),
             422,
         ),

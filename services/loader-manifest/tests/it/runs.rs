@@ -131,7 +131,7 @@ async fn the_newest_that_is_for_the_host_is_chosen_and_none_that_expired() {
         .query(&[("name", "short"), ("target", "TRUE"), ("expires", &expires)])
         .bearer_auth(crate::house::api_key("alice"))
         .body(crate::house::archive(&[("configuration", b"short")]));
-    let made = crate::house::Answer::of(request).await.expect(201).json();
+    let made = crate::house::Answer::to(request).await.expect(201).json();
     house.sign_as("alice", made["id"].as_i64().unwrap()).await.expect(200);
     loader.run().await.unwrap();
     assert_eq!(loader.content("configuration").unwrap(), b"short");
@@ -202,7 +202,7 @@ async fn list_and_files_fit_together_while_a_newer_manifest_comes() {
     let fetch = async || {
         let request = house.client.post(house.url("/api/v1/manifest/fetch/"));
         let request = request.header("x-loaderkey", &key).form(&[("parameters", &parameters)]);
-        crate::house::Answer::of(request).await.expect(200).value()["data"].clone()
+        crate::house::Answer::to(request).await.expect(200).value()["data"].clone()
     };
     let one = fetch().await;
     house.set_status(first, "disabled").await.expect(200);

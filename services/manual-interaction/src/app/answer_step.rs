@@ -97,9 +97,14 @@ fn settled(step: Step, answer: &Answer, actor: &Actor) -> Result<StepView, Error
             _ => "the step's deadline has passed".into(),
         }));
     };
-    let same_person = *by == actor.name
-        && (actor.investigator.is_some()
-            || step.answered_from.as_deref() == Some(actor.address.as_str()));
+    let same_person = match step.answered_by_id {
+        Some(id) => actor.investigator == Some(id),
+        None => {
+            *by == actor.name
+                && (actor.investigator.is_some()
+                    || step.answered_from.as_deref() == Some(actor.address.as_str()))
+        }
+    };
     let same_answer = known.outcome == answer.outcome
         && answer.check(&view.out_args).is_ok_and(|variables| variables == known.variables);
     if same_person && same_answer {

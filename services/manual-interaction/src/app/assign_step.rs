@@ -4,9 +4,9 @@ use super::App;
 use crate::domain::answer::fault;
 use crate::error::Error;
 use crate::store::events::{Actor, event_insert};
-use crate::store::steps::{Step, step_assign, step_find};
+use crate::store::steps::{Person, Step, step_assign, step_find};
 use types::api::step::{StepState, StepView};
-use types::{InvestigatorStatus, Permission, Permissions, StepRunId};
+use types::{InvestigatorId, InvestigatorStatus, Permission, Permissions, StepRunId};
 
 /// Says how many characters a comment may have.
 const LONGEST_COMMENT: usize = 4_000;
@@ -14,7 +14,7 @@ const LONGEST_COMMENT: usize = 4_000;
 impl App {
     /// Lets somebody take a step that is nobody else's.
     pub(crate) async fn claim_step(&self, id: StepRunId, actor: &Actor) -> Result<StepView, Error> {
-        self.assign(id, Some(&actor.name), Some(&actor.name), ("claimed", ""), actor).await
+        self.assign(id, Some(person(actor)), Some(person(actor)), ("claimed", ""), actor).await
     }
 
     /// Lets somebody give back a step of theirs.
@@ -23,7 +23,7 @@ impl App {
         id: StepRunId,
         actor: &Actor,
     ) -> Result<StepView, Error> {
-        self.assign(id, None, Some(&actor.name), ("released", ""), actor).await
+        self.assign(id, None, Some(person(actor)), ("released", ""), actor).await
     }
 
     /// Says who is asked, whoever was.
@@ -33,11 +33,12 @@ impl App {
         assignee: &str,
         actor: &Actor,
     ) -> Result<StepView, Error> {
-        if !self.may_respond(assignee) {
-            let detail = format!("{assignee:?} is no active investigator with manual_respond");
-            return Err(Error::Invalid(vec![fault("/assignee", detail)]));
-        }
-        self.assign(id, Some(assignee), None, ("assigned", assignee), actor).await
+        let found = self.responder(assignee).map_err(|why| {
+            let detail = format!("{assignee:?} {why}");
+            Error::Invalid(vec![fault("/assignee", detail)])
+        })?;
+        let to = Person { name: assignee, id: Some(found) };
+        self.assign(id, Some(to), None, ("assigned", assignee), actor).await
     }
 
     /// Adds a comment, whether the step waits or has ended.
@@ -66,8 +67,8 @@ impl App {
     async fn assign(
         &self,
         id: StepRunId,
-        to: Option<&str>,
-        only_from: Option<&str>,
+        to: Option<Person<'_>>,
+        only_from: Option<Person<'_>>,
         what: (&str, &str),
         actor: &Actor,
     ) -> Result<StepView, Error> {
@@ -83,14 +84,26 @@ impl App {
             .await
     }
 
-    /// Tells whether there is an active investigator of this name who may answer.
-    fn may_respond(&self, name: &str) -> bool {
-        self.replica.current().iter().any(|state| {
+    /// Finds the active investigator of this name who may answer; says why there is not the one.
+    pub(super) fn responder(&self, name: &str) -> Result<InvestigatorId, &'static str> {
+        let keyring = self.replica.current();
+        let mut found = keyring.iter().filter(|state| {
             state.name == name
                 && state.status == InvestigatorStatus::Active
                 && Permissions(state.permissions).has(Permission::ManualRespond)
-        })
+        });
+        match (found.next(), found.next()) {
+            (Some(one), None) => Ok(one.id),
+            (None, _) => Err("is no active investigator with manual_respond"),
+            (Some(_), Some(_)) => Err(
+                "is what several investigators are called; let the one who is meant claim the step",
+            ),
+        }
     }
+}
+
+fn person(actor: &Actor) -> Person<'_> {
+    Person { name: &actor.name, id: actor.investigator }
 }
 
 fn refused(step: Option<Step>) -> Error {

@@ -41,7 +41,7 @@ impl App {
             let results = join_all(calls).await;
             let failed = results.iter().filter(|result| result.is_err()).count();
             for (told, result) in taken.iter().zip(results) {
-                self.settle(std::slice::from_ref(told), result).await?;
+                self.settle(std::slice::from_ref(told), result.map(|()| None)).await?;
             }
             // a receiver that takes nothing is left alone until the next time
             if taken.is_empty() || failed == taken.len() {
@@ -70,17 +70,35 @@ impl App {
         self.settle(&taken, result.map_err(|error| format!("{error:#}"))).await
     }
 
-    async fn settle(&self, told: &[Notification], result: Result<(), String>) -> Result<(), Error> {
+    /// Notes that something was told, and to whom it could not be; or that it is tried again.
+    async fn settle(
+        &self,
+        told: &[Notification],
+        result: Result<Option<String>, String>,
+    ) -> Result<(), Error> {
+        match result {
+            Ok(refused) => self.settle_sent(told, refused.as_deref().map(shown)).await,
+            Err(error) => self.settle_failed(told, shown(&error)).await,
+        }
+    }
+
+    async fn settle_sent(
+        &self,
+        told: &[Notification],
+        refused: Option<String>,
+    ) -> Result<(), Error> {
+        if let Some(error) = &refused {
+            tracing::warn!(error, "not everybody was told");
+        }
+        let ids: Vec<_> = told.iter().map(|told| told.id).collect();
+        let mut conn = self.store.get().await?;
+        notifications_sent(&mut conn, &ids, refused.as_deref(), self.clock.now()).await?;
+        Ok(())
+    }
+
+    async fn settle_failed(&self, told: &[Notification], error: String) -> Result<(), Error> {
         let now = self.clock.now();
         let mut conn = self.store.get().await?;
-        let error = match result {
-            Ok(()) => {
-                let ids: Vec<_> = told.iter().map(|told| told.id).collect();
-                notifications_sent(&mut conn, &ids, now).await?;
-                return Ok(());
-            }
-            Err(error) => crate::domain::text::cut(&crate::domain::text::clean(&error), 500),
-        };
         for told in told {
             let due = next(told.since, told.attempts, now);
             notification_failed(&mut conn, told.id, &error, due).await?;
@@ -91,6 +109,11 @@ impl App {
         tracing::info!(notifications = told.len(), error, "not told yet");
         Ok(())
     }
+}
+
+/// Gives as much of an error as is kept.
+fn shown(error: &str) -> String {
+    crate::domain::text::cut(&crate::domain::text::clean(error), 500)
 }
 
 /// Says when it is tried again: after 2, 4, 8, … seconds, an hour at most; never after a day.

@@ -4,7 +4,7 @@ use super::App;
 use crate::error::Error;
 use crate::store::events::event_insert;
 use crate::store::notifications::notifications_count;
-use crate::store::steps::{steps_count, steps_due, steps_expire, steps_purge};
+use crate::store::steps::{Person, steps_count, steps_due, steps_expire, steps_purge};
 use opentelemetry::metrics::Gauge;
 use opentelemetry::{KeyValue, global};
 use std::sync::LazyLock;
@@ -72,12 +72,13 @@ impl App {
     /// Reminds people of every step whose time is nearly over, and asks the next one up.
     pub async fn remind(&self) -> Result<(), Error> {
         let to = self.config.escalate_to.as_deref();
+        let person = to.map(|name| Person { name, id: self.responder(name).ok() });
         loop {
             let now = self.clock.now();
             let due = self
                 .store
                 .tx(async |conn| -> Result<usize, Error> {
-                    let due = steps_due(conn, now, to, AT_ONCE).await?;
+                    let due = steps_due(conn, now, person, AT_ONCE).await?;
                     for step in &due {
                         if let Some(to) = to {
                             event_insert(conn, step.view.id, now, ("escalated", to), None).await?;
@@ -110,7 +111,11 @@ impl App {
 
     /// Forgets steps that ended long ago.
     pub async fn purge(&self) -> Result<(), Error> {
-        let before = self.clock.now() - Duration::days(self.config.keep_days.into());
+        let days = self.config.retention_steps;
+        if days == 0 {
+            return Ok(());
+        }
+        let before = self.clock.now() - Duration::days(days.into());
         let mut conn = self.store.get().await?;
         let mut removed = AT_ONCE;
         while removed >= AT_ONCE {

@@ -28,7 +28,10 @@ impl App {
                 asked.sort_by_key(|(_, asked)| asked.step);
                 for (_, asked) in asked {
                     let due = self.due(asked);
-                    let Some(step) = step_insert(conn, asked, due).await? else { continue };
+                    let assignee = asked.assignee.as_deref();
+                    let assignee = assignee.and_then(|name| self.responder(name).ok());
+                    let inserted = step_insert(conn, asked, due, assignee).await?;
+                    let Some(step) = inserted else { continue };
                     let id = step.view.id;
                     event_insert(conn, id, asked.created, ("requested", ""), None).await?;
                     if step.view.state == StepState::Pending {

@@ -3,7 +3,6 @@
 mod html;
 mod notifications;
 mod page;
-mod paging;
 mod problem;
 mod query;
 mod soarca;

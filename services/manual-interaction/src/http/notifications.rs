@@ -1,6 +1,5 @@
 //! `/v1/steps/notifications`: what people were told, what could not be delivered, and telling it again.
 
-use super::paging;
 use super::query::{NotificationQuery, NotificationState};
 use super::who::{Reader, Responder};
 use crate::ManualInteraction;
@@ -10,7 +9,7 @@ use types::api::Page;
 use types::api::problem;
 use types::api::step::StepNotification;
 use uuid::Uuid;
-use web::{Problem, Query};
+use web::{PageQuery, Problem, Query};
 
 /// Lists notifications, newest first.
 #[utoipa::path(
@@ -24,15 +23,16 @@ pub(super) async fn list(
     service: Data<ManualInteraction>,
     query: Query<NotificationQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let limit = paging::limit(query.limit)?;
-    let before = paging::before(query.cursor.as_deref())?;
-    let state = query.state.map(|state| match state {
+    let NotificationQuery { state, limit, cursor } = query.into_inner();
+    let page = PageQuery::new(limit, cursor);
+    let state = state.map(|state| match state {
         NotificationState::Waiting => "waiting",
         NotificationState::Sent => "sent",
         NotificationState::Dead => "dead",
     });
-    let rows = service.app.list_notifications(state, before, limit + 1).await?;
-    let Page { items, next } = paging::cut(rows, limit, |row| row.seq)?;
+    let (before, rows) = (page.after()?.unwrap_or(i64::MAX), page.rows()?);
+    let rows = service.app.list_notifications(state, before, rows).await?;
+    let Page { items, next } = page.page(rows, |row| row.seq)?;
     let items: Vec<StepNotification> = items.into_iter().map(Into::into).collect();
     Ok(HttpResponse::Ok().json(Page { items, next }))
 }

@@ -17,7 +17,7 @@ use types::messages::manual::ManualOutcome;
 use types::{Permission, StepRunId};
 use utoipa::ToSchema;
 use web::page::{self, Cookie};
-use web::{Entrance, Entry, Form, Origin, Peer, Problem, Query, Values, Visitor};
+use web::{Entrance, Entry, Form, Origin, PageQuery, Peer, Problem, Query, Values, Visitor};
 
 const COOKIE: Cookie = Cookie { name: "writ-manual", path: "/manual/page" };
 /// How many steps a page shows.
@@ -78,10 +78,11 @@ pub(super) async fn show(
         steps.truncate(usize::try_from(SHOWN).unwrap_or(usize::MAX));
         return Ok(html::waiting(&visitor, &steps, more, now));
     };
-    let before = super::paging::before(query.cursor.as_deref())?;
+    let page = PageQuery::new(Some(SHOWN), query.cursor.clone());
+    let before = page.after()?.unwrap_or(i64::MAX);
     let wanted = Wanted { state: Some(state), ..Wanted::default() };
-    let rows = app.list_steps(&wanted, before, SHOWN + 1).await?;
-    let listed = super::paging::cut(rows, SHOWN, |row| row.seq)?;
+    let rows = app.list_steps(&wanted, before, page.rows()?).await?;
+    let listed = page.page(rows, |row| row.seq)?;
     Ok(html::ended(&visitor, state, &listed.items, listed.next.as_deref()))
 }
 
@@ -173,9 +174,14 @@ pub(super) async fn act(
 ) -> Result<HttpResponse, Problem> {
     let id = *id;
     let visitor = entrance(&service).sender(&request, &form).await?;
-    let Some(visitor) = visitor.filter(may_respond) else {
+    let Some(visitor) = visitor else {
         return Ok(html::message(StatusCode::FORBIDDEN, page::FORGED));
     };
+    if !may_respond(&visitor) {
+        let fault =
+            "you may only read manual steps (manual_respond is missing); ask an administrator";
+        return show_step(&service, &visitor, id, (StatusCode::FORBIDDEN, fault), &form).await;
+    }
     if !service.app.may_change() {
         let fault = "the investigators' keys may be out of date here, so nothing is changed; try again later";
         let status = (StatusCode::SERVICE_UNAVAILABLE, fault);

@@ -1,8 +1,6 @@
 //! Says in HTTP why a use case did not come about.
 
 use crate::error::Error;
-use ::store::Failure;
-use std::time::Duration;
 use web::Problem;
 
 impl From<Error> for Problem {
@@ -19,12 +17,7 @@ impl From<Error> for Problem {
             Error::NotPending(_) => Self::conflict("not-pending", told),
             Error::AlreadyAnswered { .. } => Self::conflict("already-answered", told),
             Error::Taken(_) => Self::conflict("taken", told),
-            Error::Store(Failure::Unavailable(cause)) => Self::unavailable(
-                "the database is not available now; nothing was changed",
-                Some(anyhow::Error::from_boxed(cause)),
-            )
-            .retry_after(Duration::from_secs(2)),
-            Error::Store(failure) => Self::internal(failure),
+            Error::Store(failure) => failure.into(),
             Error::Internal(source) => Self::internal(source),
         }
     }

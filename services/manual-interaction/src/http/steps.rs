@@ -1,6 +1,5 @@
 //! `/v1/steps`: manual steps as plain JSON.
 
-use super::paging;
 use super::query::StepQuery;
 use super::who::{Reader, Responder};
 use crate::ManualInteraction;
@@ -12,7 +11,7 @@ use types::StepRunId;
 use types::api::Page;
 use types::api::problem;
 use types::api::step::{StepAnswer, StepAssignment, StepComment, StepDetail, StepView};
-use web::{Json, Problem, Query};
+use web::{Json, PageQuery, Problem, Query};
 
 /// Lists steps, newest first.
 #[utoipa::path(
@@ -28,11 +27,11 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let StepQuery { state, execution_id, playbook_id, step_id, assignee, limit, cursor } =
         query.into_inner();
-    let limit = paging::limit(limit)?;
-    let before = paging::before(cursor.as_deref())?;
+    let page = PageQuery::new(limit, cursor);
     let wanted = Wanted { state, execution_id, playbook_id, step_id, assignee };
-    let rows = service.app.list_steps(&wanted, before, limit + 1).await?;
-    let Page { items, next } = paging::cut(rows, limit, |step| step.seq)?;
+    let (before, rows) = (page.after()?.unwrap_or(i64::MAX), page.rows()?);
+    let rows = service.app.list_steps(&wanted, before, rows).await?;
+    let Page { items, next } = page.page(rows, |step| step.seq)?;
     let items: Vec<StepView> = items.into_iter().map(|step| step.view).collect();
     Ok(HttpResponse::Ok().json(Page { items, next }))
 }

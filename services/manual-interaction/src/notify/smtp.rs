@@ -68,8 +68,8 @@ impl Smtp {
         })
     }
 
-    /// Sends a mail to everybody.
-    pub(crate) async fn send(&self, mail: Mail) -> anyhow::Result<()> {
+    /// Sends a mail to everybody whom the server takes it for, one at least; gives what it said of the others.
+    pub(crate) async fn send(&self, mail: Mail) -> anyhow::Result<Option<String>> {
         let tcp = TcpStream::connect((self.host.as_str(), self.port))
             .await
             .context("the mail server is not reached")?;
@@ -96,14 +96,19 @@ impl Smtp {
             line.say(&format!("AUTH PLAIN {proof}"), 235).await.context("authentication")?;
         }
         line.say(&format!("MAIL FROM:<{}>", self.from), 250).await?;
+        let mut refused = Vec::new();
         for to in &self.to {
-            line.say(&format!("RCPT TO:<{to}>"), 250).await?;
+            let reply = line.ask(&format!("RCPT TO:<{to}>")).await?;
+            if let Err(error) = wanted(reply, 250) {
+                refused.push(format!("{to}: {error}"));
+            }
         }
+        ensure!(refused.len() < self.to.len(), "{}", refused.join("; "));
         line.say("DATA", 354).await?;
         line.say(&format!("{}\r\n.", self.message(&mail)?), 250).await?;
         // it is sent; a server that has no good-bye changes nothing
         let _gone = line.say("QUIT", 221).await;
-        Ok(())
+        Ok((!refused.is_empty()).then(|| refused.join("; ")))
     }
 
     async fn secure(&self, stream: Box<dyn Stream>) -> anyhow::Result<Box<dyn Stream>> {
@@ -144,19 +149,27 @@ impl Talk {
     }
 
     async fn say(&mut self, line: &str, code: u16) -> anyhow::Result<Vec<String>> {
+        wanted(self.ask(line).await?, code)
+    }
+
+    /// Says a line and gives the reply, whatever it is.
+    async fn ask(&mut self, line: &str) -> anyhow::Result<(u16, Vec<String>)> {
         self.0.get_mut().write_all(format!("{line}\r\n").as_bytes()).await?;
         self.0.get_mut().flush().await?;
-        self.expect(code).await
+        reply(&mut self.0).await
     }
 
     async fn expect(&mut self, code: u16) -> anyhow::Result<Vec<String>> {
-        let (given, lines) = reply(&mut self.0).await?;
-        // 251 is a 250 too: it is passed on
-        if given / 10 == code / 10 {
-            return Ok(lines);
-        }
-        bail!("the mail server said {given} {}", lines.join(" "))
+        wanted(reply(&mut self.0).await?, code)
     }
+}
+
+/// Gives the lines of a reply that has the code, or one that says the same: 251 is a 250 too, it is passed on.
+fn wanted((given, lines): (u16, Vec<String>), code: u16) -> anyhow::Result<Vec<String>> {
+    if given / 10 == code / 10 {
+        return Ok(lines);
+    }
+    bail!("the mail server said {given} {}", lines.join(" "))
 }
 
 /// Reads one reply: its code and its lines.

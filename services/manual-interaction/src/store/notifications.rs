@@ -131,17 +131,19 @@ pub(crate) async fn notification_sent_after(
     Ok(found.number > 0)
 }
 
-/// Notes that notifications were sent.
+/// Notes that notifications were sent; `error` says to whom they could not be.
 pub(crate) async fn notifications_sent(
     conn: &mut Conn,
     ids: &[uuid::Uuid],
+    error: Option<&str>,
     now: OffsetDateTime,
 ) -> QueryResult<usize> {
     store::sql(
-        "update notification set state = 'sent', sent = $2, error = null where id = any($1) and state = 'waiting'",
+        "update notification set state = 'sent', sent = $2, error = $3 where id = any($1) and state = 'waiting'",
     )
     .bind::<Array<Uuid>, _>(ids)
     .bind::<Timestamptz, _>(now)
+    .bind::<Nullable<Text>, _>(error)
     .execute(conn)
     .await
 }

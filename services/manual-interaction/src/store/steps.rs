@@ -14,10 +14,11 @@ use time::OffsetDateTime;
 use types::api::step::{StepAnswer, StepState, StepView};
 use types::messages::manual::{CacaoVariable, ManualCommand, ManualOutcome};
 use types::messages::{ManualRequested, ManualWithdrawn};
-use types::{ExecutionId, StepRunId};
+use types::{ExecutionId, InvestigatorId, StepRunId};
 
 const COLUMNS: &str = "id, seq, execution_id, playbook_id, playbook_name, step_id, run, name, description, commands, \
-     out_args, state, created, deadline, assignee, ended, answered_by, answered_from, outcome, variables";
+     out_args, state, created, deadline, assignee, ended, answered_by, answered_by_id, answered_from, outcome, \
+     variables";
 
 #[derive(QueryableByName)]
 struct Row {
@@ -55,6 +56,8 @@ struct Row {
     ended: Option<OffsetDateTime>,
     #[diesel(sql_type = Nullable<Text>)]
     answered_by: Option<String>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    answered_by_id: Option<i64>,
     #[diesel(sql_type = Nullable<Text>)]
     answered_from: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -72,8 +75,24 @@ pub(crate) struct Step {
     pub(crate) seq: i64,
     /// When it ended.
     pub(crate) ended: Option<OffsetDateTime>,
+    /// The number of who answered it.
+    pub(crate) answered_by_id: Option<InvestigatorId>,
     /// From which address it was answered.
     pub(crate) answered_from: Option<String>,
+}
+
+/// Is somebody who is asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Person<'a> {
+    pub(crate) name: &'a str,
+    /// The number; absent where nobody of the name is known.
+    pub(crate) id: Option<InvestigatorId>,
+}
+
+impl Person<'_> {
+    fn number(self) -> Option<i64> {
+        self.id.map(|id| id.0)
+    }
 }
 
 impl TryFrom<Row> for Step {
@@ -114,6 +133,7 @@ impl TryFrom<Row> for Step {
             },
             seq: row.seq,
             ended: row.ended,
+            answered_by_id: row.answered_by_id.map(InvestigatorId),
             answered_from: row.answered_from,
         })
     }
@@ -138,16 +158,17 @@ pub(crate) async fn step_insert(
     conn: &mut Conn,
     asked: &ManualRequested,
     due: OffsetDateTime,
+    assignee_id: Option<InvestigatorId>,
 ) -> QueryResult<Option<Step>> {
     let clean = crate::domain::text::clean;
     let rows: Vec<Row> = store::sql(format!(
         "insert into step (id, execution_id, playbook_id, playbook_name, step_id, run, name, description, commands,
-             out_args, state, created, deadline, due, assignee)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12, $13, $14)
+             out_args, state, created, deadline, due, assignee, assignee_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12, $13, $14, $15)
          on conflict (id) do update set playbook_id = excluded.playbook_id, playbook_name = excluded.playbook_name,
              step_id = excluded.step_id, run = excluded.run, name = excluded.name, description = excluded.description,
              commands = excluded.commands, out_args = excluded.out_args, created = excluded.created,
-             deadline = excluded.deadline, assignee = excluded.assignee
+             deadline = excluded.deadline, assignee = excluded.assignee, assignee_id = excluded.assignee_id
          where step.step_id = '' returning {COLUMNS}"
     ))
     .bind::<Uuid, _>(asked.step.0)
@@ -164,6 +185,7 @@ pub(crate) async fn step_insert(
     .bind::<Timestamptz, _>(asked.deadline)
     .bind::<Timestamptz, _>(due)
     .bind::<Nullable<Text>, _>(asked.assignee.as_deref().map(clean))
+    .bind::<Nullable<BigInt>, _>(assignee_id.map(|id| id.0))
     .load(conn)
     .await?;
     first(rows)
@@ -286,7 +308,7 @@ pub(crate) async fn step_answer(
 ) -> QueryResult<Option<Step>> {
     let rows = store::sql(format!(
         "update step set state = 'answered', outcome = $2, variables = $3, answered_by = $4, answered_from = $5,
-             ended = $6, due = null
+             answered_by_id = $7, ended = $6, due = null
          where id = $1 and state = 'pending' and deadline > $6 returning {COLUMNS}"
     ))
     .bind::<Uuid, _>(id.0)
@@ -295,6 +317,7 @@ pub(crate) async fn step_answer(
     .bind::<Text, _>(&actor.name)
     .bind::<Text, _>(&actor.address)
     .bind::<Timestamptz, _>(now)
+    .bind::<Nullable<BigInt>, _>(actor.investigator.map(|id| id.0))
     .load(conn)
     .await?;
     first(rows)
@@ -304,16 +327,20 @@ pub(crate) async fn step_answer(
 pub(crate) async fn step_assign(
     conn: &mut Conn,
     id: StepRunId,
-    assignee: Option<&str>,
-    only_from: Option<&str>,
+    assignee: Option<Person<'_>>,
+    only_from: Option<Person<'_>>,
 ) -> QueryResult<Option<Step>> {
     let rows = store::sql(format!(
-        "update step set assignee = $2 where id = $1 and state = 'pending' and step_id <> ''
-             and ($3 is null or assignee is null or assignee = $3) returning {COLUMNS}"
+        "update step set assignee = $2, assignee_id = $3 where id = $1 and state = 'pending' and step_id <> ''
+             and ($4 is null or assignee is null
+                 or case when assignee_id is null then assignee = $4 else assignee_id = $5 end)
+         returning {COLUMNS}"
     ))
     .bind::<Uuid, _>(id.0)
-    .bind::<Nullable<Text>, _>(assignee)
-    .bind::<Nullable<Text>, _>(only_from)
+    .bind::<Nullable<Text>, _>(assignee.map(|person| person.name))
+    .bind::<Nullable<BigInt>, _>(assignee.and_then(Person::number))
+    .bind::<Nullable<Text>, _>(only_from.map(|person| person.name))
+    .bind::<Nullable<BigInt>, _>(only_from.and_then(Person::number))
     .load(conn)
     .await?;
     first(rows)
@@ -342,18 +369,20 @@ pub(crate) async fn steps_expire(
 pub(crate) async fn steps_due(
     conn: &mut Conn,
     now: OffsetDateTime,
-    escalate_to: Option<&str>,
+    escalate_to: Option<Person<'_>>,
     limit: i64,
 ) -> QueryResult<Vec<Step>> {
     let rows = store::sql(format!(
-        "update step set due = null, assignee = coalesce($3, assignee) where id in
+        "update step set due = null, assignee = coalesce($3, assignee),
+             assignee_id = case when $3 is null then assignee_id else $4 end where id in
            (select id from step where state = 'pending' and due <= $1 and deadline > $1 order by due limit $2
             for update skip locked)
          returning {COLUMNS}"
     ))
     .bind::<Timestamptz, _>(now)
     .bind::<BigInt, _>(limit)
-    .bind::<Nullable<Text>, _>(escalate_to)
+    .bind::<Nullable<Text>, _>(escalate_to.map(|person| person.name))
+    .bind::<Nullable<BigInt>, _>(escalate_to.and_then(Person::number))
     .load(conn)
     .await?;
     steps(rows)

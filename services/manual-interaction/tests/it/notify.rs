@@ -162,7 +162,7 @@ async fn a_receiver_is_told_signed_and_until_it_takes_it() {
     manual.post(missing, ALICE, &json!({})).await.expect(404);
 }
 
-/// Is a mail server that keeps what it is sent; it refuses the first recipient as often as it is told to.
+/// Is a mail server that keeps what it is sent; it refuses as many recipients as it is told to, and then nobody but `nobody@`.
 fn mail_server(refusals: usize) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("smtp://soc:hunter2%40@{}", listener.local_addr().unwrap());
@@ -193,6 +193,7 @@ fn mail_server(refusals: usize) -> (String, Arc<Mutex<Vec<String>>>) {
                         refusals -= 1;
                         "450 busy"
                     }
+                    "RCPT" if line.contains("<nobody@") => "550 no such user",
                     "DATA" => {
                         data = true;
                         "354 go on"
@@ -211,7 +212,7 @@ fn mail_server(refusals: usize) -> (String, Arc<Mutex<Vec<String>>>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_get_one_mail_a_minute_about_all_there_is() {
-    let (url, mails) = mail_server(1);
+    let (url, mails) = mail_server(2);
     let flags = [
         "--smtp-url",
         &url,
@@ -261,4 +262,17 @@ async fn people_get_one_mail_a_minute_about_all_there_is() {
     until(PATIENCE, async || mails.lock().unwrap().len() == 2).await;
     let said = text(&mails.lock().unwrap()[1]);
     assert_eq!(said.matches("a step waits").count(), 3, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_who_is_refused_keeps_nobody_else_from_their_mail() {
+    let (url, mails) = mail_server(0);
+    let flags = ["--smtp-url", &url, "--mail-from", "writ@example.org", "--mail-to"];
+    let to = "nobody@example.org,b@example.org";
+    let manual = manual_with(&[&flags[..], &[to]].concat()).await;
+    manual.asked().await;
+    until(PATIENCE, async || manual.count("notification where state = 'sent'").await == 1).await;
+    assert_eq!(mails.lock().unwrap().len(), 1);
+    let told = "notification where error like 'nobody@example.org: %550 no such user%'";
+    assert_eq!(manual.count(told).await, 1);
 }

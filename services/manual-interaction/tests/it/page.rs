@@ -2,7 +2,7 @@
 
 use crate::support::{ALICE, BOB, Manual, NOBODY, READER, manual};
 use testkit::Browser;
-use types::messages::ManualAnswered;
+use types::messages::{AuditNoted, ManualAnswered};
 
 fn open(manual: &Manual) -> Browser {
     Browser::new(manual.url(""))
@@ -106,12 +106,31 @@ async fn no_other_site_no_reader_and_no_guesser_answers() {
     let (_, page) = reader.get(&at).await;
     assert!(!page.contains("value=\"success\"") && !page.contains("name=\"text\""), "{page}");
     let csrf = Browser::word(&page);
-    assert_eq!(reader.post(&at, &[("csrf", &csrf), form[0]]).await.0, 403, "may only read");
+    let (status, page) = reader.post(&at, &[("csrf", &csrf), form[0]]).await;
+    assert!(status == 403 && page.contains("may only read"), "{page}");
     assert_eq!(manual.shown(&step).await["state"], "pending");
     for _ in 0..10 {
         assert_eq!(sign_in(&mut reader, "wrong", "").await.0, 403);
     }
-    assert_eq!(sign_in(&mut reader, ALICE, "").await.0, 429);
+    assert_eq!(sign_in(&mut reader, "wrong", "").await.0, 429);
+    assert_eq!(sign_in(&mut reader, ALICE, "").await.0, 303, "behind a proxy all have one address");
     manual.clock.advance(time::Duration::minutes(15));
     assert!(browser.get("/manual/page").await.1.contains("API key"), "a session ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_is_told_who_came_and_who_left() {
+    let mut manual = manual().await;
+    let mut browser = open(&manual);
+    assert_eq!(sign_in(&mut browser, ALICE, "").await.0, 303);
+    let csrf = Browser::word(&browser.get("/manual/page").await.1);
+    assert_eq!(browser.post("/manual/page/session/end", &[("csrf", &csrf)]).await.0, 303);
+    let mut noted = Vec::new();
+    while noted.len() < 2 {
+        noted.extend(manual.tap.next::<AuditNoted>().await.data.entries);
+    }
+    for (entry, subject) in noted.iter().zip(["session", "session/end"]) {
+        let told = (entry.who.as_str(), entry.outcome.as_str(), entry.subject.clone());
+        assert_eq!(told, ("alice", "done", format!("POST /manual/page/{subject}")));
+    }
 }

@@ -1,6 +1,7 @@
 //! `/v1/steps`: lists, who is asked, comments, answers; and what time and the scheduler do to a step.
 
 use crate::support::{ALICE, BOB, NOBODY, READER, manual, manual_with, success};
+use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 use std::time::Duration;
 use testkit::{PATIENCE, until};
@@ -194,7 +195,7 @@ async fn a_step_that_is_due_goes_to_the_next_one_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_pending_is_measured_and_what_ended_long_ago_is_forgotten() {
-    let manual = manual_with(&["--keep-days", "30"]).await;
+    let manual = manual_with(&["--retention-steps", "30"]).await;
     let (answered, _waits) = (manual.asked().await, manual.asked().await);
     manual.post("/manual/continue", ALICE, &success(&answered)).await.expect(200);
     let app = &manual.running.service.app;
@@ -205,4 +206,41 @@ async fn what_is_pending_is_measured_and_what_ended_long_ago_is_forgotten() {
     app.purge().await.unwrap();
     assert_eq!((manual.count("step").await, manual.count("step_event").await), (1, 2));
     app.measure().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_are_kept_unless_it_is_said_for_how_long() {
+    for (flags, kept) in
+        [(&[][..], 1), (&["--retention-steps", "0"], 1), (&["--keep-days", "30"], 0)]
+    {
+        let manual = manual_with(flags).await;
+        let step = manual.asked().await;
+        manual.post("/manual/continue", ALICE, &success(&step)).await.expect(200);
+        manual.clock.advance(time::Duration::days(20_000));
+        manual.running.service.app.purge().await.unwrap();
+        assert_eq!(manual.count("step").await, kept, "{flags:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_of_one_name_are_two() {
+    let manual = manual().await;
+    let parts = &manual.running.parts;
+    let mut conn = parts.store.get().await.unwrap();
+    let same = "update auth.investigator set name = 'alice', version = version + 1 where id = 2";
+    conn.batch_execute(same).await.unwrap();
+    parts.replica.refresh(&parts.store, manual.clock.now()).await.unwrap();
+    let step = manual.asked().await;
+    let path = |what: &str| format!("/v1/steps/{}/{what}", step.step);
+    manual.post(&path("claim"), ALICE, &json!({})).await.expect(200);
+    for what in ["claim", "release"] {
+        let refused = manual.post(&path(what), BOB, &json!({})).await.expect(409).json();
+        assert_eq!(refused["code"], "taken");
+    }
+    let refused =
+        manual.post(&path("assign"), BOB, &json!({"assignee": "alice"})).await.expect(422);
+    assert!(refused.text.contains("several"), "{refused:?}");
+    manual.post("/manual/continue", ALICE, &success(&step)).await.expect(200);
+    manual.post("/manual/continue", ALICE, &success(&step)).await.expect(200);
+    manual.post("/manual/continue", BOB, &success(&step)).await.expect(400);
 }

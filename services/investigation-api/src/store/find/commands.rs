@@ -2,6 +2,7 @@
 //!
 //! The commands of an action are made in one moment, and `action.started` is that moment. So the order by time is, inside
 //! one action, the order by number; and a search by what an action is goes from action to action, the newest first.
+//! Neither time ever changes, so the rows behind a command are found by its number.
 
 use super::{Bound, Statement, all_of, union};
 use crate::domain::search::Search;
@@ -24,12 +25,19 @@ pub(super) fn write(search: &Search) -> Bound {
     all.id("c.agent_id", search.agentid.wanted());
     all.window("c.started", "c.started", search);
     let one = search.actionid.wanted().map(|id| all.bind(Value::Int(id)));
+    let last = search.behind.map(|last| all.bind(Value::Int(last)));
     let whole = all.bind(Value::Int(search.limit().saturating_add(search.offset())));
     let (limit, offset) = all.page_binds(search);
     let page = format!("limit {limit} offset {offset}");
     if one.is_none() && !few && !by_action.is_empty() {
         let mut actions = all.apart(|of| of.window("a.started", "a.started", search));
         actions.extend(by_action);
+        if let Some(last) = &last {
+            let of = format!("(select action_id from command where id = {last})");
+            let started = format!("(select started from action where id = {of})");
+            actions.push(format!("(a.started, a.id) <= ({started}, {of})"));
+            all.clauses.push(format!("(c.action_id <> {of} or c.id < {last})"));
+        }
         all.clauses.extend(by_agent);
         let rows = union(ROWS, &all.clauses, &branches(search, Some("a.id")), BY_ACTION, &whole);
         let text = format!(
@@ -49,6 +57,13 @@ pub(super) fn write(search: &Search) -> Bound {
         all.clauses.push(format!("c.action_id in (select a.id from action a where {by_action})"));
     }
     all.clauses.extend(by_agent);
+    if let Some(last) = &last {
+        let started = format!("(select started from command where id = {last})");
+        all.clauses.push(match &one {
+            Some(one) => format!("(c.action_id, c.id) < ({one}, {last})"),
+            None => format!("(c.started, c.id) < ({started}, {last})"),
+        });
+    }
     let order = if one.is_some() { BY_ACTION } else { BY_TIME };
     let rows = union(ROWS, &all.clauses, &branches(search, along), order, &whole);
     (format!("select c.id from ({rows}) c order by {order} {page}"), all.binds)

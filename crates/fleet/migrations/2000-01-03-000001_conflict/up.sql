@@ -1,0 +1,2 @@
+-- Since when another process of the same queue location is heard beside this one.
+alter table agent add column conflict_since timestamptz;

@@ -1,0 +1,1 @@
+alter table command drop column results_size;

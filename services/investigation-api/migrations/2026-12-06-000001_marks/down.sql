@@ -1,0 +1,1 @@
+alter table signature drop column mark;

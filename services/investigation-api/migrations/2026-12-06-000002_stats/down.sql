@@ -1,0 +1,1 @@
+alter table agent_stats drop column took;
