@@ -6,6 +6,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use types::api::device::{AccessToken, Approval, DeviceCode, GRANT_TYPE};
@@ -91,6 +92,15 @@ const LARGE: usize = 32 * 1024 * 1024;
 impl Client {
     /// Makes a client; `machine` says in the User-Agent on which machine it is.
     pub(crate) fn new(server: &Server, machine: &str) -> anyhow::Result<Self> {
+        Self::coming_from(server, machine, None)
+    }
+
+    /// Makes a client whose connections come from an address of this machine.
+    pub(crate) fn coming_from(
+        server: &Server,
+        machine: &str,
+        address: Option<IpAddr>,
+    ) -> anyhow::Result<Self> {
         // fails only when there is one already, which does as well
         rustls::crypto::ring::default_provider().install_default().ok();
         if !matches!(server.url.scheme(), "http" | "https") || !server.url.has_host() {
@@ -99,6 +109,7 @@ impl Client {
         let mut http = reqwest::Client::builder()
             .user_agent(format!("{NAME} ({})", printable(machine, 200)))
             .redirect(reqwest::redirect::Policy::none())
+            .local_address(address)
             .connect_timeout(Duration::from_secs(10))
             .timeout(SOON)
             .no_proxy();

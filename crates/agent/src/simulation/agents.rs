@@ -6,13 +6,15 @@ use super::nature::{Nature, dice, ending};
 use super::record::{Record, Truth};
 use super::{config::Parts, say};
 use rand::Rng;
+use rand::rngs::StdRng;
 use serde_json::json;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use types::{CommandStatus, OperationResult, RunId};
 use uuid::Uuid;
@@ -22,7 +24,13 @@ const ENROLLING: u32 = 32;
 /// How often an agent tries to enrol.
 const ATTEMPTS: u32 = 5;
 /// How long a slow agent takes at most, and a crashed one stays away.
-const SLOW: f64 = 5.0;
+pub(super) const SLOW: Duration = Duration::from_secs(5);
+/// How often one describes its machine anew that does so; MIG begins a new row when it is more than 15 seconds.
+const DESCRIBING: Duration = Duration::from_secs(20);
+/// How often a crashing agent breaks off what it asks or sends.
+const BREAKING_OFF: f64 = 0.2;
+/// How soon it does.
+const BROKEN_OFF: Duration = Duration::from_millis(20);
 /// How long an agent waits until it tries again what did not work.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -37,9 +45,33 @@ struct Agent<I> {
     number: u32,
     nature: Nature,
     identity: I,
+    /// How often its dice were thrown for work.
+    throws: AtomicU64,
+    /// How often for what it asks or sends.
+    calls: AtomicU64,
+    described: Mutex<Instant>,
 }
 
+impl<I> Agent<I> {
+    fn new(number: u32, nature: Nature, identity: I) -> Self {
+        let described = Mutex::new(Instant::now());
+        let (throws, calls) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { number, nature, identity, throws, calls, described }
+    }
+
+    /// Gives its dice for its next work: the same seed, the same throws, whatever the server names the work.
+    fn dice(&self, seed: u64) -> StdRng {
+        let throw = self.throws.fetch_add(1, Ordering::Relaxed);
+        dice(self.number, seed, THROWS + throw)
+    }
+}
+
+/// The purposes of dice that have no meaning but their order begin here: for work, and for calls.
+const THROWS: u64 = 1 << 32;
+const CALLS: u64 = 1 << 33;
+
 struct Worker<D> {
+    halted: watch::Receiver<bool>,
     dialect: Arc<D>,
     record: Arc<Record>,
     seed: u64,
@@ -60,8 +92,19 @@ enum Turn {
 /// Says whether an answer may have arrived before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doubt {
+    /// It has not.
     None,
+    /// It was sent, and nobody said what became of it.
     Sent,
+    /// It has: nothing sent after that can be the first to arrive.
+    Settled,
+}
+
+impl Doubt {
+    /// Gives what is to be thought of an answer that was sent once more, without a word.
+    fn unheard(self) -> Self {
+        if self == Self::Settled { Self::Settled } else { Self::Sent }
+    }
 }
 
 /// Gives the name of an agent.
@@ -75,6 +118,7 @@ impl<D: Dialect> Fleet<D> {
         dialect: Arc<D>,
         cli: &Cli,
         record: Arc<Record>,
+        halted: watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
         let next = Arc::new(AtomicU32::new(1));
         let mut tasks = JoinSet::new();
@@ -91,7 +135,7 @@ impl<D: Dialect> Fleet<D> {
                     let nature = Nature::of(number, seed, &parts);
                     let newcomer = Newcomer { number, name: &name(&label, number), nature };
                     let identity = patiently(&*dialect, newcomer).await?;
-                    agents.push(Agent { number, nature, identity });
+                    agents.push(Agent::new(number, nature, identity));
                     if number.is_multiple_of(5_000) {
                         say(&format!("{number} of {last} agents are enrolled"));
                     }
@@ -105,6 +149,7 @@ impl<D: Dialect> Fleet<D> {
         agents.sort_by_key(|agent| agent.number);
         let slots = if cli.wait > 0 { cli.agents } else { cli.connections.min(cli.agents) };
         let worker = Worker {
+            halted,
             dialect,
             record,
             seed: cli.seed,
@@ -117,8 +162,10 @@ impl<D: Dialect> Fleet<D> {
         Ok(Self { worker: Arc::new(worker), agents, slots: usize::try_from(slots)? })
     }
 
-    /// Lets them work; never ends by itself.
+    /// Lets them work until they are halted; then none takes a turn, and what they send is sent to its end.
     pub(super) async fn work(self) {
+        let (mut halted, record) = (self.worker.halted.clone(), Arc::clone(&self.worker.record));
+        record.begin();
         let mut shares: Vec<Vec<Agent<D::Identity>>> = Vec::new();
         shares.resize_with(self.slots, Vec::new);
         let present = self.agents.into_iter().filter(|agent| agent.nature != Nature::Offline);
@@ -132,8 +179,13 @@ impl<D: Dialect> Fleet<D> {
             let worker = Arc::clone(&self.worker);
             tasks.spawn(async move { worker.work(share).await });
         }
-        while tasks.join_next().await.is_some() {}
-        std::future::pending::<()>().await;
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                record.violate(format!("agents ended by themselves: {error}"));
+            }
+        }
+        // all may be silent ones; an end of the other side is one too
+        let _halted = halted.wait_for(|halted| *halted).await;
     }
 }
 
@@ -168,10 +220,12 @@ impl<D: Dialect> Worker<D> {
         for (at, agent) in agents.iter().enumerate() {
             self.dialect.expect(&agent.identity, Door { to: to.clone(), at });
         }
+        let mut halted = self.halted.clone();
         while let Some(Reverse((due, ..))) = turns.peek() {
             let due = *due;
             let work = tokio::select! {
                 biased;
+                _ = halted.wait_for(|halted| *halted) => return,
                 work = brought.recv() => work,
                 () = tokio::time::sleep_until(due.into()) => None,
             };
@@ -198,15 +252,27 @@ impl<D: Dialect> Worker<D> {
 
     /// Asks for work; gives the turns that follow from it.
     async fn poll(&self, agent: &Agent<D::Identity>, due: Instant) -> Vec<(Instant, Turn)> {
-        let began = Instant::now();
-        let given = match self.dialect.poll(&agent.identity, self.wait).await {
+        if agent.nature == Nature::Describing {
+            self.describe(agent).await;
+        }
+        let (began, mut halted) = (Instant::now(), self.halted.clone());
+        let asked = tokio::select! {
+            given = self.dialect.poll(&agent.identity, self.wait) => given,
+            () = self.break_off(agent, self.wait) => {
+                self.dialect.restart(&agent.identity);
+                return vec![(Instant::now() + SLOW, Turn::Poll)];
+            }
+            // what it is given now, nobody takes
+            _ = halted.wait_for(|halted| *halted) => return vec![],
+        };
+        let given = match asked {
             Ok(given) => given,
             Err(error) => {
-                self.record.failed(&error);
+                self.record.failed(agent.number, &error);
                 return vec![(Instant::now() + AGAIN, Turn::Poll)];
             }
         };
-        self.record.polled(agent.number, &given, began);
+        self.record.polled(agent.number, &given, began, D::ONCE && self.once);
         let now = Instant::now();
         let next = if self.wait.is_zero() { now.max(due + self.every) } else { now };
         match self.take(agent, given, now) {
@@ -214,7 +280,36 @@ impl<D: Dialect> Worker<D> {
                 turns.push((next, Turn::Poll));
                 turns
             }
-            None => vec![(now + Duration::from_secs_f64(SLOW), Turn::Poll)],
+            None => vec![(now + SLOW, Turn::Poll)],
+        }
+    }
+
+    /// Waits until the agent dies in the middle of what it asks or sends, which takes so long at most.
+    async fn break_off(&self, agent: &Agent<D::Identity>, lasts: Duration) {
+        if !D::BREAKS_OFF || agent.nature != Nature::Crashing {
+            return std::future::pending().await;
+        }
+        let call = agent.calls.fetch_add(1, Ordering::Relaxed);
+        let mut dice = dice(agent.number, self.seed, CALLS + call);
+        if !dice.random_bool(BREAKING_OFF) {
+            return std::future::pending().await;
+        }
+        tokio::time::sleep((lasts + BROKEN_OFF).mul_f64(dice.random())).await;
+        self.record.crashed();
+    }
+
+    /// Lets an agent describe its machine anew when it is time.
+    async fn describe(&self, agent: &Agent<D::Identity>) {
+        let last = *agent.described.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() < DESCRIBING {
+            return;
+        }
+        match self.dialect.describe(&agent.identity).await {
+            Ok(()) => {
+                *agent.described.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                self.record.described(agent.number);
+            }
+            Err(error) => self.record.failed(agent.number, &error),
         }
     }
 
@@ -225,16 +320,22 @@ impl<D: Dialect> Worker<D> {
         given: Vec<Given>,
         now: Instant,
     ) -> Option<Vec<(Instant, Turn)>> {
-        let mut dice = dice(agent.number, self.seed, RunId(Uuid::now_v7()).0.as_u64_pair().1);
-        if agent.nature == Nature::Crashing && !given.is_empty() && dice.random_bool(0.5) {
+        if given.is_empty() {
+            return Some(vec![]);
+        }
+        let mut dice = agent.dice(self.seed);
+        if agent.nature == Nature::Crashing && dice.random_bool(0.5) {
             self.record.crashed();
+            for work in given {
+                self.dialect.forget(&agent.identity, work.run);
+            }
             self.dialect.restart(&agent.identity);
             return None;
         }
         let mut turns = Vec::with_capacity(given.len() + 1);
         for work in given {
             let later = match agent.nature {
-                Nature::Slow => Duration::from_secs_f64(dice.random_range(0.5..SLOW)),
+                Nature::Slow => SLOW.mul_f64(dice.random_range(0.1..1.0)),
                 _ => Duration::ZERO,
             };
             turns.push((now + later, Turn::Answer(work, Doubt::None)));
@@ -249,8 +350,6 @@ impl<D: Dialect> Worker<D> {
         given: Given,
         mut doubt: Doubt,
     ) -> Vec<(Instant, Turn)> {
-        // once the server has said what became of the answer, nothing sent after that can be the first to arrive
-        let mut settled = false;
         if agent.nature == Nature::Lying {
             self.lie(agent, given).await;
         }
@@ -268,7 +367,17 @@ impl<D: Dialect> Worker<D> {
         for _ in 0..times {
             let began = Instant::now();
             let answer = self.truth(agent.number, given, status);
-            match self.dialect.answer(&agent.identity, std::slice::from_ref(&answer)).await {
+            if doubt != Doubt::Settled {
+                self.record.sending(agent.number, given, status);
+            }
+            let answered = tokio::select! {
+                answered = self.dialect.answer(&agent.identity, std::slice::from_ref(&answer)) => answered,
+                () = self.break_off(agent, Duration::ZERO) => {
+                    // it finds the answer on its disk when it starts again
+                    return vec![(Instant::now() + SLOW, Turn::Answer(given, doubt.unheard()))];
+                }
+            };
+            match answered {
                 Ok(verdicts) => {
                     self.record.sent(began);
                     for verdict in verdicts {
@@ -279,22 +388,24 @@ impl<D: Dialect> Worker<D> {
                         };
                         self.record.answered(agent.number, given, status, Truth::Asked, verdict);
                     }
-                    (doubt, settled) = (Doubt::None, true);
+                    doubt = Doubt::Settled;
                 }
                 Err(error) => {
-                    self.record.failed(&error);
-                    let doubt = if settled { Doubt::None } else { Doubt::Sent };
-                    return vec![(Instant::now() + AGAIN, Turn::Answer(given, doubt))];
+                    self.record.failed(agent.number, &error);
+                    return vec![(Instant::now() + AGAIN, Turn::Answer(given, doubt.unheard()))];
                 }
             }
         }
+        self.dialect.forget(&agent.identity, given.run);
         vec![]
     }
 
     /// Answers what it was never asked: something that nobody was asked, and something that another was; and what it was
     /// asked in the name of another.
     async fn lie(&self, agent: &Agent<D::Identity>, given: Given) {
-        let invented = Some(RunId(Uuid::now_v7()));
+        // a number that MIG's commands could have, and none has
+        let invented = agent.dice(self.seed).random_range(1_u64 << 50..1 << 53);
+        let invented = Some(RunId(Uuid::from_u128(invented.into())));
         for run in [invented, self.record.run_of_another(agent.number)].into_iter().flatten() {
             let status = CommandStatus::Success;
             let given = Given { run, ..given };
@@ -305,7 +416,7 @@ impl<D: Dialect> Worker<D> {
                         self.record.answered(agent.number, given, status, Truth::Lie, verdict);
                     }
                 }
-                Err(error) => self.record.failed(&error),
+                Err(error) => self.record.failed(agent.number, &error),
             }
         }
         let status = CommandStatus::Timeout;
@@ -316,7 +427,7 @@ impl<D: Dialect> Worker<D> {
                     self.record.answered(agent.number, given, status, Truth::Lie, verdict);
                 }
             }
-            Err(error) => self.record.failed(&error),
+            Err(error) => self.record.failed(agent.number, &error),
         }
     }
 
@@ -349,3 +460,6 @@ impl Ord for Planned {
         std::cmp::Ordering::Equal
     }
 }
+
+#[cfg(test)]
+mod tests;

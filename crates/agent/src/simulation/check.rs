@@ -1,26 +1,30 @@
-//! Whether the server tells of every action what the agents did.
+//! Whether the server tells of every action and every agent what the agents did: what it tells is read here.
 
-use super::agents::name;
 use super::config::Cli;
-use super::record::{Record, Told};
+use super::dialect::Dialect;
+use super::ledger::{Ledger, Terms};
+use super::presence::{self, revoked};
+use super::record::{History, Record};
 use super::writ::clients;
 use crate::client::{CallError, Client};
 use anyhow::Context as _;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::time::Instant;
+use types::Clock;
 use types::api::Page;
 use types::api::action::{ActionView, CommandView};
-use types::{Clock, RunId};
+use types::api::agent::AgentView;
 
 /// How long the server may take until it shows the last answers.
 const SETTLING: Duration = Duration::from_mins(1);
-/// How long after its action's end a command may be open, whatever died (specs/mig/scheduler-agent.md §6).
-const GRACE: Duration = Duration::from_secs(30);
-/// An answer that was given so shortly before its action's end may have come too late.
-const MARGIN: Duration = Duration::from_secs(10);
+/// How long it may take until it shows whom it heard last.
+const HEARING: Duration = Duration::from_secs(15);
+const AGAIN: Duration = Duration::from_millis(500);
+/// The states of commands that no agent answered; each has a list of its own that is compared.
+const UNANSWERED: [&str; 4] = ["waiting", "delivered", "expired", "cancelled"];
 
 /// Asks the server as an investigator.
 pub(super) struct Server {
@@ -38,22 +42,30 @@ impl Server {
         actions.iter().filter(|action| action.is_over()).count()
     }
 
-    /// Compares what the server shows of every action since `since` with what the agents did; gives the counters.
-    pub(super) async fn compare(
+    /// Compares what the server shows of the agents, and of every action since `since`, with what the agents did; gives the
+    /// counters.
+    pub(super) async fn compare<D: Dialect>(
         &self,
         cli: &Cli,
         record: &Record,
         since: OffsetDateTime,
     ) -> anyhow::Result<Value> {
+        let (history, terms) = (record.history(), Terms::of::<D>(cli));
+        // at once: agents that do not beat any more are soon said to be silent
+        let agents = self.compare_agents(cli, record, &history, &terms).await?;
+        let revoked = revoked(&agents, &terms);
         let end = Instant::now() + SETTLING;
         loop {
-            let actions = self.actions(since).await.context("cannot read the actions")?;
-            let mut ledger = Ledger::new(cli, record);
-            for action in &actions {
-                let commands = self.commands(action).await.context("cannot read the commands")?;
-                ledger.judge(action, &commands);
-            }
-            let faults = ledger.close();
+            let ledger = Ledger::new(&terms, &history, &revoked);
+            let (actions, faults) = match self.compare_actions(ledger, cli.actions, since).await {
+                Ok(compared) => compared,
+                // it may be killed now as well
+                Err(_) if Instant::now() < end => {
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             // answers travel: only what stays wrong is
             if faults.is_empty() || Instant::now() >= end {
                 for fault in faults {
@@ -61,7 +73,60 @@ impl Server {
                 }
                 return Ok(actions.iter().map(brief).collect());
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Reads all actions since `since`; gives them, and what of them may not be so.
+    async fn compare_actions(
+        &self,
+        mut ledger: Ledger<'_>,
+        expected: Option<usize>,
+        since: OffsetDateTime,
+    ) -> anyhow::Result<(Vec<ActionView>, Vec<String>)> {
+        let actions = self.actions(since).await.context("cannot read the actions")?;
+        for action in &actions {
+            let read = async |status: &str| {
+                self.commands(action, status).await.context("cannot read the commands")
+            };
+            let commands = read("").await?;
+            ledger.judge(action, &commands);
+            for status in UNANSWERED {
+                let listed = read(&format!("&status={status}")).await?;
+                ledger.judge_list(action, status, &commands, &listed);
+            }
+        }
+        let faults = ledger.close(expected, &actions);
+        Ok((actions, faults))
+    }
+
+    async fn compare_agents(
+        &self,
+        cli: &Cli,
+        record: &Record,
+        history: &History,
+        terms: &Terms,
+    ) -> anyhow::Result<Vec<AgentView>> {
+        let end = Instant::now() + HEARING;
+        loop {
+            let now = Clock::system().now();
+            let read = self.all("v1/agents?limit=500").await.context("cannot read the agents");
+            let agents: Vec<AgentView> = match read {
+                Ok(agents) => agents,
+                Err(_) if Instant::now() < end + SETTLING => {
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let faults = presence::judge(cli, terms, history, &agents, now);
+            if faults.is_empty() || Instant::now() >= end {
+                for fault in faults {
+                    record.violate(fault);
+                }
+                return Ok(agents);
+            }
+            tokio::time::sleep(AGAIN).await;
         }
     }
 
@@ -81,16 +146,24 @@ impl Server {
         }
     }
 
-    async fn commands(&self, action: &ActionView) -> Result<Vec<CommandView>, CallError> {
-        let mut commands = Vec::new();
+    async fn commands(
+        &self,
+        action: &ActionView,
+        status: &str,
+    ) -> Result<Vec<CommandView>, CallError> {
+        self.all(&format!("v1/actions/{}/commands?limit=500{status}", action.id)).await
+    }
+
+    /// Reads all pages of a list.
+    async fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, CallError> {
+        let mut rows = Vec::new();
         let mut cursor = String::new();
         loop {
-            let path = format!("v1/actions/{}/commands?limit=500{cursor}", action.id);
-            let page: Page<CommandView> = self.client.get(&path).await?;
-            commands.extend(page.items);
+            let page: Page<T> = self.client.get(&format!("{path}{cursor}")).await?;
+            rows.extend(page.items);
             match page.next {
                 Some(next) => cursor = format!("&cursor={next}"),
-                None => return Ok(commands),
+                None => return Ok(rows),
             }
         }
     }
@@ -98,132 +171,4 @@ impl Server {
 
 fn brief(action: &ActionView) -> Value {
     json!({"id": action.id, "status": action.status, "counters": action.counters})
-}
-
-/// Compares the server's word with the agents'.
-struct Ledger {
-    numbers: HashMap<String, u32>,
-    /// What the agents answered and no action has shown yet.
-    told: HashMap<RunId, Told>,
-    /// What may be missing, though an agent answered it.
-    excused: HashSet<RunId>,
-    faults: Vec<String>,
-}
-
-impl Ledger {
-    fn new(cli: &Cli, record: &Record) -> Self {
-        let numbers = (1..=cli.agents).map(|number| (name(&cli.label, number), number)).collect();
-        Self { numbers, told: record.told(), excused: HashSet::new(), faults: Vec::new() }
-    }
-
-    /// Notes what of an action may not be so.
-    fn judge(&mut self, action: &ActionView, commands: &[CommandView]) {
-        self.count(action, commands);
-        self.end(action, commands);
-        let mut seen = HashSet::new();
-        for command in commands {
-            let Some(number) = self.numbers.get(&command.agent_name).copied() else { continue };
-            if !seen.insert(number) {
-                self.faults.push(format!("action {}: agent {number} has two commands", action.id));
-            }
-            self.judge_command(action, command, number);
-        }
-        // an answer that came after the end, in a language that tells no verdict, need not be kept
-        let late =
-            |told: &Told| action.status == "cancelled" || told.at > action.expire_after - MARGIN;
-        let of = self.told.iter().filter(|(_, told)| {
-            !told.sure && told.action.is_none_or(|of| of == action.id) && late(told)
-        });
-        self.excused.extend(of.map(|(run, _)| *run));
-    }
-
-    fn count(&mut self, action: &ActionView, commands: &[CommandView]) {
-        let counters = action.counters;
-        for (status, counted) in [
-            ("waiting", counters.waiting),
-            ("delivered", counters.delivered),
-            ("success", counters.success),
-            ("failed", counters.failed),
-            ("timeout", counters.timeout),
-            ("expired", counters.expired),
-            ("cancelled", counters.cancelled),
-        ] {
-            let listed = commands.iter().filter(|command| command.status == status).count();
-            if usize::try_from(counted) != Ok(listed) {
-                self.faults
-                    .push(format!("action {}: {counted} {status}, listed {listed}", action.id));
-            }
-        }
-        if usize::try_from(counters.targeted) != Ok(commands.len()) {
-            let (targeted, listed) = (counters.targeted, commands.len());
-            self.faults.push(format!("action {}: targeted {targeted}, listed {listed}", action.id));
-        }
-    }
-
-    /// Notes what is open still, and what was so for too long.
-    fn end(&mut self, action: &ActionView, commands: &[CommandView]) {
-        let latest = action.expire_after + GRACE;
-        let open =
-            |command: &&CommandView| matches!(command.status.as_str(), "waiting" | "delivered");
-        let open = commands.iter().filter(open).count();
-        if !action.is_over() {
-            if open == 0 && !commands.is_empty() {
-                let (id, status) = (action.id, &action.status);
-                self.faults.push(format!("action {id}: is {status}, and all its commands ended"));
-            }
-            if Clock::system().now() > latest {
-                self.faults
-                    .push(format!("action {}: is {} after its end", action.id, action.status));
-            }
-            return;
-        }
-        if open > 0 {
-            let (id, status) = (action.id, &action.status);
-            self.faults
-                .push(format!("action {id}: is {status}, and {open} of its commands are open"));
-        }
-        if action.finished.is_some_and(|at| at > latest) {
-            self.faults.push(format!("action {}: ended later than it may", action.id));
-        }
-    }
-
-    fn judge_command(&mut self, action: &ActionView, command: &CommandView, number: u32) {
-        let at = || format!("action {}, agent {number}", action.id);
-        let shown = command.results.iter().filter(|result| !result.elements.is_null());
-        let mut runs = HashSet::new();
-        for result in shown {
-            let run = result.elements.get("run").and_then(|run| run.as_str()?.parse().ok());
-            let own = result.elements.get("agent") == Some(&json!(number));
-            match run.filter(|_| own).and_then(|run| Some((run, *self.told.get(&run)?))) {
-                Some((run, told)) => {
-                    runs.insert(run);
-                    if told.agent != number || told.action.is_some_and(|of| of != action.id) {
-                        self.faults.push(format!("{}: the answer to another command", at()));
-                    }
-                    if command.status != told.status.name() {
-                        let (given, shown) = (told.status.name(), &command.status);
-                        self.faults.push(format!("{}: {given} is shown as {shown}", at()));
-                    }
-                }
-                None => self.faults.push(format!("{}: a result that nobody gave", at())),
-            }
-        }
-        if runs.is_empty() && matches!(command.status.as_str(), "success" | "timeout") {
-            self.faults.push(format!("{}: {}, though nobody said so", at(), command.status));
-        }
-        for run in runs {
-            self.told.remove(&run);
-        }
-    }
-
-    /// Gives all that may not be so, with the answers that no action shows.
-    fn close(mut self) -> Vec<String> {
-        for (run, told) in &self.told {
-            if !self.excused.contains(run) {
-                let of = told.action.map(|action| format!("action {action}: ")).unwrap_or_default();
-                self.faults.push(format!("{of}the answer of agent {} is lost", told.agent));
-            }
-        }
-        self.faults
-    }
 }

@@ -12,14 +12,20 @@ pub(super) struct Cli {
     /// The server's public origin.
     #[arg(long, env = "WRIT_URL", value_name = "URL")]
     pub(super) server: Url,
-    /// The file with the API key of an investigator who may admit agents and read actions.
+    /// The file with the API key of an investigator who may admit agents, and read agents and actions.
     #[arg(long, env = "WRIT_APIKEY_FILE", value_name = "FILE")]
     pub(super) apikey_file: PathBuf,
     /// Which language the agents speak.
     #[arg(long, value_enum, default_value_t)]
     pub(super) kind: Kind,
     /// The broker of MIG's agents, with their account: amqp://user:password@host:port/mig.
-    #[arg(long, env = "WRIT_MIG_AMQP_URL", value_name = "URL", required_if_eq("kind", "mig"))]
+    #[arg(
+        long,
+        env = "WRIT_MIG_AMQP_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        required_if_eq("kind", "mig")
+    )]
     pub(super) amqp_url: Option<String>,
     /// How MIG's agents tell that they are there.
     #[arg(long, value_enum, default_value_t)]
@@ -36,7 +42,8 @@ pub(super) struct Cli {
     /// Seconds between two polls of an agent.
     #[arg(long, default_value_t = 10.0, value_parser = positive)]
     pub(super) every: f64,
-    /// Seconds that each poll waits for work; then every agent has a connection of its own. 0 asks and goes.
+    /// Seconds that each poll waits for work; then every agent has a connection of its own, and to a server on this machine
+    /// they come from several addresses. 0 asks and goes.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=60))]
     pub(super) wait: u64,
     /// How many polls and answers may be under way at a time, when polls do not wait.
@@ -51,12 +58,16 @@ pub(super) struct Cli {
     /// Ends after so many seconds of work.
     #[arg(long)]
     pub(super) seconds: Option<u64>,
-    /// Ends when so many actions that were posted since its start are over.
+    /// Ends when so many actions that were posted since its start are over; that there are fewer is a violation.
     #[arg(long)]
     pub(super) actions: Option<usize>,
-    /// The server's processes are killed meanwhile: the broker may bring a command of MIG's agents again.
+    /// The server's processes are killed meanwhile: the broker may bring a command of MIG's agents again, and what was sent
+    /// takes longer.
     #[arg(long)]
     pub(super) kills: bool,
+    /// Seconds after which the server says of silent agents that they are idle; when the fleet works longer, it must.
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) idle_after: Option<u64>,
     /// What the agents are.
     #[command(flatten)]
     pub(super) parts: Parts,
@@ -101,9 +112,18 @@ pub(super) struct Parts {
     /// Answers also what it was never asked.
     #[arg(long, default_value_t = 0.02, value_parser = part)]
     pub(super) lying: f64,
-    /// Dies with the work, or right after its answer.
+    /// Dies with the work or right after its answer; Writ's agents also while they ask or answer.
     #[arg(long, default_value_t = 0.02, value_parser = part)]
     pub(super) crashing: f64,
+    /// Lacks the module `file`: commands that need it fail at once and are never given to it. Not of RunbookSolutions' agents.
+    #[arg(long, default_value_t = 0.0, value_parser = part)]
+    pub(super) lacking: f64,
+    /// Describes its machine anew every 20 seconds; MIG's begin a new row then. Not of RunbookSolutions' agents.
+    #[arg(long, default_value_t = 0.0, value_parser = part)]
+    pub(super) describing: f64,
+    /// Is one of MIG's agents in checkin mode: it starts at its turn, beats, fetches its work, answers and ends.
+    #[arg(long, default_value_t = 0.0, value_parser = part)]
+    pub(super) checkin: f64,
     /// Of the answers: those that failed, where agents tell of failures.
     #[arg(long, default_value_t = 0.02, value_parser = part)]
     pub(super) failing: f64,
@@ -123,5 +143,18 @@ fn positive(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.01..=86_400.0).contains(&seconds) => Ok(seconds),
         _ => Err("is not a number of seconds from 0.01 to 86400".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_help_shows_a_password() {
+        let command = Cli::command();
+        let secret = command.get_arguments().find(|argument| argument.get_id() == "amqp_url");
+        assert!(secret.unwrap().is_hide_env_values_set());
     }
 }

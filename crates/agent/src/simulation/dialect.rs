@@ -14,6 +14,8 @@ pub(super) struct Given {
     pub(super) action: Option<ActionId>,
     /// How many results are wanted.
     pub(super) operations: usize,
+    /// Whether it needs a module that the agent lacks.
+    pub(super) lacking: bool,
 }
 
 /// Is an answer.
@@ -68,6 +70,12 @@ pub(super) trait Dialect: Send + Sync + 'static {
     const KIND: &'static str;
     /// Whether an answer can say that the work failed.
     const TELLS_FAILURES: bool = true;
+    /// Whether an agent that dies breaks off what it asks or sends.
+    const BREAKS_OFF: bool = false;
+    /// Whether work comes once as long as no process is killed, and not again until it is answered.
+    const ONCE: bool = false;
+    /// The modules of an agent that lacks none.
+    const MODULES: &'static [&'static str] = &[];
 
     /// Makes an agent known to the server.
     fn enrol(
@@ -98,6 +106,17 @@ pub(super) trait Dialect: Send + Sync + 'static {
     ) -> impl Future<Output = anyhow::Result<Vec<Verdict>>> + Send {
         std::future::ready(Ok(vec![]))
     }
+
+    /// Describes the agent's machine anew.
+    fn describe(
+        &self,
+        _identity: &Self::Identity,
+    ) -> impl Future<Output = anyhow::Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Says that an agent is done with work, or died with it.
+    fn forget(&self, _identity: &Self::Identity, _run: RunId) {}
 
     /// Says where an agent's work is to go that comes by itself.
     fn expect(&self, _identity: &Self::Identity, _door: Door) {}

@@ -30,8 +30,8 @@ const QUEUES: u32 = 16;
 const VERSION: &str = "20190913-0.9e7e4f52.dev";
 /// A second process of a machine has a number so much higher.
 const TWIN: i64 = 40_000;
-/// What no agent has answered yet is kept by a machine for so many commands.
-const KEPT: usize = 1_000;
+/// An agent in checkin mode has one of so many process ids each time it starts.
+const STARTS: u32 = 4;
 
 /// Speaks for agents of MIG.
 pub(super) struct Mig {
@@ -53,18 +53,28 @@ pub(super) struct Machine {
     name: String,
     queueloc: String,
     pid: AtomicI64,
-    /// Whether two agents run on it.
-    twins: bool,
+    /// Of duplicates, two agents run on it.
+    nature: Nature,
     beats: AtomicU32,
-    refreshed: OffsetDateTime,
-    /// As whom it was asked, by command.
+    description: Mutex<Description>,
+    /// As whom it was asked, by command that it has not done with.
     asked: Mutex<HashMap<RunId, Addressee>>,
+    /// What waits in the queue of an agent that starts only at its turn.
+    queue: Mutex<Vec<Given>>,
     door: Mutex<Option<Door>>,
+}
+
+/// Says how often a machine was described, and when last.
+#[derive(Debug, Clone, Copy)]
+struct Description {
+    count: u32,
+    at: OffsetDateTime,
 }
 
 struct Document {
     text: String,
     operations: usize,
+    modules: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -144,7 +154,9 @@ impl Mig {
             Ok(given) => given,
             Err(error) => return say(&format!("a command for {queueloc} is broken: {error:#}")),
         };
-        if let Some(door) = &*locked(&machine.door) {
+        if machine.nature == Nature::Checkin {
+            locked(&machine.queue).push(given);
+        } else if let Some(door) = &*locked(&machine.door) {
             // who does not listen any more does not want it
             let _gone = door.to.send((door.at, given));
         }
@@ -154,13 +166,10 @@ impl Mig {
         let head: Head = serde_json::from_slice(body)?;
         let run = RunId(Uuid::from_u128(head.id.into()));
         let action = head.action.id;
-        let operations = self.document(action, body)?.operations;
-        let mut asked = locked(&machine.asked);
-        if asked.len() >= KEPT {
-            asked.clear();
-        }
-        asked.insert(run, head.agent);
-        Ok(Given { run, action: Some(action), operations })
+        let document = self.document(action, body)?;
+        locked(&machine.asked).insert(run, head.agent);
+        let lacking = machine.nature.lacks(&document.modules, Self::MODULES);
+        Ok(Given { run, action: Some(action), operations: document.operations, lacking })
     }
 
     fn document(&self, action: ActionId, body: &[u8]) -> anyhow::Result<Arc<Document>> {
@@ -169,8 +178,13 @@ impl Mig {
         }
         let mut command: Value = serde_json::from_slice(body)?;
         let whole = command.get_mut("action").map(Value::take).unwrap_or_default();
-        let operations = whole.get("operations").and_then(Value::as_array).map_or(0, Vec::len);
-        let document = Arc::new(Document { text: whole.to_string(), operations });
+        let operations = whole.get("operations").and_then(Value::as_array);
+        let modules = operations.into_iter().flatten().map(|operation| {
+            operation.get("module").and_then(Value::as_str).unwrap_or_default().to_owned()
+        });
+        let modules: Vec<String> = modules.collect();
+        let document =
+            Arc::new(Document { text: whole.to_string(), operations: modules.len(), modules });
         locked(&self.actions).insert(action, Arc::clone(&document));
         Ok(document)
     }
@@ -192,8 +206,8 @@ impl Mig {
         let action = given.action.context("a command without an action")?;
         let document = locked(&self.actions).get(&action).cloned().context("an unknown action")?;
         let command = given.run.0.as_u128();
-        let agent = json!({"id": asked.id, "name": machine.name, "queueloc": queueloc, "mode": "daemon",
-            "version": VERSION, "pid": asked.pid, "environment": environment(), "status": "online"});
+        let agent = json!({"id": asked.id, "name": machine.name, "queueloc": queueloc, "mode": machine.mode(),
+            "version": VERSION, "pid": asked.pid, "environment": machine.environment(), "status": "online"});
         let results = serde_json::to_string(&answer.results)?;
         Ok(format!(
             "{{\"id\":{command},\"action\":{},\"agent\":{agent},\"status\":\"{}\",\"results\":{results},\
@@ -206,6 +220,24 @@ impl Mig {
 }
 
 impl Machine {
+    fn mode(&self) -> &'static str {
+        if self.nature == Nature::Checkin { "checkin" } else { "daemon" }
+    }
+
+    fn environment(&self) -> Environment {
+        let described = locked(&self.description).count;
+        Environment {
+            init: "systemd".into(),
+            ident: format!("Debian 12 bookworm, described {described} times"),
+            os: "linux".into(),
+            arch: "amd64".into(),
+            publicip: "192.0.2.2".into(),
+            addresses: vec!["192.0.2.2/24".into()],
+            modules: self.nature.modules(Mig::MODULES).iter().map(ToString::to_string).collect(),
+            ..Environment::default()
+        }
+    }
+
     /// Gives as whom it was asked, or who it is.
     fn addressee(&self, run: RunId) -> Addressee {
         let own = Addressee { id: 0, pid: self.pid.load(Ordering::Relaxed) };
@@ -219,17 +251,22 @@ impl Machine {
         now: OffsetDateTime,
     ) -> anyhow::Result<String> {
         let beat = self.beats.fetch_add(1, Ordering::Relaxed);
-        let twin = if self.twins && !beat.is_multiple_of(2) { TWIN } else { 0 };
-        let pid = self.pid.load(Ordering::Relaxed) + twin;
-        let (now, refreshed) = (now.format(&Rfc3339)?, self.refreshed.format(&Rfc3339)?);
+        let other = match self.nature {
+            Nature::Duplicate if !beat.is_multiple_of(2) => TWIN,
+            Nature::Checkin => i64::from(beat % STARTS),
+            _ => 0,
+        };
+        let pid = self.pid.load(Ordering::Relaxed) + other;
+        let refreshed = locked(&self.description).at.format(&Rfc3339)?;
+        let (now, mode) = (now.format(&Rfc3339)?, self.mode());
         let heartbeat = if over_amqp {
-            json!({"name": self.name, "queueloc": self.queueloc, "mode": "daemon", "version": VERSION, "pid": pid,
+            json!({"name": self.name, "queueloc": self.queueloc, "mode": mode, "version": VERSION, "pid": pid,
                 "starttime": now, "destructiontime": "0001-01-01T00:00:00Z", "heartbeatts": now, "refreshts": refreshed,
-                "environment": environment(), "tags": {"fleet": label}})
+                "environment": self.environment(), "tags": {"fleet": label}})
         } else {
             let Environment { init, ident, os, arch, publicip, addresses, modules, .. } =
-                environment();
-            json!({"name": self.name, "queueLoc": self.queueloc, "mode": "daemon", "version": VERSION, "pid": pid,
+                self.environment();
+            json!({"name": self.name, "queueLoc": self.queueloc, "mode": mode, "version": VERSION, "pid": pid,
                 "startTime": now, "refreshTime": refreshed, "tags": [{"name": "fleet", "value": label}],
                 "environment": {"init": init, "ident": ident, "os": os, "arch": arch, "isProxied": false, "proxy": "",
                     "addresses": addresses, "publicIP": publicip, "modules": modules}})
@@ -238,22 +275,11 @@ impl Machine {
     }
 }
 
-fn environment() -> Environment {
-    Environment {
-        init: "systemd".into(),
-        ident: "Debian 12 bookworm".into(),
-        os: "linux".into(),
-        arch: "amd64".into(),
-        publicip: "192.0.2.2".into(),
-        addresses: vec!["192.0.2.2/24".into()],
-        modules: vec!["file".into(), "ping".into()],
-        ..Environment::default()
-    }
-}
-
 impl Dialect for Mig {
     type Identity = Arc<Machine>;
     const KIND: &'static str = "mig";
+    const ONCE: bool = true;
+    const MODULES: &'static [&'static str] = &["file", "ping"];
 
     async fn enrol(&self, newcomer: Newcomer<'_>) -> anyhow::Result<Arc<Machine>> {
         let Newcomer { number, name, nature } = newcomer;
@@ -265,10 +291,11 @@ impl Dialect for Mig {
             name: name.to_owned(),
             queueloc: format!("linux.{id}"),
             pid: AtomicI64::new(1_000 + i64::from(number % 20_000)),
-            twins: nature == Nature::Duplicate,
+            nature,
             beats: AtomicU32::new(0),
-            refreshed: Clock::system().now(),
+            description: Mutex::new(Description { count: 1, at: Clock::system().now() }),
             asked: Mutex::default(),
+            queue: Mutex::default(),
             door: Mutex::default(),
         });
         self.broker.bind(number, &format!("mig.agt.{}", machine.queueloc)).await?;
@@ -279,7 +306,18 @@ impl Dialect for Mig {
 
     async fn poll(&self, machine: &Arc<Machine>, _: Duration) -> anyhow::Result<Vec<Given>> {
         self.beat(machine).await?;
-        Ok(vec![])
+        Ok(std::mem::take(&mut *locked(&machine.queue)))
+    }
+
+    async fn describe(&self, machine: &Arc<Machine>) -> anyhow::Result<()> {
+        let mut description = locked(&machine.description);
+        let at = Clock::system().now();
+        *description = Description { count: description.count + 1, at };
+        Ok(())
+    }
+
+    fn forget(&self, machine: &Arc<Machine>, run: RunId) {
+        locked(&machine.asked).remove(&run);
     }
 
     async fn answer(

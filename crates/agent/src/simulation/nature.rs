@@ -18,9 +18,18 @@ pub(super) enum Nature {
     Duplicate,
     /// Answers also what it was never asked.
     Lying,
-    /// Dies with the work, or right after its answer.
+    /// Dies with the work, right after its answer, or while it asks or answers.
     Crashing,
+    /// Has not the module that actions need.
+    Lacking,
+    /// Describes its machine anew now and then.
+    Describing,
+    /// Starts, beats, fetches its work, answers and ends; of MIG's agents only.
+    Checkin,
 }
+
+/// What agents have that lack a module.
+const LEFT: &[&str] = &["ping"];
 
 impl Nature {
     /// Gives the nature of an agent.
@@ -32,6 +41,9 @@ impl Nature {
             (parts.duplicate, Self::Duplicate),
             (parts.lying, Self::Lying),
             (parts.crashing, Self::Crashing),
+            (parts.lacking, Self::Lacking),
+            (parts.describing, Self::Describing),
+            (parts.checkin, Self::Checkin),
         ] {
             if left < part {
                 return nature;
@@ -39,6 +51,36 @@ impl Nature {
             left -= part;
         }
         Self::Honest
+    }
+
+    /// Gives its name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Honest => "honest",
+            Self::Offline => "offline",
+            Self::Slow => "slow",
+            Self::Duplicate => "duplicate",
+            Self::Lying => "lying",
+            Self::Crashing => "crashing",
+            Self::Lacking => "lacking",
+            Self::Describing => "describing",
+            Self::Checkin => "checkin",
+        }
+    }
+
+    /// Gives the modules that an agent has, of `all` that its kind has.
+    pub(super) fn modules(self, all: &'static [&'static str]) -> &'static [&'static str] {
+        if self == Self::Lacking && !all.is_empty() { LEFT } else { all }
+    }
+
+    /// Tells whether it lacks one of these modules, of `all` that its kind has.
+    pub(super) fn lacks(self, needed: &[String], all: &'static [&'static str]) -> bool {
+        !needed.iter().all(|needed| self.modules(all).contains(&needed.as_str()))
+    }
+
+    /// Tells whether it answers all that it is given, as long as it can.
+    pub(super) fn answers(self) -> bool {
+        !matches!(self, Self::Offline | Self::Crashing)
     }
 }
 
@@ -70,6 +112,9 @@ mod tests {
         duplicate: 0.1,
         lying: 0.1,
         crashing: 0.1,
+        lacking: 0.1,
+        describing: 0.1,
+        checkin: 0.1,
         failing: 0.2,
         timing_out: 0.1,
     };
@@ -80,10 +125,21 @@ mod tests {
             |seed| (0..2000).map(|agent| Nature::of(agent, seed, &PARTS)).collect::<Vec<_>>();
         assert_eq!(fleet(1), fleet(1));
         assert_ne!(fleet(1), fleet(2));
-        for nature in [Nature::Offline, Nature::Slow, Nature::Lying, Nature::Crashing] {
+        for nature in
+            [Nature::Offline, Nature::Slow, Nature::Lying, Nature::Crashing, Nature::Checkin]
+        {
             let count = fleet(1).into_iter().filter(|one| *one == nature).count();
             assert!((140..260).contains(&count), "{count} are {nature:?}");
         }
+    }
+
+    #[test]
+    fn one_that_lacks_a_module_has_the_others() {
+        let all = &["file", "ping"];
+        let file = ["ping".to_owned(), "file".to_owned()];
+        assert!(Nature::Lacking.lacks(&file, all) && !Nature::Honest.lacks(&file, all));
+        assert!(!Nature::Lacking.lacks(&file[..1], all));
+        assert!(Nature::Honest.lacks(&["netstat".to_owned()], all));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use types::{ActionId, Clock, CommandStatus, RunId};
 
+/// Two failures so close together are of one bad time.
+const BAD_TIME: Duration = Duration::from_secs(10);
 /// How many violations are told in words.
 const TOLD: usize = 20;
 
@@ -23,6 +25,16 @@ struct Inner {
     told: HashMap<RunId, Told>,
     /// By action and agent, where the language tells the action.
     of_action: HashMap<(ActionId, u32), RunId>,
+    /// The answers that were sent, and of which nobody knows whether they arrived.
+    unsure: HashMap<RunId, Told>,
+    /// How each agent fared.
+    lives: HashMap<u32, Life>,
+    /// When the agents began to work.
+    began: Option<OffsetDateTime>,
+    /// When they were told to stop.
+    stopped: Option<OffsetDateTime>,
+    /// How late an agent came to its turn at most.
+    latest_turn: Duration,
     /// A run that some other agent was given, for liars.
     latest: Option<(RunId, u32)>,
     counts: Counts,
@@ -54,6 +66,36 @@ pub(super) struct Told {
     pub(super) sure: bool,
 }
 
+/// Says how an agent fared.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Life {
+    /// How often the server heard it.
+    pub(super) heard: u32,
+    /// When it did last.
+    pub(super) last_heard: Option<OffsetDateTime>,
+    /// When calls failed, from the first to the last of each bad time.
+    pub(super) bad_times: Vec<[OffsetDateTime; 2]>,
+    /// How often it described its machine anew.
+    pub(super) described: u32,
+}
+
+/// Is what there is to compare the server's word with.
+#[derive(Debug, Clone)]
+pub(super) struct History {
+    /// The answers that the server has, or ought to have.
+    pub(super) told: HashMap<RunId, Told>,
+    /// The answers that it may have.
+    pub(super) unsure: HashMap<RunId, Told>,
+    /// How each agent fared.
+    pub(super) lives: HashMap<u32, Life>,
+    /// When the agents began to work.
+    pub(super) began: OffsetDateTime,
+    /// When they were told to stop.
+    pub(super) stopped: OffsetDateTime,
+    /// How late an agent came to its turn at most.
+    pub(super) latest_turn: Duration,
+}
+
 /// Counts what the fleet did.
 #[derive(Debug, Default, Clone, Copy)]
 struct Counts {
@@ -70,6 +112,12 @@ struct Counts {
     errors: u64,
 }
 
+impl Told {
+    fn now(agent: u32, given: Given, status: CommandStatus, sure: bool) -> Self {
+        Self { agent, action: given.action, status, at: Clock::system().now(), sure }
+    }
+}
+
 /// Says what an agent may expect of an answer that it gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Truth {
@@ -80,15 +128,38 @@ pub(super) enum Truth {
 }
 
 impl Record {
-    /// Notes a poll and what it brought.
-    pub(super) fn polled(&self, agent: u32, given: &[Given], began: Instant) {
+    /// Notes that the agents begin to work.
+    pub(super) fn begin(&self) {
+        self.lock().began = Some(Clock::system().now());
+    }
+
+    /// Notes that the agents were told to stop.
+    pub(super) fn stop(&self) {
+        self.lock().stopped = Some(Clock::system().now());
+    }
+
+    /// Notes a poll and what it brought; `once` says that this may not come again.
+    pub(super) fn polled(&self, agent: u32, given: &[Given], began: Instant, once: bool) {
         let mut inner = self.lock();
         inner.counts.polls += 1;
         inner.wait("poll", began.elapsed());
+        let life = inner.lives.entry(agent).or_default();
+        life.heard += 1;
+        life.last_heard = Some(Clock::system().now());
         for work in given {
-            // what was leased and not answered comes again
-            inner.give(agent, work, false);
+            inner.give(agent, work, once);
         }
+    }
+
+    /// Notes that an agent described its machine anew.
+    pub(super) fn described(&self, agent: u32) {
+        self.lock().lives.entry(agent).or_default().described += 1;
+    }
+
+    /// Notes that an answer goes out: from now on the server may have it.
+    pub(super) fn sending(&self, agent: u32, given: Given, status: CommandStatus) {
+        let told = Told::now(agent, given, status, false);
+        self.lock().unsure.entry(given.run).or_insert(told);
     }
 
     /// Notes work that came by itself; `once` says that it may not come again, as nothing was killed meanwhile.
@@ -114,10 +185,10 @@ impl Record {
             Verdict::Refused => inner.counts.refused += 1,
             Verdict::Untold => inner.counts.untold += 1,
         }
-        let told = |sure| {
-            let at = Clock::system().now();
-            Told { agent, action: given.action, status, at, sure }
-        };
+        let told = |sure| Told::now(agent, given, status, sure);
+        if truth == Truth::Asked {
+            inner.unsure.remove(&run);
+        }
         inner.counts.lies += u64::from(truth == Truth::Lie);
         match (truth, verdict) {
             // what is never told is seen in the end
@@ -145,14 +216,22 @@ impl Record {
 
     /// Notes how much later than planned an agent came to its turn.
     pub(super) fn late(&self, by: Duration) {
-        self.lock().wait("late", by);
+        let mut inner = self.lock();
+        inner.wait("late", by);
+        inner.latest_turn = inner.latest_turn.max(by);
     }
 
     /// Notes a call that failed; such calls are tried again, so they violate nothing.
-    pub(super) fn failed(&self, error: &anyhow::Error) {
+    pub(super) fn failed(&self, agent: u32, error: &anyhow::Error) {
+        let now = Clock::system().now();
         let mut inner = self.lock();
         inner.counts.errors += 1;
         inner.last_error = Some(format!("{error:#}"));
+        let bad_times = &mut inner.lives.entry(agent).or_default().bad_times;
+        match bad_times.last_mut() {
+            Some([_, last]) if now - *last < BAD_TIME => *last = now,
+            _ => bad_times.push([now; 2]),
+        }
     }
 
     /// Notes that an agent died with its work.
@@ -170,9 +249,18 @@ impl Record {
         self.lock().latest.filter(|(_, owner)| *owner != agent).map(|(run, _)| run)
     }
 
-    /// Gives the answers that the server has, or ought to have.
-    pub(super) fn told(&self) -> HashMap<RunId, Told> {
-        self.lock().told.clone()
+    /// Gives what there is to compare the server's word with.
+    pub(super) fn history(&self) -> History {
+        let inner = self.lock();
+        let now = Clock::system().now();
+        History {
+            told: inner.told.clone(),
+            unsure: inner.unsure.clone(),
+            lives: inner.lives.clone(),
+            began: inner.began.unwrap_or(now),
+            stopped: inner.stopped.unwrap_or(now),
+            latest_turn: inner.latest_turn,
+        }
     }
 
     /// Tells whether nothing happened that may not happen.
@@ -209,6 +297,7 @@ impl Record {
             "duplicates": counts.duplicates,
             "refused": counts.refused,
             "crashed": counts.crashed,
+            "described": inner.lives.values().map(|life| u64::from(life.described)).sum::<u64>(),
             "errors": counts.errors,
             "last_error": inner.last_error,
             "times": waits,
@@ -231,6 +320,9 @@ impl Inner {
         let (owner, action, accepted) = (known.agent, known.action, known.accepted);
         if owner != agent || action != work.action {
             self.violate(format!("{} was given to agents {owner} and {agent}", work.run));
+        }
+        if work.lacking {
+            self.violate(format!("agent {agent}: was given {}, and lacks its module", work.run));
         }
         if accepted {
             self.violate(format!("agent {agent}: {} was given after its answer", work.run));

@@ -81,7 +81,7 @@ impl Dialect for Runbook {
             if !task.command.starts_with(&format!("{}.", self.plugin)) {
                 bail!("{} is no command of the plugin", task.command);
             }
-            Ok(Given { run: RunId(task.id.0), action: None, operations: 1 })
+            Ok(Given { run: RunId(task.id.0), action: None, operations: 1, lacking: false })
         });
         given.collect()
     }

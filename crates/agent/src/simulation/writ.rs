@@ -2,10 +2,13 @@
 
 use super::config::Cli;
 use super::dialect::{Answer, Dialect, Given, Newcomer, Verdict};
+use super::nature::Nature;
+use super::sockets;
 use crate::client::{Client, Server};
 use anyhow::{Context as _, bail};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use types::api::device::Approval;
 use types::api::work::{AgentReport, ReceiptOutcome, Return, Returns, WorkItem};
@@ -13,39 +16,71 @@ use types::{Action, ActionId, Environment, PluginId};
 
 /// Speaks for agents of Writ.
 pub(super) struct Writ {
-    client: Client,
+    /// One for each address that agents come from.
+    clients: Vec<Client>,
     admin: Client,
     label: String,
-    /// How many operations each action has; documents are read once.
-    operations: Mutex<HashMap<ActionId, usize>>,
+    /// The modules of each action's operations; documents are read once.
+    modules: Mutex<HashMap<ActionId, Arc<Vec<String>>>>,
+}
+
+/// Is an agent.
+#[derive(Clone)]
+pub(super) struct Member {
+    client: Client,
+    nature: Nature,
+    described: Arc<AtomicU32>,
 }
 
 const CLIENT_ID: &str = "writ-fleet";
+const MACHINE: &str = "simulated";
 
 impl Writ {
     pub(super) fn new(cli: &Cli) -> anyhow::Result<Self> {
-        let (client, admin) = clients(cli)?;
-        Ok(Self { client, admin, label: cli.label.clone(), operations: Mutex::default() })
+        let admin = clients(cli)?.1;
+        let server = server(cli);
+        let addresses = sockets::addresses(cli)?.into_iter();
+        let clients: anyhow::Result<_> =
+            addresses.map(|address| Client::coming_from(&server, MACHINE, address)).collect();
+        let modules = Mutex::default();
+        Ok(Self { clients: clients?, admin, label: cli.label.clone(), modules })
     }
 
-    fn operations(&self, item: &WorkItem) -> anyhow::Result<usize> {
-        let lock = || self.operations.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = lock().get(&item.action) {
-            return Ok(*count);
+    fn modules(&self, item: &WorkItem) -> anyhow::Result<Arc<Vec<String>>> {
+        let lock = || self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(modules) = lock().get(&item.action) {
+            return Ok(Arc::clone(modules));
         }
         let action = Action::parse(item.document.as_bytes()).context("a document is broken")?;
-        let count = action.operations.map_or(0, |operations| operations.len());
-        lock().insert(item.action, count);
-        Ok(count)
+        let operations = action.operations.into_iter().flatten();
+        let modules = Arc::new(operations.map(|operation| operation.module).collect());
+        lock().insert(item.action, Arc::clone(&modules));
+        Ok(modules)
     }
+}
+
+fn server(cli: &Cli) -> Server {
+    Server { url: cli.server.clone(), ca_file: None, proxy: None }
+}
+
+/// Describes the machine of an agent.
+async fn report(client: &Client, nature: Nature, described: u32) -> anyhow::Result<()> {
+    let environment = Environment {
+        os: "linux".into(),
+        arch: "amd64".into(),
+        ident: format!("described {described} times"),
+        modules: nature.modules(Writ::MODULES).iter().map(ToString::to_string).collect(),
+        ..Environment::default()
+    };
+    let report = AgentReport { version: "fleet".into(), pid: 1, environment };
+    client.report(&report).await.context("not described")
 }
 
 /// Gives a client without a token, and one of the investigator's.
 pub(super) fn clients(cli: &Cli) -> anyhow::Result<(Client, Client)> {
     let key = std::fs::read_to_string(&cli.apikey_file)
         .with_context(|| format!("cannot read the API key in {}", cli.apikey_file.display()))?;
-    let server = Server { url: cli.server.clone(), ca_file: None, proxy: None };
-    let client = Client::new(&server, "simulated")?;
+    let client = Client::new(&server(cli), MACHINE)?;
     let admin = client.clone().with_token(key.trim())?;
     Ok((client, admin))
 }
@@ -67,34 +102,40 @@ pub(super) async fn enrol(
 }
 
 impl Dialect for Writ {
-    type Identity = Client;
+    type Identity = Member;
     const KIND: &'static str = "writ";
+    const BREAKS_OFF: bool = true;
+    const MODULES: &'static [&'static str] = &["file"];
 
-    async fn enrol(&self, newcomer: Newcomer<'_>) -> anyhow::Result<Client> {
-        let client = enrol(&self.client, &self.admin, &self.label, newcomer.name, vec![]).await?;
-        let environment = Environment {
-            os: "linux".into(),
-            arch: "amd64".into(),
-            modules: vec!["file".into()],
-            ..Environment::default()
-        };
-        let report = AgentReport { version: "fleet".into(), pid: 1, environment };
-        client.report(&report).await.context("not described")?;
-        Ok(client)
+    async fn enrol(&self, newcomer: Newcomer<'_>) -> anyhow::Result<Member> {
+        let Newcomer { number, name, nature } = newcomer;
+        let at = usize::try_from(number)? % self.clients.len().max(1);
+        let client = self.clients.get(at).context("no address to come from")?;
+        let client = enrol(client, &self.admin, &self.label, name, vec![]).await?;
+        report(&client, nature, 1).await?;
+        Ok(Member { client, nature, described: Arc::new(AtomicU32::new(1)) })
     }
 
-    async fn poll(&self, client: &Client, wait: Duration) -> anyhow::Result<Vec<Given>> {
-        let work = client.work(wait, &[]).await?;
+    async fn poll(&self, member: &Member, wait: Duration) -> anyhow::Result<Vec<Given>> {
+        let work = member.client.work(wait, &[]).await?;
         work.items
             .iter()
             .map(|item| {
-                let operations = self.operations(item)?;
-                Ok(Given { run: item.run, action: Some(item.action), operations })
+                let modules = self.modules(item)?;
+                let lacking = member.nature.lacks(&modules, Self::MODULES);
+                let (action, operations) = (Some(item.action), modules.len());
+                Ok(Given { run: item.run, action, operations, lacking })
             })
             .collect()
     }
 
-    async fn answer(&self, client: &Client, answers: &[Answer]) -> anyhow::Result<Vec<Verdict>> {
+    async fn describe(&self, member: &Member) -> anyhow::Result<()> {
+        let described = member.described.fetch_add(1, Ordering::Relaxed) + 1;
+        report(&member.client, member.nature, described).await
+    }
+
+    async fn answer(&self, member: &Member, answers: &[Answer]) -> anyhow::Result<Vec<Verdict>> {
+        let client = &member.client;
         let items = answers.iter().map(|answer| Return {
             run: answer.given.run,
             status: answer.status,

@@ -11,6 +11,7 @@ use types::api::work::ReceiptOutcome;
 struct Meters {
     agents: Gauge<i64>,
     mailbox: Gauge<i64>,
+    polls: Gauge<i64>,
     answers: Counter<u64>,
     refused: Counter<u64>,
 }
@@ -23,6 +24,7 @@ static METERS: LazyLock<Meters> = LazyLock::new(|| {
     Meters {
         agents: gauge("writ.agents", "Agents by status and transport"),
         mailbox: gauge("writ.mailbox.commands", "Commands that wait for agents or are out"),
+        polls: gauge("writ.polls.waiting", "Agents whose polls wait here for work"),
         answers: meter
             .u64_counter("writ.answers")
             .with_description("Answers of agents, by what became of them")
@@ -53,9 +55,15 @@ pub(super) fn answered(outcome: ReceiptOutcome) {
 }
 
 impl App {
+    /// Counts the agents whose polls wait here for work.
+    pub fn count_polls(&self) -> usize {
+        self.doors.waiting().len()
+    }
+
     /// Counts agents and what waits for them.
     pub(crate) async fn measure(&self) -> Result<(), Error> {
         refused(0);
+        METERS.polls.record(i64::try_from(self.count_polls()).unwrap_or(i64::MAX), &[service()]);
         let mut conn = self.store.get().await?;
         let agents = counted(&mut conn, AGENTS_COUNT).await?;
         for transport in ["writ", "runbook", "mig"] {

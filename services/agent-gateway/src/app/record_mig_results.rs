@@ -84,7 +84,7 @@ impl App {
                     }
                 }
                 let closed: Vec<CommandId> = taken.into_iter().collect();
-                mailbox::mailbox_close(conn, &closed, now).await?;
+                mailbox::mailbox_close(conn, &closed).await?;
                 self.bus.put_all(conn, now, &in_messages(returned)).await?;
                 Ok::<_, Error>(judged)
             })

@@ -127,7 +127,7 @@ impl App {
                     receipts.push(Receipts { items });
                 }
                 let closed: Vec<_> = taken.into_iter().collect();
-                mailbox::mailbox_close(conn, &closed, now).await?;
+                mailbox::mailbox_close(conn, &closed).await?;
                 for Traced { answers, traces } in returned.into_values() {
                     let span = tracing::info_span!("answer");
                     // the trace is the action's; the requests that brought the answers are linked

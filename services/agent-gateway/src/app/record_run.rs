@@ -136,7 +136,7 @@ impl App {
         });
         let ended: Vec<Ended> = ended.collect();
         let closed: Vec<CommandId> = ended.iter().map(|ended| ended.mail.command).collect();
-        mailbox::mailbox_close(conn, &closed, now).await?;
+        mailbox::mailbox_close(conn, &closed).await?;
         self.put_results(conn, ended, now).await
     }
 

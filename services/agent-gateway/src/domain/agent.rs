@@ -10,8 +10,10 @@ use types::api::work::AgentReport;
 use types::messages::AgentChanged;
 use types::{AgentId, AgentStatus, AgentUid, Environment, PluginId, TeamId, Transport};
 
-const NAME_BYTES: usize = 1_024;
-const VERSION_BYTES: usize = 128;
+/// Is the most that a name may have, in bytes.
+pub(super) const NAME_BYTES: usize = 1_024;
+/// Is the most that a version may have, in bytes.
+pub(super) const VERSION_BYTES: usize = 128;
 const TAGS: usize = 64;
 const TAG_NAME_BYTES: usize = 128;
 const TAG_VALUE_BYTES: usize = 1_024;

@@ -1,6 +1,7 @@
 //! Heartbeats of MIG agents, in both of their forms: over HTTP (specs/mig/api.md §3.2) and over AMQP
 //! (specs/mig/scheduler-agent.md §2, §4).
 
+use super::agent::{NAME_BYTES, VERSION_BYTES};
 use super::answer::clean_value;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -14,8 +15,6 @@ use types::{Environment, go_json, instant};
 pub(crate) const HEARTBEAT_BYTES: usize = 102_400;
 /// An agent's own time may be so old over HTTP.
 const OLD: Duration = Duration::from_mins(5);
-const NAME_BYTES: usize = 1_024;
-const VERSION_BYTES: usize = 128;
 /// A routing key has 255 bytes, and `mig.agt.` stands before the queue location.
 const QUEUELOC_BYTES: usize = 247;
 /// Counts above it do not survive a float64.

@@ -21,13 +21,10 @@ impl Whitelist {
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             match line.strip_prefix("re:") {
                 None => drop(list.names.insert(line.to_owned())),
-                Some(pattern) => {
-                    let whole = format!("^(?:{pattern})$");
-                    match RegexBuilder::new(&whole).size_limit(PATTERN_BYTES).build() {
-                        Ok(pattern) => list.patterns.push(pattern),
-                        Err(_) => wrong.push(line.to_owned()),
-                    }
-                }
+                Some(pattern) => match whole(pattern) {
+                    Ok(pattern) => list.patterns.push(pattern),
+                    Err(_) => wrong.push(line.to_owned()),
+                },
             }
         }
         (list, wrong)
@@ -40,6 +37,14 @@ impl Whitelist {
     }
 }
 
+/// Makes a pattern for the whole of a text. It must be one by itself: else it could end the group that holds it, and with it
+/// the anchors.
+fn whole(pattern: &str) -> Result<Regex, regex::Error> {
+    let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build();
+    build(pattern)?;
+    build(&format!("^(?:{pattern})$"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::Whitelist;
@@ -48,6 +53,9 @@ mod tests {
     fn names_are_exact_and_patterns_are_anchored() {
         let (list, wrong) = Whitelist::parse("linux.a\n\n  re:linux\\.b[0-9]+ \nre:(\nre:x|y\n");
         assert_eq!(wrong, ["re:("]);
+        let (loose, wrong) = Whitelist::parse("re:linux\\.a)|(?:b\nre:(?x)linux # all");
+        assert_eq!(wrong, ["re:linux\\.a)|(?:b", "re:(?x)linux # all"]);
+        assert!(!loose.allows("linux.a") && !loose.allows("my.b"));
         for (queueloc, want) in [
             ("linux.a", true),
             ("linux.ab", false),

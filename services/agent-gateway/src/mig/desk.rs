@@ -6,7 +6,7 @@ use crate::domain::heartbeat::Heartbeat;
 use crate::domain::whitelist::Whitelist;
 use crate::error::Error;
 use service::Shutdown;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -72,6 +72,29 @@ pub(super) struct Desk {
 struct Listed {
     stamp: Option<(SystemTime, u64)>,
     list: Arc<Whitelist>,
+    /// Whether its file could not be read last time.
+    unread: bool,
+}
+
+impl Listed {
+    /// Takes in what its file holds; that it cannot be read is told once, for every heartbeat comes by here.
+    fn renew(&mut self, text: std::io::Result<((SystemTime, u64), String)>, file: &Path) {
+        let unread = match text {
+            Ok((stamp, text)) => {
+                let (list, wrong) = Whitelist::parse(&text);
+                for line in wrong {
+                    tracing::warn!(line, file = %file.display(), "a line of the whitelist is no pattern");
+                }
+                (self.stamp, self.list) = (Some(stamp), Arc::new(list));
+                None
+            }
+            Err(error) => Some(error),
+        };
+        if let Some(error) = unread.as_ref().filter(|_| !self.unread) {
+            tracing::error!(%error, file = %file.display(), "the whitelist cannot be read");
+        }
+        self.unread = unread.is_some();
+    }
 }
 
 impl Desk {
@@ -92,18 +115,7 @@ impl Desk {
             Ok(stamp) => std::fs::read_to_string(file).map(|text| (stamp, text)),
             Err(error) => Err(error),
         };
-        match text {
-            Ok((stamp, text)) => {
-                let (list, wrong) = Whitelist::parse(&text);
-                for line in wrong {
-                    tracing::warn!(line, file = %file.display(), "a line of the whitelist is no pattern");
-                }
-                *listed = Listed { stamp: Some(stamp), list: Arc::new(list) };
-            }
-            Err(error) => {
-                tracing::error!(%error, file = %file.display(), "the whitelist cannot be read");
-            }
-        }
+        listed.renew(text, file);
         Some(Arc::clone(&listed.list))
     }
 }

@@ -196,7 +196,12 @@ pub(super) async fn run(app: Arc<App>, link: Arc<Link>, shutdown: Shutdown) {
             () = tokio::time::sleep(wait) => {}
         }
     }
-    drop(sender);
+    // what the broker takes now is not sent again by whoever comes next
+    if let Some(mut open) = sender.filter(|sender| sender.batch.is_some())
+        && let Err(error) = app.push_commands(&mut open).await
+    {
+        warn(&error);
+    }
     link.close().await;
 }
 

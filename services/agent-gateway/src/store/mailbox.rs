@@ -21,7 +21,7 @@ pub(crate) const MAILBOX_FIND: &str = "
 
 /// Closes commands as answered.
 pub(crate) const MAILBOX_CLOSE: &str = "
-    update mailbox set state = 'returned', returned_at = $2 where command = any($1)";
+    update mailbox set state = 'returned' where command = any($1)";
 
 /// Puts commands into the mailbox.
 pub(crate) const MAILBOX_INSERT: &str = "
@@ -239,17 +239,9 @@ pub(crate) async fn mailbox_find(
 }
 
 /// Closes commands as answered.
-pub(crate) async fn mailbox_close(
-    conn: &mut Conn,
-    commands: &[CommandId],
-    now: OffsetDateTime,
-) -> QueryResult<usize> {
+pub(crate) async fn mailbox_close(conn: &mut Conn, commands: &[CommandId]) -> QueryResult<usize> {
     let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
-    store::sql(MAILBOX_CLOSE)
-        .bind::<Array<BigInt>, _>(commands)
-        .bind::<Timestamptz, _>(now)
-        .execute(conn)
-        .await
+    store::sql(MAILBOX_CLOSE).bind::<Array<BigInt>, _>(commands).execute(conn).await
 }
 
 /// Removes at most `limit` commands of actions that ended before `before`; gives how many.

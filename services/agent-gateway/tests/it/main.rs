@@ -33,6 +33,8 @@ mod mig_killed;
 #[cfg(test)]
 mod mig_outage;
 #[cfg(test)]
+mod mig_races;
+#[cfg(test)]
 mod mig_work;
 #[cfg(test)]
 mod migrations;

@@ -12,7 +12,7 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
 use serde_json::{Value, json};
 use std::time::Duration;
-use testkit::PATIENCE;
+use testkit::{PATIENCE, until};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -107,6 +107,16 @@ impl MigAgent {
         Self { identity, channel, commands, _connection: connection }
     }
 
+    /// Hears from now on what is sent to any agent; the exchange must be a topic one.
+    pub(crate) async fn hear_all(&self) {
+        let queue = format!("mig.agt.{}", self.identity.queueloc);
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        self.channel
+            .queue_bind(queue.into(), "toagents".into(), "#".into(), options, none)
+            .await
+            .unwrap();
+    }
+
     /// Starts and beats over HTTP.
     pub(crate) async fn join(gateway: &Gateway, url: &str, identity: Identity) -> Self {
         let agent = Self::start(url, identity).await;
@@ -143,6 +153,16 @@ impl MigAgent {
             .basic_publish("toschedulers".into(), key.into(), options, body.as_bytes(), properties)
             .await
             .unwrap();
+    }
+
+    /// Waits until all that was published to a queue is with who reads it.
+    pub(crate) async fn arrived(&self, queue: &str) {
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        until(PATIENCE, async || {
+            let declare = self.channel.queue_declare(queue.into(), passive, FieldTable::default());
+            declare.await.unwrap().message_count() == 0
+        })
+        .await;
     }
 
     /// Waits for a command and acknowledges it, before it is run.

@@ -1,6 +1,6 @@
 //! Agents wait for work.
 
-use crate::support::{WRITER, gateway, start};
+use crate::support::{WRITER, gateway, polled, start};
 use reqwest::Method;
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ async fn a_waiting_agent_is_woken_at_once() {
     // the machine may be busy: one quick wake proves that it is one, for looking again takes a second
     for command in 70..76 {
         let issue = async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            gateway.polled().await;
             gateway.issue(command, &[(command, agent.number)]).await;
             Instant::now()
         };
@@ -50,7 +50,7 @@ async fn work_that_another_replica_takes_in_arrives_too() {
     // whichever replica takes the message in, the poll waits at the other one in about half of the rounds
     for command in 70..78 {
         let issue = async {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            polled(&other).await;
             gateway.issue(command, &[(command, agent.number)]).await;
         };
         let poll = gateway.client.get(&there).bearer_auth(&agent.token).send();
@@ -68,7 +68,7 @@ async fn an_agent_that_is_revoked_while_it_waits_is_told() {
     let agent = gateway.online("one").await;
     let path = format!("/v1/agents/{}", agent.id);
     let revoke = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        gateway.polled().await;
         gateway.call(Method::DELETE, &path, WRITER, None).await.expect(204);
         Instant::now()
     };
@@ -88,7 +88,7 @@ async fn waiting_agents_are_let_go_when_the_process_ends() {
     let poll = gateway.client.get(url).bearer_auth(&agent.token).send();
     let shutdown = gateway.running.parts.shutdown.clone();
     let stop = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        gateway.polled().await;
         shutdown.trigger();
         Instant::now()
     };

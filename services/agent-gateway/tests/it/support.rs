@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use service::{Running, Settings, Shutdown};
 use std::time::Duration;
 pub(crate) use testkit::Answer;
-use testkit::{Database, PATIENCE, Proxy, Tap, Vhost};
+use testkit::{Database, PATIENCE, Proxy, Tap, Vhost, until};
 use time::OffsetDateTime;
 use types::api::device::GRANT_TYPE;
 use types::messages::command::IssuedCommand;
@@ -243,6 +243,11 @@ impl Gateway {
         work["items"].as_array().unwrap().clone()
     }
 
+    /// Waits until an agent waits for work here.
+    pub(crate) async fn polled(&self) {
+        polled(&self.running).await;
+    }
+
     /// Asks for work and does not wait.
     pub(crate) async fn work_now(&self, agent: &Enrolled) -> Vec<Value> {
         let work = self.get("/agent/v1/work", &agent.token).await.expect(200).json();
@@ -268,6 +273,11 @@ impl Gateway {
     pub(crate) fn now(&self) -> OffsetDateTime {
         self.clock.now()
     }
+}
+
+/// Waits until an agent waits for work at this replica.
+pub(crate) async fn polled(running: &Running<AgentGateway>) {
+    until(PATIENCE, async || running.service.app.count_polls() > 0).await;
 }
 
 /// Counts rows, whether a gateway runs or not.

@@ -18,7 +18,15 @@ const SOON: Duration = Duration::from_secs(1);
 /// Says how often it is tried: a machine that is busy with something else may be late once.
 const TRIES: usize = 5;
 
-async fn start<S: Service>(vhost: &Vhost) -> (Database, Running<S>) {
+pub(crate) async fn start<S: Service>(vhost: &Vhost) -> (Database, Running<S>) {
+    start_with(vhost, &[]).await
+}
+
+/// Starts a service with more settings.
+pub(crate) async fn start_with<S: Service>(
+    vhost: &Vhost,
+    more: &[[&str; 2]],
+) -> (Database, Running<S>) {
     let database = Database::new(S::NAME, vec![]).await;
     let words = [
         ["--database-url", database.url()],
@@ -27,19 +35,20 @@ async fn start<S: Service>(vhost: &Vhost) -> (Database, Running<S>) {
         ["--admin-listen", "127.0.0.1:0"],
         ["--database-pool", "4"],
     ];
+    let words = [&words, more].concat();
     let settings = Settings::<S>::parse(words.as_flattened()).unwrap();
     (database, service::start(settings, Shutdown::new()).await.unwrap())
 }
 
 /// Is the administrator at investigation-api.
-struct Administrator {
+pub(crate) struct Administrator {
     url: String,
-    http: Client,
+    pub(crate) http: Client,
 }
 
 impl Administrator {
     /// Makes the first one, at the database.
-    async fn new(api: &Running<InvestigationApi>) -> Self {
+    pub(crate) async fn new(api: &Running<InvestigationApi>) -> Self {
         let file = std::env::temp_dir().join(format!("administrator-{}.asc", std::process::id()));
         std::fs::write(&file, keys::of("admin").public().armored()).unwrap();
         let command =
@@ -57,7 +66,7 @@ impl Administrator {
         administrator
     }
 
-    fn token() -> String {
+    pub(crate) fn token() -> String {
         let now = Clock::system().now();
         signing::token::make(&keys::of("admin"), now, "1").unwrap()
     }

@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod disabled;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod process;

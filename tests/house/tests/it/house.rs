@@ -1,6 +1,7 @@
 //! Starts and stops the house, kills its processes and starts them again.
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -192,6 +193,11 @@ pub(crate) fn alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let zombie = stat.rsplit(')').next().unwrap_or_default().trim().starts_with('Z');
     threads > 1 || (threads == 1 && !zombie)
+}
+
+/// Gives an address that nothing listens on.
+pub(crate) fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 pub(crate) fn root() -> PathBuf {

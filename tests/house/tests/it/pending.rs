@@ -80,7 +80,7 @@ async fn pending(investigator: &Investigator, count: usize) -> BTreeMap<String, 
 }
 
 /// Kills PostgreSQL and RabbitMQ as a power cut would.
-fn kill_servers(house: &House) {
+pub(crate) fn kill_servers(house: &House) {
     for server in ["WRIT_RABBITMQ_PID", "WRIT_POSTGRES_PID"] {
         let pid: u32 = house.var(server).parse().unwrap();
         // PostgreSQL's children lead groups of their own
@@ -97,7 +97,7 @@ fn kill_servers(house: &House) {
 }
 
 /// Starts both again with their data, on the same ports.
-fn restart_servers(house: &House) {
+pub(crate) fn restart_servers(house: &House) {
     let private = house.path("private").canonicalize().unwrap();
     let started = Command::new(root().join("scripts/private-services"))
         .arg("start")

@@ -4,12 +4,11 @@
 //! The front is told of a process that is no longer ready, as Kubernetes takes it out of a Service's endpoints.
 
 use crate::enrolment::enrol;
-use crate::house::{House, SERVICES, alive, send, until};
+use crate::house::{House, SERVICES, alive, free_address, send, until};
 use crate::investigator::Investigator;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -103,10 +102,6 @@ fn start(house: &mut House, service: &'static str) -> Replica {
     let flags = ["--listen", &address, "--admin-listen", &admin, LINGER[0], LINGER[1]];
     let pid = house.start_another(service, "rolling", &flags);
     Replica { service, pid, address, admin: format!("http://{admin}/readyz") }
-}
-
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 async fn ready(replica: &Replica) {
