@@ -2,8 +2,8 @@
 //!
 //! `plugins/<id>.json` says which source an id stands for; the source lies in `plugins/<its SHA-512>.py`. Plugins are
 //! immutable, so an id that comes with another source later is refused, and so is a source whose file was changed.
-//! A list of allowed hashes, when there is one, takes the choice of what may run from the server altogether; so does the
-//! demand that a trusted key has signed a plugin's hash.
+//! A list of allowed hashes, when there is one, takes the choice of what may run from the server altogether; so does
+//! the demand that a trusted key has signed a plugin's hash.
 //!
 //! Long because what decides whether a source may run stands in one place.
 

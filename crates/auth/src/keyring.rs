@@ -99,8 +99,8 @@ impl Keyring {
         if bool::from(known.ct_eq(&hash)) { Ok(member.caller()) } else { Err(AuthError::ApiKey) }
     }
 
-    /// Verifies every signature of `action` and gives its signers, in the order of their signatures. All must be active,
-    /// each counts once, and there must be one at least.
+    /// Verifies every signature of `action` and gives its signers, in the order of their signatures. All must be
+    /// active, each counts once, and there must be one at least.
     pub fn verify_action(
         &self,
         action: &Action,
@@ -217,8 +217,8 @@ impl Member {
     }
 }
 
-/// Gives the form in which an API key is kept: the lower-case hex of its SHA-256. API keys are random, so that a slow hash
-/// would add nothing but load.
+/// Gives the form in which an API key is kept: the lower-case hex of its SHA-256. API keys are random, so that a slow
+/// hash would add nothing but load.
 pub fn api_key_hash(key: &str) -> String {
     hex::encode(Sha256::digest(key))
 }

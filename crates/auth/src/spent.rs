@@ -1,8 +1,8 @@
 //! Tokens that were used, where each counts once (the setting `once`).
 //!
-//! What is remembered is in this process's memory and bounded: of several processes each takes a token once, and a restart
-//! forgets; a token stops counting by its time anyway. When the memory is full of tokens that still could be used again,
-//! no other is taken, so that nobody can push one out; only investigators' own tokens get in.
+//! What is remembered is in this process's memory and bounded: of several processes each takes a token once, and a
+//! restart forgets; a token stops counting by its time anyway. When the memory is full of tokens that still could be
+//! used again, no other is taken, so that nobody can push one out; only investigators' own tokens get in.
 
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashSet};

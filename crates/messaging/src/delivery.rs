@@ -54,7 +54,8 @@ pub enum Outcome {
     Done,
     /// Not now, because of this: the database is away, a transaction lost a race.
     Retry(String),
-    /// Not yet, because of this: another message has to come first, which comes no sooner for being waited for in place.
+    /// Not yet, because of this: another message has to come first, which comes no sooner for being waited for in
+    /// place.
     Wait(String),
     /// Never, because of this: it does not parse, it breaks a rule.
     Reject(String),

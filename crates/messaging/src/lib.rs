@@ -1,8 +1,8 @@
 //! Messages between services, at least once on the wire and once in effect.
 //!
-//! On the way out: [`Bus::put`] writes to the outbox in the caller's transaction, and [`relay()`] publishes with confirms.
-//! On the way in: [`consume()`] hands batches to a handler, which admits each message once through [`inbox::admit`] in its
-//! own transaction. `topology` says which exchanges and queues there are.
+//! On the way out: [`Bus::put`] writes to the outbox in the caller's transaction, and [`relay()`] publishes with
+//! confirms. On the way in: [`consume()`] hands batches to a handler, which admits each message once through
+//! [`inbox::admit`] in its own transaction. `topology` says which exchanges and queues there are.
 
 mod batch;
 mod body;

@@ -16,8 +16,8 @@ use tokio::sync::Mutex;
 pub const RPC: Duration = Duration::from_secs(10);
 /// A peer that is silent for twice as many seconds is gone.
 const HEARTBEAT: u16 = 10;
-/// How many bytes a small frame has: lapin keeps two buffers of 32 frames for each connection, and with the broker's 128 KiB
-/// those of five services take 100 MB.
+/// How many bytes a small frame has: lapin keeps two buffers of 32 frames for each connection, and with the broker's
+/// 128 KiB those of five services take 100 MB.
 const FRAME: u32 = 32 << 10;
 
 /// Says why the broker did not do something.
@@ -66,8 +66,9 @@ impl Link {
         Ok(Self { name, uri, settings, current, connecting: Mutex::new(()) })
     }
 
-    /// Has small frames on the connection, unless the URL says how large they are. Not where strangers' messages come in: a
-    /// broker does not cut headers into frames, and one that is larger than a frame ends the connection, each time anew.
+    /// Has small frames on the connection, unless the URL says how large they are. Not where strangers' messages come
+    /// in: a broker does not cut headers into frames, and one that is larger than a frame ends the connection, each
+    /// time anew.
     #[must_use]
     pub fn with_small_frames(mut self) -> Self {
         self.uri.query.frame_max = Some(self.uri.query.frame_max.unwrap_or(FRAME));

@@ -137,7 +137,8 @@ impl Meters {
     }
 }
 
-/// Says what is measured, in the words of the conventions; they are still to settle, so they stand here and nowhere else.
+/// Says what is measured, in the words of the conventions; they are still to settle, so they stand here and nowhere
+/// else.
 fn operation(name: &'static str) -> [KeyValue; 2] {
     [KeyValue::new("messaging.system", SYSTEM), KeyValue::new("messaging.operation.name", name)]
 }

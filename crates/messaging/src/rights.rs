@@ -1,8 +1,8 @@
 //! What an account on the broker needs, and no more: each service its own.
 //!
-//! An account may declare, fill and read its own queues, publish the kinds that its service produces, and bind the kinds
-//! that its service takes. It may not touch another's queue, also not through the default exchange, nor the exchanges and
-//! the dead letters that all share: whoever sets up the broker declares these.
+//! An account may declare, fill and read its own queues, publish the kinds that its service produces, and bind the
+//! kinds that its service takes. It may not touch another's queue, also not through the default exchange, nor the
+//! exchanges and the dead letters that all share: whoever sets up the broker declares these.
 
 use crate::topology::{AGAIN, DEAD, EXCHANGE};
 use types::messages::KINDS;

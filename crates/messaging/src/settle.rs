@@ -19,8 +19,8 @@ const QUICK_TRIES: usize = 5;
 const WAIT_TRIES: usize = 2;
 /// How many times a message is delivered, before it is buried.
 const ATTEMPTS: u32 = 8;
-/// How many times a message waits for another, half a minute each, before it is buried: about a day, since the service that
-/// sends the other one may be away.
+/// How many times a message waits for another, half a minute each, before it is buried: about a day, since the service
+/// that sends the other one may be away.
 const WAITS: u32 = 2_880;
 /// No reason in a header is longer.
 const MAX_REASON: usize = 1000;
@@ -118,8 +118,8 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
         self.ack(letter.slip.tag, true).await
     }
 
-    /// Hands deliveries to the handler, again while it says [`Outcome::Retry`], `tries` times, or [`Outcome::Wait`], `waits`
-    /// times; gives nothing when the process is to stop.
+    /// Hands deliveries to the handler, again while it says [`Outcome::Retry`], `tries` times, or [`Outcome::Wait`],
+    /// `waits` times; gives nothing when the process is to stop.
     ///
     /// While the database is away nothing is put off and nothing counts: the messages are not to blame.
     async fn attempt(

@@ -1,5 +1,5 @@
-//! The certificates for `amqps`, by the names that RabbitMQ's own clients give them in a URL. The files are read for each
-//! connection, so that renewed certificates are taken.
+//! The certificates for `amqps`, by the names that RabbitMQ's own clients give them in a URL. The files are read for
+//! each connection, so that renewed certificates are taken.
 
 use crate::Settings;
 use anyhow::{Context, bail};

@@ -7,11 +7,12 @@
 //!                                   "<service>.<stream>.wait"     exchange "writ.dead" ──▶ queue "writ.dead"
 //! ```
 //!
-//! The way to the wait queue and back leads over the exchange "writ.again": through the default exchange an account could
-//! publish into any queue there is (see `rights`).
+//! The way to the wait queue and back leads over the exchange "writ.again": through the default exchange an account
+//! could publish into any queue there is (see `rights`).
 //!
-//! Everything is declared anew on each connection, so that a broker that came back empty is whole again. What all services
-//! share is only looked for, and declared where it is missing: an account that may not do that needs it to be there.
+//! Everything is declared anew on each connection, so that a broker that came back empty is whole again. What all
+//! services share is only looked for, and declared where it is missing: an account that may not do that needs it to be
+//! there.
 
 use crate::Queue;
 use crate::link::{Link, LinkError, rpc};
@@ -123,9 +124,9 @@ pub(crate) fn wait_queue(queue: &str) -> String {
 /// Tells whether a message of this kind must reach a queue.
 ///
 /// Kinds that only queues of single processes listen to need not: a process that does not run misses nothing, as it
-/// asks for everything when it starts, and without any process running there is no queue at all. Nor need a count that comes
-/// again each minute. Every other kind goes to durable queues, which exist from the first start of their service on; as long as there is none, its messages stay
-/// in the outbox.
+/// asks for everything when it starts, and without any process running there is no queue at all. Nor need a count that
+/// comes again each minute. Every other kind goes to durable queues, which exist from the first start of their service
+/// on; as long as there is none, its messages stay in the outbox.
 pub(crate) fn needs_queue(kind: &str) -> bool {
     use types::Message;
     use types::messages::{

@@ -19,8 +19,8 @@ const TRACER: &str = "messaging";
 
 /// Holds the two headers of W3C trace context: whose work something is.
 ///
-/// It is kept beside what is done later (a run that waits for its time, a command that waits for its agent), so that the
-/// trace goes on then.
+/// It is kept beside what is done later (a run that waits for its time, a command that waits for its agent), so that
+/// the trace goes on then.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TraceContext {
     pub(crate) parent: Option<String>,

@@ -1,5 +1,5 @@
-//! Until when the certificates hold that a service uses towards its servers: one that expires stops it, and nobody sees it
-//! coming but who looks.
+//! Until when the certificates hold that a service uses towards its servers: one that expires stops it, and nobody sees
+//! it coming but who looks.
 
 use crate::Tasks;
 use anyhow::{Context, anyhow};

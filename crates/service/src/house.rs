@@ -117,8 +117,8 @@ impl House {
         self
     }
 
-    /// Is all of the process's `main`: serves, or does what the subcommand says. A service's name as the first word makes it
-    /// the process of this service alone, so that an image needs one program.
+    /// Is all of the process's `main`: serves, or does what the subcommand says. A service's name as the first word
+    /// makes it the process of this service alone, so that an image needs one program.
     pub fn main(self) -> ExitCode {
         let first = std::env::args_os().nth(1);
         let alone = self.members.iter().find(|m| first.as_ref().is_some_and(|f| f == m.name()));
@@ -206,8 +206,8 @@ async fn serve(
     let serving = tokio::runtime::Handle::current().spawn(public);
     tracing::info!(%address, "all services are served");
     shutdown.wait().await;
-    // the public port ends together with the services' own: it goes on for a while, and then requests at hand are answered
-    // and new ones refused
+    // the public port ends together with the services' own: it goes on for a while, and then requests at hand are
+    // answered and new ones refused
     let public = async {
         tokio::time::sleep(linger).await;
         let patience = settings.drain + Duration::from_secs(2);

@@ -66,8 +66,8 @@ impl Look {
     }
 }
 
-/// Tells whether a database that has been away so long is why callers go elsewhere: those who would wait longer than they are
-/// held are better served by another process, if one is there.
+/// Tells whether a database that has been away so long is why callers go elsewhere: those who would wait longer than
+/// they are held are better served by another process, if one is there.
 fn counts(away: Duration, holds_callers: Duration) -> bool {
     away >= holds_callers
 }

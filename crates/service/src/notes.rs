@@ -1,6 +1,7 @@
-//! Notes for the audit, bounded so that nobody can fill a disk with refusals: of one caller and one kind, the first refusal
-//! of a minute is due at once and the others of that minute as one entry when it is over; of more callers than there is
-//! room for, all together. What was done is due at once. A process that dies forgets at most the counts of its last minute.
+//! Notes for the audit, bounded so that nobody can fill a disk with refusals: of one caller and one kind, the first
+//! refusal of a minute is due at once and the others of that minute as one entry when it is over; of more callers than
+//! there is room for, all together. What was done is due at once. A process that dies forgets at most the counts of its
+//! last minute.
 
 use messaging::{Bus, Shutdown};
 use std::collections::BTreeMap;

@@ -42,8 +42,8 @@ pub trait Service: Send + Sync + Sized + 'static {
     /// The migrations of the crates that bring tables of their own, and then the service's; those of `messaging` and
     /// `auth` run before.
     const MIGRATIONS: &'static [EmbeddedMigrations];
-    /// Whether a process gets no callers while the broker is away. Not, where they need an answer more than the other services
-    /// need the news: what is written waits in the outbox.
+    /// Whether a process gets no callers while the broker is away. Not, where they need an answer more than the other
+    /// services need the news: what is written waits in the outbox.
     const NEEDS_BROKER: bool = true;
     /// How long callers are held while the database is away: so long a process without it gets them all the same.
     const HOLDS_CALLERS: Duration = Duration::ZERO;

@@ -1,5 +1,5 @@
-//! `healthcheck`: asks a probe over HTTP and says by its exit code what it heard. An image that holds nothing but the program
-//! has no other tool for it.
+//! `healthcheck`: asks a probe over HTTP and says by its exit code what it heard. An image that holds nothing but the
+//! program has no other tool for it.
 
 use anyhow::{Context, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command};

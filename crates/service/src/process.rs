@@ -27,8 +27,8 @@ pub(crate) struct Telemetry {
     otlp_endpoint: Option<String>,
 }
 
-/// Runs `work` in a process that is set up; the first SIGTERM or SIGINT triggers the shutdown it is given, the second ends
-/// the process at once.
+/// Runs `work` in a process that is set up; the first SIGTERM or SIGINT triggers the shutdown it is given, the second
+/// ends the process at once.
 pub(crate) fn run<F, T>(
     service: &'static str,
     telemetry: &Telemetry,

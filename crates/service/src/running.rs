@@ -78,7 +78,8 @@ impl<S: Service> Running<S> {
 }
 
 impl Ending {
-    /// Ends: a while in which callers still find it, no new work, the requests at hand, consumers and jobs, what is left in the outbox.
+    /// Ends: a while in which callers still find it, no new work, the requests at hand, consumers and jobs, what is
+    /// left in the outbox.
     async fn run(self, service: &'static str) -> anyhow::Result<()> {
         self.health.stopping();
         tokio::time::sleep(self.linger).await;

@@ -46,7 +46,8 @@ pub struct Common {
     /// How many event loops serve callers
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
     workers: usize,
-    /// How many seconds it goes on serving after the word to stop, no longer ready, so that balancers can turn away first
+    /// How many seconds it goes on serving after the word to stop, no longer ready, so that balancers can turn away
+    /// first
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     linger: u64,
     /// How many seconds running requests may take after that
@@ -150,7 +151,8 @@ impl<S: Service> Settings<S> {
         Self::from_matches(&Self::arguments(Command::new(S::NAME)).try_get_matches_from(words)?)
     }
 
-    /// Gives those of the variables `given` that are named like settings of this service and are none: they were misspelt.
+    /// Gives those of the variables `given` that are named like settings of this service and are none: they were
+    /// misspelt.
     pub fn unknown(given: impl IntoIterator<Item = OsString>) -> Vec<String> {
         let prefix = prefix(S::NAME);
         let command = Self::arguments(Command::new(S::NAME));

@@ -103,8 +103,8 @@ pub async fn start<S: Service>(
     })
 }
 
-/// Takes a port. One that is in use is asked for again for a while: the process that was killed a moment ago and that this
-/// one replaces may not have let go of it yet.
+/// Takes a port. One that is in use is asked for again for a while: the process that was killed a moment ago and that
+/// this one replaces may not have let go of it yet.
 async fn bind(address: &str) -> anyhow::Result<TcpListener> {
     let until = Instant::now() + LET_GO;
     loop {

@@ -14,12 +14,12 @@ use sha2::{Digest, Sha256};
 pub const KNOWN: [&str; 7] =
     ["mig-agent", "mig-loader", "configuration", "agentcert", "agentkey", "cacert", "loaderconfig"];
 
-/// Names the file that makes a manifest an order to go back: its content is the hex digest of the manifest to go back to
-/// ([`digest`]). The name and the content are signed as those of every file are.
+/// Names the file that makes a manifest an order to go back: its content is the hex digest of the manifest to go back
+/// to ([`digest`]). The name and the content are signed as those of every file are.
 pub const ROLLBACK: &str = "writ-rollback";
 
-/// Gives the signed string: JSON as Go writes it, without a newline. Each file is a name and the lower-case hex SHA-256 of its
-/// content, in the order of the archive.
+/// Gives the signed string: JSON as Go writes it, without a newline. Each file is a name and the lower-case hex SHA-256
+/// of its content, in the order of the archive.
 pub fn signed_string<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let files: Vec<_> = files.into_iter().collect();
     let mut entries = String::new();

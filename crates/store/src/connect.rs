@@ -19,9 +19,9 @@ pub(crate) async fn connect(parsed: &Parsed, statement_timeout: Duration) -> any
         Conn::try_from_client_and_connection(client, driver).await?
     };
     conn.set_instrumentation(Measured::new(parsed.config.get_application_name()));
-    // A transaction that was left open (its process hangs) must not hold its locks for ever. Compiling a plan takes longer
-    // than any of our statements runs, and its cost is a guess. A plan that was made for empty tables, as they are after an
-    // installation, reads full ones from one end to the other; so none is kept.
+    // A transaction that was left open (its process hangs) must not hold its locks for ever. Compiling a plan takes
+    // longer than any of our statements runs, and its cost is a guess. A plan that was made for empty tables, as they
+    // are after an installation, reads full ones from one end to the other; so none is kept.
     conn.batch_execute(&format!(
         "set statement_timeout = {}; set idle_in_transaction_session_timeout = 120000; set jit = off;
          set plan_cache_mode = force_custom_plan",

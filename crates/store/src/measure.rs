@@ -1,6 +1,7 @@
 //! How long the database takes, by OpenTelemetry's conventions for databases.
 //!
-//! Neither the text of statements nor the database's name is told: what is kept apart is the service and what went wrong.
+//! Neither the text of statements nor the database's name is told: what is kept apart is the service and what went
+//! wrong.
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::result::{DatabaseErrorKind, Error};

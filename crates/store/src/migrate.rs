@@ -72,8 +72,9 @@ async fn run<M: MigrationSource<Pg>>(
     sources: Vec<M>,
 ) -> anyhow::Result<Vec<String>> {
     take_turns(&mut conn).await?;
-    // Whoever waits for a table's lock holds up all who come after it, those who only read, too: a change gives way soon and
-    // comes again. What it had done of its transaction is gone then, and those that were whole are not pending any more.
+    // Whoever waits for a table's lock holds up all who come after it, those who only read, too: a change gives way
+    // soon and comes again. What it had done of its transaction is gone then, and those that were whole are not pending
+    // any more.
     sql("set lock_timeout = '5s'").execute(&mut conn).await?;
     let mut harness = AsyncMigrationHarness::new(conn);
     let mut ran = Vec::new();

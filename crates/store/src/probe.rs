@@ -13,7 +13,8 @@ use std::time::Duration;
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Asks the database over a connection of its own: a pool of which every connection is on loan says nothing of the database.
+/// Asks the database over a connection of its own: a pool of which every connection is on loan says nothing of the
+/// database.
 pub struct Probe {
     parsed: Parsed,
     statement_timeout: Duration,
@@ -27,8 +28,8 @@ impl Probe {
         Ok(Self { parsed, statement_timeout: settings.statement_timeout, conn: None })
     }
 
-    /// Gives those of `versions` that the database's migrations lack, in their order; one that knows more is newer, which is
-    /// fine. Nothing when the database does not answer within two seconds.
+    /// Gives those of `versions` that the database's migrations lack, in their order; one that knows more is newer,
+    /// which is fine. Nothing when the database does not answer within two seconds.
     pub async fn lacking(&mut self, versions: &[String]) -> Option<Vec<String>> {
         tokio::time::timeout(PATIENCE, self.ask(versions)).await.ok()?
     }

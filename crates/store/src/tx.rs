@@ -14,8 +14,8 @@ tokio::task_local! {
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Has `work` done once the transaction is committed that the caller is inside of, and never when it is rolled back: for
-/// what PostgreSQL cannot take back, as a count. Outside of transactions it is done at once.
+/// Has `work` done once the transaction is committed that the caller is inside of, and never when it is rolled back:
+/// for what PostgreSQL cannot take back, as a count. Outside of transactions it is done at once.
 pub fn after_commit(work: impl FnOnce() + Send + 'static) {
     let work: Work = Box::new(work);
     let mut work = Some(work);
@@ -84,9 +84,9 @@ impl Store {
 
     /// Runs `work` in one transaction: `Ok` commits, `Err` rolls back.
     ///
-    /// When the caller goes away half-way, the connection is closed, and PostgreSQL rolls back as soon as it notices: a future
-    /// that is dropped never leaves a transaction, nor its locks, behind. Once the commit is on its way, nobody can tell
-    /// whether it came about.
+    /// When the caller goes away half-way, the connection is closed, and PostgreSQL rolls back as soon as it notices: a
+    /// future that is dropped never leaves a transaction, nor its locks, behind. Once the commit is on its way, nobody
+    /// can tell whether it came about.
     pub async fn tx<T, E, F>(&self, work: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&mut Conn) -> Result<T, E>,

@@ -49,8 +49,8 @@ pub async fn routes(base_url: &str) -> Vec<Route> {
     routes
 }
 
-/// Asks every route of `<base_url>/openapi.json` without a credential and with wrong ones. Each must answer 401, but for
-/// those in `public`, given as `GET /path`, which must exist and must not. Gives how many routes were asked.
+/// Asks every route of `<base_url>/openapi.json` without a credential and with wrong ones. Each must answer 401, but
+/// for those in `public`, given as `GET /path`, which must exist and must not. Gives how many routes were asked.
 pub async fn unauthorized_coverage(base_url: &str, public: &[&str]) -> usize {
     let client = Client::builder().timeout(Duration::from_secs(10)).build().expect("no client");
     let mut unused: BTreeSet<&str> = public.iter().copied().collect();

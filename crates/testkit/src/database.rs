@@ -93,7 +93,8 @@ fn settings(database: &str) -> Settings {
     settings
 }
 
-/// Runs one statement as the user who may do all; again while the template is still in use by its migration's last gasp.
+/// Runs one statement as the user who may do all; again while the template is still in use by its migration's last
+/// gasp.
 async fn admin(statement: &str) {
     let pool = store::pool(&settings("postgres"), Handle::current()).expect("no pool");
     let mut tries = 0;

@@ -1,6 +1,7 @@
-//! A loader that does exactly what `mig-loader` does in one run (specs/mig/loader.md §4): settings and key from its disk, what it
-//! tells of its host, order, headers, hashes, the signatures by the keys on its disk, each file replaced at once or not at all,
-//! modes, and what it would run in the end. It needs nothing but an address, so that the whole house can be asked as well.
+//! A loader that does exactly what `mig-loader` does in one run (specs/mig/loader.md §4): settings and key from its
+//! disk, what it tells of its host, order, headers, hashes, the signatures by the keys on its disk, each file replaced
+//! at once or not at all, modes, and what it would run in the end. It needs nothing but an address, so that the whole
+//! house can be asked as well.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -43,7 +44,8 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Sets a host up: settings, the key's file, and the public keys of whom it trusts. The API's address ends in a slash.
+    /// Sets a host up: settings, the key's file, and the public keys of whom it trusts. The API's address ends in a
+    /// slash.
     pub fn on_host(api: &str, key: &str, trusted: &[String], clock: Clock) -> Self {
         let _once = rustls::crypto::ring::default_provider().install_default();
         let root = TempDir::new().unwrap();

@@ -35,8 +35,8 @@ pub async fn texts(store: &Store, sql: &str) -> Vec<String> {
     rows.into_iter().map(|row| row.text).collect()
 }
 
-/// Lets a service's copy know investigators, each named by what stands before the dash in the key, and makes it fresh wherever a
-/// test moves its clock; `hash` is how keys are kept.
+/// Lets a service's copy know investigators, each named by what stands before the dash in the key, and makes it fresh
+/// wherever a test moves its clock; `hash` is how keys are kept.
 pub async fn know(store: &Store, investigators: &[Known], hash: impl Fn(&str) -> String) {
     let mut conn = store.get().await.unwrap();
     for (id, key, permissions) in investigators {

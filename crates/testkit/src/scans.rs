@@ -37,8 +37,8 @@ impl<'a> Scans<'a> {
         self.run("select pg_stat_reset()").await;
     }
 
-    /// Checks, once all sessions but its own have ended, that none of `tables` was read whole and that each of `indexes`
-    /// was used.
+    /// Checks, once all sessions but its own have ended, that none of `tables` was read whole and that each of
+    /// `indexes` was used.
     pub async fn check(&self, tables: &[&str], indexes: &[&str]) {
         let others = format!(
             "select count(*) as number from pg_stat_activity where datname = '{}' and pid <> pg_backend_pid()

@@ -37,15 +37,15 @@ pub struct Services {
     knobs: Vec<(&'static str, &'static str)>,
 }
 
-/// Gives the PostgreSQL that all tests of the process share; the first caller starts it, unless `WRIT_TEST_SERVICES` names
-/// one that runs.
+/// Gives the PostgreSQL that all tests of the process share; the first caller starts it, unless `WRIT_TEST_SERVICES`
+/// names one that runs.
 pub fn postgres() -> &'static Services {
     static SHARED: OnceLock<Services> = OnceLock::new();
     SHARED.get_or_init(|| given().unwrap_or_else(|| Services::own(&[("PS_RMQ", "0")])))
 }
 
-/// Gives the RabbitMQ that all tests of the process share; the first caller starts it, unless `WRIT_TEST_SERVICES` names
-/// one that runs.
+/// Gives the RabbitMQ that all tests of the process share; the first caller starts it, unless `WRIT_TEST_SERVICES`
+/// names one that runs.
 pub fn rabbitmq() -> &'static Services {
     static SHARED: OnceLock<Services> = OnceLock::new();
     SHARED.get_or_init(|| given().unwrap_or_else(|| Services::own(&[("PS_PG", "0")])))
@@ -151,8 +151,8 @@ impl Services {
         assert!(done.status.success(), "no alarm:\n{}", String::from_utf8_lossy(&done.stderr));
     }
 
-    /// Tells whether the broker's register of quorum queues names this one on disk: one that was declared less than half a
-    /// second before it is killed, RabbitMQ does not find again.
+    /// Tells whether the broker's register of quorum queues names this one on disk: one that was declared less than
+    /// half a second before it is killed, RabbitMQ does not find again.
     pub fn keeps_queue(&self, queue: &str) -> bool {
         names_on_disk(self.dir(), queue.as_bytes())
     }

@@ -1,4 +1,5 @@
-//! What CACAO variables may hold (specs/soarca/cacao.md §4); the same rules where playbooks run and where people answer.
+//! What CACAO variables may hold (specs/soarca/cacao.md §4); the same rules where playbooks run and where people
+//! answer.
 
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -41,7 +41,8 @@ pub struct Check {
     pub detail: Option<String>,
 }
 
-/// Serves `/livez`, `/readyz` and `/metrics`; `/healthz` for tools that still ask for it, and `/readyz?verbose` for people.
+/// Serves `/livez`, `/readyz` and `/metrics`; `/healthz` for tools that still ask for it, and `/readyz?verbose` for
+/// people.
 pub fn serve(listener: TcpListener, probes: Arc<dyn Probes>) -> std::io::Result<Server> {
     let probes: web::Data<dyn Probes> = web::Data::from(probes);
     let server = HttpServer::new(move || {

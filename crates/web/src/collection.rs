@@ -135,7 +135,8 @@ fn text(text: &str) -> Result<String, Problem> {
     go::encode(text).map_err(Problem::internal)
 }
 
-/// Gives the next operation id: MIG's series `(seconds since its epoch + 1) << 16`, then one more each time; below 2^53.
+/// Gives the next operation id: MIG's series `(seconds since its epoch + 1) << 16`, then one more each time; below
+/// 2^53.
 #[expect(
     clippy::disallowed_methods,
     reason = "the number only has to be new; no rule depends on it"

@@ -1,4 +1,5 @@
-//! Which pages of other origins may read answers: those of a setting, and any under SOARCA's paths where these are open.
+//! Which pages of other origins may read answers: those of a setting, and any under SOARCA's paths where these are
+//! open.
 //!
 //! Credentials are headers that a page has to know, never cookies: no answer allows credentials.
 

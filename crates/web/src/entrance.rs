@@ -60,8 +60,8 @@ impl Entrance<'_> {
             return Ok(Entry::Forged);
         }
         let key = form.first("key").unwrap_or_default().trim();
-        // a right key is taken whoever else comes from the address: keys are too long to be guessed, and behind a proxy that
-        // is not trusted all come from one
+        // a right key is taken whoever else comes from the address: keys are too long to be guessed, and behind a proxy
+        // that is not trusted all come from one
         let Some((secret, caller)) = self.sessions.open(key, self.now).await? else {
             if self.is_shut(peer) {
                 let code = "too-many-guesses";

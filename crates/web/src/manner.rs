@@ -1,4 +1,5 @@
-//! The middleware that wraps every server: request ids, security headers, problems in the dialect of the path, measures.
+//! The middleware that wraps every server: request ids, security headers, problems in the dialect of the path,
+//! measures.
 
 use crate::render::{self, Asked};
 use crate::request_id::HEADER;

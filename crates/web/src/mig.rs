@@ -1,5 +1,5 @@
-//! What MIG's agents, loaders and clients ask before anything else (specs/mig/api.md §3.1, §3.3). agent-gateway answers it
-//! on the public origin, investigation-api on its own port as well.
+//! What MIG's agents, loaders and clients ask before anything else (specs/mig/api.md §3.1, §3.3). agent-gateway answers
+//! it on the public origin, investigation-api on its own port as well.
 
 use crate::{Collection, Item, Origin, Peer, Problem};
 use actix_web::http::{StatusCode, header};

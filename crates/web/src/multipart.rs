@@ -1,7 +1,7 @@
 //! A small reader of `multipart/form-data` for MIG's one upload: the whole body at once, within limits.
 //!
-//! Only what its clients send is read: parts with a name, perhaps a file name, content as it is. A body that is cut off,
-//! has no boundary, too many parts or headers that are no text is refused.
+//! Only what its clients send is read: parts with a name, perhaps a file name, content as it is. A body that is cut
+//! off, has no boundary, too many parts or headers that are no text is refused.
 
 use crate::{Problem, body};
 use actix_web::dev::Payload;

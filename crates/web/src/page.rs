@@ -1,5 +1,5 @@
-//! Pages for people: without script, without anything from elsewhere, everything foreign escaped; forms that no other site
-//! can send.
+//! Pages for people: without script, without anything from elsewhere, everything foreign escaped; forms that no other
+//! site can send.
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};

@@ -17,8 +17,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a caller may take to send the head of a request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-/// How many connections may wait to be taken: fleets that were started together ask together, each over a new connection
-/// (specs/runbook/backend.md §2, §4), and the standard library's 128 make some of them wait for seconds.
+/// How many connections may wait to be taken: fleets that were started together ask together, each over a new
+/// connection (specs/runbook/backend.md §2, §4), and the standard library's 128 make some of them wait for seconds.
 const BACKLOG: i32 = 4_096;
 
 /// Is one service as a server mounts it: its name and what it adds to an application (routes and their data).

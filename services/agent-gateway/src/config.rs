@@ -13,7 +13,8 @@ pub struct Config {
     /// Client ids that devices may enrol with; empty for any of 1 to 128 characters.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub client_ids: Vec<String>,
-    /// Device codes that may wait for a person at a time, of one IPv4 address or one IPv6 /64; the newest give way to more.
+    /// Device codes that may wait for a person at a time, of one IPv4 address or one IPv6 /64; the newest give way to
+    /// more.
     #[arg(long, value_name = "COUNT", default_value = "1000")]
     pub device_codes_per_address: u32,
     /// Device codes that may wait for a person at a time, of all; the newest of who has the most give way to more.
@@ -37,8 +38,8 @@ pub struct Config {
     /// Seconds in which a task that runs once is to be answered by its RunbookSolutions agent; then it is overdue.
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds(1..=2_592_000))]
     pub task_lease: Duration,
-    /// How often such a task is handed out. These agents run it again each time and tell of no failure; with more than 1
-    /// let the lease be longer than the longest run.
+    /// How often such a task is handed out. These agents run it again each time and tell of no failure; with more than
+    /// 1 let the lease be longer than the longest run.
     #[arg(long, value_name = "COUNT", default_value = "1", value_parser = clap::value_parser!(i32).range(1..=100))]
     pub task_attempts: i32,
     /// Whether RunbookSolutions agents prove who they are by a token; with `off` those that show none are known by the
@@ -61,16 +62,16 @@ pub struct Config {
     /// The certificate authority of the broker of MIG's agents.
     #[arg(long, value_name = "FILE")]
     pub mig_amqp_ca_file: Option<PathBuf>,
-    /// The kind of the exchanges `toagents` and `toschedulers`: `topic` lets the broker hold each agent to its own routing
-    /// key, `direct` is what the original's scheduler declares.
+    /// The kind of the exchanges `toagents` and `toschedulers`: `topic` lets the broker hold each agent to its own
+    /// routing key, `direct` is what the original's scheduler declares.
     #[arg(long, value_name = "KIND", default_value = "direct")]
     pub mig_exchange: ExchangeKind,
-    /// The file that lists the queue locations of MIG agents that are heard: one a line, or `re:` and a pattern; without it
-    /// all are.
+    /// The file that lists the queue locations of MIG agents that are heard: one a line, or `re:` and a pattern;
+    /// without it all are.
     #[arg(long, value_name = "FILE")]
     pub mig_whitelist: Option<PathBuf>,
-    /// Seconds between two heartbeats of MIG agents, as their own configuration says (heartbeatfreq); after five of them
-    /// without one an agent is idle.
+    /// Seconds between two heartbeats of MIG agents, as their own configuration says (heartbeatfreq); after five of
+    /// them without one an agent is idle.
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds(1..=86_400))]
     pub mig_heartbeat: Duration,
     /// Seconds without a heartbeat after which an idle MIG agent is offline.

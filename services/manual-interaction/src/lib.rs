@@ -1,8 +1,8 @@
 //! Asks people: the manual steps of playbooks and their answers.
 //!
-//! The scheduler asks for steps; people answer them under SOARCA's paths, under `/v1/steps` or on a page; one row decides
-//! which answer was the first and whether it was in time. `http`, `consume` and `jobs` are the ways in; each calls one
-//! function of `app`.
+//! The scheduler asks for steps; people answer them under SOARCA's paths, under `/v1/steps` or on a page; one row
+//! decides which answer was the first and whether it was in time. `http`, `consume` and `jobs` are the ways in; each
+//! calls one function of `app`.
 
 mod app;
 mod config;

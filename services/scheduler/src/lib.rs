@@ -3,8 +3,8 @@
 //! It keeps one `run` per accepted action and one `command` per agent aimed at. Nothing runs on the word of a message
 //! alone: the signatures of each action are verified here again, against this service's own copy of the keys.
 //!
-//! It also runs playbooks: an `execution` per run of one and an `execution_step` per run of a step, written down at each
-//! boundary, so that any scheduler goes on where another stopped.
+//! It also runs playbooks: an `execution` per run of one and an `execution_step` per run of a step, written down at
+//! each boundary, so that any scheduler goes on where another stopped.
 
 mod app;
 mod config;

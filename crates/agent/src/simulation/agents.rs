@@ -400,8 +400,8 @@ impl<D: Dialect> Worker<D> {
         vec![]
     }
 
-    /// Answers what it was never asked: something that nobody was asked, and something that another was; and what it was
-    /// asked in the name of another.
+    /// Answers what it was never asked: something that nobody was asked, and something that another was; and what it
+    /// was asked in the name of another.
     async fn lie(&self, agent: &Agent<D::Identity>, given: Given) {
         // a number that MIG's commands could have, and none has
         let invented = agent.dice(self.seed).random_range(1_u64 << 50..1 << 53);

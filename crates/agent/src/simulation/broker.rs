@@ -1,5 +1,5 @@
-//! The broker of MIG's agents, for very many of them: a queue for thousands of agents has a binding for each, so that the
-//! server cannot tell it from a queue for each, and the broker has nothing to keep but bindings.
+//! The broker of MIG's agents, for very many of them: a queue for thousands of agents has a binding for each, so that
+//! the server cannot tell it from a queue for each, and the broker has nothing to keep but bindings.
 
 use anyhow::{Context as _, bail};
 use futures_util::StreamExt;

@@ -42,8 +42,8 @@ impl Server {
         actions.iter().filter(|action| action.is_over()).count()
     }
 
-    /// Compares what the server shows of the agents, and of every action since `since`, with what the agents did; gives the
-    /// counters.
+    /// Compares what the server shows of the agents, and of every action since `since`, with what the agents did; gives
+    /// the counters.
     pub(super) async fn compare<D: Dialect>(
         &self,
         cli: &Cli,

@@ -42,8 +42,8 @@ pub(super) struct Cli {
     /// Seconds between two polls of an agent.
     #[arg(long, default_value_t = 10.0, value_parser = positive)]
     pub(super) every: f64,
-    /// Seconds that each poll waits for work; then every agent has a connection of its own, and to a server on this machine
-    /// they come from several addresses. 0 asks and goes.
+    /// Seconds that each poll waits for work; then every agent has a connection of its own, and to a server on this
+    /// machine they come from several addresses. 0 asks and goes.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=60))]
     pub(super) wait: u64,
     /// How many polls and answers may be under way at a time, when polls do not wait.
@@ -61,8 +61,8 @@ pub(super) struct Cli {
     /// Ends when so many actions that were posted since its start are over; that there are fewer is a violation.
     #[arg(long)]
     pub(super) actions: Option<usize>,
-    /// The server's processes are killed meanwhile: the broker may bring a command of MIG's agents again, and what was sent
-    /// takes longer.
+    /// The server's processes are killed meanwhile: the broker may bring a command of MIG's agents again, and what was
+    /// sent takes longer.
     #[arg(long)]
     pub(super) kills: bool,
     /// Seconds after which the server says of silent agents that they are idle; when the fleet works longer, it must.
@@ -115,7 +115,8 @@ pub(super) struct Parts {
     /// Dies with the work or right after its answer; Writ's agents also while they ask or answer.
     #[arg(long, default_value_t = 0.02, value_parser = part)]
     pub(super) crashing: f64,
-    /// Lacks the module `file`: commands that need it fail at once and are never given to it. Not of RunbookSolutions' agents.
+    /// Lacks the module `file`: commands that need it fail at once and are never given to it. Not of RunbookSolutions'
+    /// agents.
     #[arg(long, default_value_t = 0.0, value_parser = part)]
     pub(super) lacking: f64,
     /// Describes its machine anew every 20 seconds; MIG's begin a new row then. Not of RunbookSolutions' agents.

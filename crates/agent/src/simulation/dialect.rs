@@ -97,8 +97,8 @@ pub(super) trait Dialect: Send + Sync + 'static {
         answers: &[Answer],
     ) -> impl Future<Output = anyhow::Result<Vec<Verdict>>> + Send;
 
-    /// Answers what an agent was asked as if others had been, where a language names who answers; gives a verdict for each
-    /// of these lies.
+    /// Answers what an agent was asked as if others had been, where a language names who answers; gives a verdict for
+    /// each of these lies.
     fn forge(
         &self,
         _identity: &Self::Identity,

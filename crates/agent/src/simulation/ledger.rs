@@ -16,7 +16,8 @@ use types::{ActionId, Clock, CommandId, RunId};
 const GRACE: Duration = Duration::from_secs(30);
 /// An answer that was given so shortly before its action's end may have come too late.
 const MARGIN: Duration = Duration::from_secs(10);
-/// What a killed process had in its hands goes out again after so long at most: half a minute, and until the process is back.
+/// What a killed process had in its hands goes out again after so long at most: half a minute, and until the process is
+/// back.
 const KILLED: Duration = Duration::from_secs(45);
 
 /// Says which agents there are and what they owe.
@@ -25,7 +26,8 @@ pub(super) struct Terms {
     seed: u64,
     parts: Parts,
     modules: &'static [&'static str],
-    /// How long an agent that lives takes at most from when its command is made to its answer, but for how late its turns are.
+    /// How long an agent that lives takes at most from when its command is made to its answer, but for how late its
+    /// turns are.
     needed: Duration,
 }
 
@@ -249,7 +251,8 @@ impl<'a> Ledger<'a> {
         end - from >= self.terms.needed + self.history.latest_turn
     }
 
-    /// Gives all that may not be so, with the answers that no action shows, and actions that were `expected` and are not there.
+    /// Gives all that may not be so, with the answers that no action shows, and actions that were `expected` and are
+    /// not there.
     pub(super) fn close(mut self, expected: Option<usize>, actions: &[ActionView]) -> Vec<String> {
         let mut lost: Vec<&Told> = self.told.values().collect();
         // what excuses an answer excuses all later ones as well: so each finds one if any does

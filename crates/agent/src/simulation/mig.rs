@@ -1,4 +1,5 @@
-//! The language of MIG's agents: commands and results over AMQP, heartbeats over HTTP or AMQP (specs/mig/scheduler-agent.md).
+//! The language of MIG's agents: commands and results over AMQP, heartbeats over HTTP or AMQP
+//! (specs/mig/scheduler-agent.md).
 
 use super::broker::Broker;
 use super::config::{Cli, Heartbeats};

@@ -23,7 +23,8 @@ pub(super) fn raise_limit() {
     }
 }
 
-/// Gives the addresses that agents come from, or none when it is all the same; fails when there cannot be so many connections.
+/// Gives the addresses that agents come from, or none when it is all the same; fails when there cannot be so many
+/// connections.
 pub(super) fn addresses(cli: &Cli) -> anyhow::Result<Vec<Option<IpAddr>>> {
     if cli.wait == 0 {
         return Ok(vec![None]);

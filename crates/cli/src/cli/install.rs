@@ -69,7 +69,8 @@ pub enum Manifest {
         #[command(flatten)]
         output: Output,
     },
-    /// Post an order to go back to an older manifest: who has a newer one is given that again, once the order is signed.
+    /// Post an order to go back to an older manifest: who has a newer one is given that again, once the order is
+    /// signed.
     Rollback {
         /// The manifest to go back to.
         #[arg(value_parser = manifest)]

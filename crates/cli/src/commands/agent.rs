@@ -44,8 +44,8 @@ async fn change(
     one(&agent, output.output, context.screen)
 }
 
-/// Finds an agent by its id, or by its number or name among all that are not revoked. A machine that starts anew can leave
-/// offline agents of its name behind: of several, the only one that is not gone is meant.
+/// Finds an agent by its id, or by its number or name among all that are not revoked. A machine that starts anew can
+/// leave offline agents of its name behind: of several, the only one that is not gone is meant.
 pub(super) async fn find_agent(api: &Api, text: &str) -> Result<AgentView, Failure> {
     if let Ok(id) = text.parse::<AgentUid>() {
         return api.get(&["v1", "agents", &id.to_string()]).await;

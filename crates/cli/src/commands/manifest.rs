@@ -83,7 +83,8 @@ async fn sign(context: &Context, api: &Api, id: &str, output: Output) -> Result<
     print(context, &api.send(&call).await?.json()?, output)
 }
 
-/// Shows what is about to be signed. Name, target and expiry are the server's word: names and hashes of files alone are signed.
+/// Shows what is about to be signed. Name, target and expiry are the server's word: names and hashes of files alone are
+/// signed.
 fn show(
     context: &Context,
     told: &ManifestView,

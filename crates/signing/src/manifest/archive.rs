@@ -1,5 +1,5 @@
-//! Opens what a manifest holds: gzip'd tar, written by anyone. Limits are checked as it is unpacked, so that a small archive
-//! that would become a large one is refused early.
+//! Opens what a manifest holds: gzip'd tar, written by anyone. Limits are checked as it is unpacked, so that a small
+//! archive that would become a large one is refused early.
 
 use super::tar::Tar;
 use flate2::read::MultiGzDecoder;
@@ -36,8 +36,8 @@ pub struct Entry {
     pub size: u64,
     /// The lower-case hex SHA-256 of its content.
     pub sha256: String,
-    /// The hash that a console built with Go 1.10 or later computes: it leaves out the last piece that it reads of each file
-    /// (specs/mig/loader.md §5).
+    /// The hash that a console built with Go 1.10 or later computes: it leaves out the last piece that it reads of each
+    /// file (specs/mig/loader.md §5).
     pub cut_sha256: String,
 }
 
@@ -107,8 +107,8 @@ pub enum ArchiveError {
     Sink(String),
 }
 
-/// Reads a gzip'd tar archive; gives its files in their order, and each piece of their content with the file's place, counted
-/// from 0, to `take`.
+/// Reads a gzip'd tar archive; gives its files in their order, and each piece of their content with the file's place,
+/// counted from 0, to `take`.
 pub fn read(
     gzip: impl Read,
     limits: &Limits,
@@ -172,8 +172,8 @@ fn base_name(path: &str) -> Result<&str, ArchiveError> {
     }
 }
 
-/// Tells how much of a file the loop reads that forgets what comes together with the end: it asks for 4096 bytes at a time, and
-/// Go's inflater gives no more than is left of its window of 32 KiB.
+/// Tells how much of a file the loop reads that forgets what comes together with the end: it asks for 4096 bytes at a
+/// time, and Go's inflater gives no more than is left of its window of 32 KiB.
 fn cut_length(start: u64, size: u64) -> u64 {
     const ASKED: u64 = 4096;
     const WINDOW: u64 = 32 << 10;

@@ -1,4 +1,5 @@
-//! Reads the headers of a tar archive that anyone may have written: ustar, GNU long names and PAX records, nothing else.
+//! Reads the headers of a tar archive that anyone may have written: ustar, GNU long names and PAX records, nothing
+//! else.
 
 use super::archive::ArchiveError;
 use std::io::{self, Read};

@@ -101,9 +101,10 @@ pub struct RolloutItem {
     /// When it was last let in.
     #[serde(with = "time::serde::rfc3339")]
     pub last_seen: OffsetDateTime,
-    /// `behind`: it did not ask yet. `offered`: it has the list and fetched nothing. `fetching`: it fetched files and did not come
-    /// again. `taken`: it came again and wanted nothing. `failed`: it fetched the same again, or left what is new. `passed`: it
-    /// did not take this one and is not given it any more, since it was given something newer, or since nobody is given it.
+    /// `behind`: it did not ask yet. `offered`: it has the list and fetched nothing. `fetching`: it fetched files and
+    /// did not come again. `taken`: it came again and wanted nothing. `failed`: it fetched the same again, or left what
+    /// is new. `passed`: it did not take this one and is not given it any more, since it was given something newer, or
+    /// since nobody is given it.
     pub state: String,
     /// Whether this is the manifest that it was last given.
     pub current: bool,

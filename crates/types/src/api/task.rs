@@ -56,8 +56,8 @@ pub struct NewTask {
     /// When it runs, in the agent's local time; absent or null for once.
     #[serde(default)]
     pub cron: Option<String>,
-    /// The arguments by name, which the agent gets with every digit of their numbers; not `self`, `task` or `commandName`,
-    /// which agents use themselves.
+    /// The arguments by name, which the agent gets with every digit of their numbers; not `self`, `task` or
+    /// `commandName`, which agents use themselves.
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, serde_json::Value>)]
     pub arguments: BTreeMap<String, Box<RawValue>>,
@@ -90,9 +90,9 @@ pub struct TaskView {
     /// When its latest result came.
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_run: Option<OffsetDateTime>,
-    /// Whether results are missing: a task that runs once is overdue, or the clock of one that runs by it struck twice and
-    /// nothing came. Null when nobody can tell: its agent was given it and never told any result of any task, as agents
-    /// 0.1.0 never do.
+    /// Whether results are missing: a task that runs once is overdue, or the clock of one that runs by it struck twice
+    /// and nothing came. Null when nobody can tell: its agent was given it and never told any result of any task, as
+    /// agents 0.1.0 never do.
     pub missing: Option<bool>,
     /// Until when an answer is expected, while a task that runs once is `offered`.
     #[serde(with = "time::serde::rfc3339::option")]
@@ -120,8 +120,8 @@ pub struct TaskRunView {
     /// When the answer came.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// What the command gave back: any JSON with every digit of its numbers, hostile until shown escaped; null when it was
-    /// cut.
+    /// What the command gave back: any JSON with every digit of its numbers, hostile until shown escaped; null when it
+    /// was cut.
     #[schema(value_type = Object)]
     pub data: Box<RawValue>,
     /// How many bytes of JSON it had.

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-/// A loader was created, changed or heard; a copy keeps the highest `version`. Its key never travels, nor the key's hash.
+/// A loader was created, changed or heard; a copy keeps the highest `version`. Its key never travels, nor the key's
+/// hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LoaderChanged {
     /// The number.
@@ -46,7 +47,8 @@ impl Message for LoaderChanged {
     }
 }
 
-/// How many loaders and manifests there are; sent every minute. None is ever removed, so a copy that holds fewer asks for everything.
+/// How many loaders and manifests there are; sent every minute. None is ever removed, so a copy that holds fewer asks
+/// for everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LoaderDigest {
     /// How many loaders there are.

@@ -1,7 +1,7 @@
 //! Manual steps: asked for by the scheduler, put before people and answered by manual-interaction.
 //!
-//! A withdrawal or an expiry may arrive before its request; `step` tells what belongs together. Of an answer, an expiry and
-//! a withdrawal the one that manual-interaction wrote down first counts.
+//! A withdrawal or an expiry may arrive before its request; `step` tells what belongs together. Of an answer, an expiry
+//! and a withdrawal the one that manual-interaction wrote down first counts.
 
 use super::Message;
 use crate::{ExecutionId, StepRunId};
@@ -156,7 +156,8 @@ pub struct ManualAnswered {
     pub execution_id: ExecutionId,
     /// How it ended.
     pub outcome: ManualOutcome,
-    /// The values by name, checked against their declared types: all `out_args` on success; constants keep what they had.
+    /// The values by name, checked against their declared types: all `out_args` on success; constants keep what they
+    /// had.
     pub variables: BTreeMap<String, String>,
     /// The name of the investigator; `anonymous` where nobody has to say who they are.
     pub answered_by: String,

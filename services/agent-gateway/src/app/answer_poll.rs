@@ -21,8 +21,8 @@ const AT_ONCE: i64 = 16;
 pub(super) type Lease = (Leased, Arc<str>);
 
 impl App {
-    /// Leases the agent's work, waiting up to `wait` for the first of it. The leases of what it `holds` go on: work that
-    /// takes long is not given up while its agent says that it is at it.
+    /// Leases the agent's work, waiting up to `wait` for the first of it. The leases of what it `holds` go on: work
+    /// that takes long is not given up while its agent says that it is at it.
     pub(crate) async fn answer_poll(
         self: &Arc<Self>,
         agent: AgentId,

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use types::{AgentId, AgentStatus, Transport};
 
 impl App {
-    /// Finds the agent of an access token and notes that it was heard. The database is asked each time, for all who come
-    /// at a time: a token that was revoked is dead with the next request.
+    /// Finds the agent of an access token and notes that it was heard. The database is asked each time, for all who
+    /// come at a time: a token that was revoked is dead with the next request.
     pub(crate) async fn authenticate_agent(&self, token: &str) -> Result<AgentId, Error> {
         let known = self.check_token(token).await?;
         self.heard(known);

@@ -14,8 +14,8 @@ use time::OffsetDateTime;
 use types::api::agent::AgentPatch;
 use types::{AgentId, AgentUid, CommandId, PluginId};
 
-/// How long an agent may fetch a plugin that was taken from it: it may have been told of it just before, and ends when it
-/// does not get it (specs/runbook/gaps.md §1, 12).
+/// How long an agent may fetch a plugin that was taken from it: it may have been told of it just before, and ends when
+/// it does not get it (specs/runbook/gaps.md §1, 12).
 const PARTING: Duration = Duration::from_mins(2);
 /// How many commands are looked at at once: each has a document.
 const AT_ONCE: i64 = 16;
@@ -59,8 +59,8 @@ impl App {
         Ok(agent)
     }
 
-    /// Replaces the plugins of an agent. Tasks that need one taken from it are withdrawn, and signed actions that wait for it
-    /// and need one fail at once.
+    /// Replaces the plugins of an agent. Tasks that need one taken from it are withdrawn, and signed actions that wait
+    /// for it and need one fail at once.
     pub(crate) async fn assign_plugins(
         &self,
         id: AgentUid,
@@ -88,8 +88,8 @@ impl App {
 }
 
 impl App {
-    /// Fails the commands that an agent of RunbookSolutions cannot do with the plugins that it has now, unless it was given
-    /// all their tasks: those may run by now.
+    /// Fails the commands that an agent of RunbookSolutions cannot do with the plugins that it has now, unless it was
+    /// given all their tasks: those may run by now.
     async fn fail_impossible(
         &self,
         conn: &mut Conn,

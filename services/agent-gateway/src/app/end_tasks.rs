@@ -48,7 +48,8 @@ impl App {
             .await
     }
 
-    /// Fails commands whose tasks will not all be answered: what came back is kept, and the rest says `why` nothing did.
+    /// Fails commands whose tasks will not all be answered: what came back is kept, and the rest says `why` nothing
+    /// did.
     pub(super) async fn fail_tasks(
         &self,
         conn: &mut Conn,

@@ -37,8 +37,8 @@ impl Hearing {
 
 impl App {
     /// Marks silent agents: idle ones offline first, then online ones idle, so that an agent is idle for a while before
-    /// it is gone (specs/mig/scheduler-agent.md §5). Their silence begins when this replica began to listen at the earliest, and
-    /// anew when the database was away.
+    /// it is gone (specs/mig/scheduler-agent.md §5). Their silence begins when this replica began to listen at the
+    /// earliest, and anew when the database was away.
     pub async fn fade_agents(&self) -> Result<(), Error> {
         let faded = self.fade_silent(self.hearing.since(self.clock.now())).await;
         if let Err(Error::Unavailable(_)) = &faded {

@@ -6,8 +6,8 @@ use crate::store::loaders;
 use types::messages::{LoaderChanged, LoaderDigest, ReplicaRequested};
 
 impl App {
-    /// Takes what loader-manifest tells of loaders, renames the agents beside them, and asks for all loaders where the copy then
-    /// has fewer than there are. No inbox: what is not newer than the copy changes nothing.
+    /// Takes what loader-manifest tells of loaders, renames the agents beside them, and asks for all loaders where the
+    /// copy then has fewer than there are. No inbox: what is not newer than the copy changes nothing.
     pub(crate) async fn keep_loaders(
         &self,
         changed: &[LoaderChanged],

@@ -41,8 +41,8 @@ impl App {
         end.map_or(patience.end, |end| patience.end.min(end))
     }
 
-    /// Does `work`, and again while the database is away. A RunbookSolutions agent has no time-out and ends at the first 5xx
-    /// (specs/runbook/backend.md §3.5, §5): it is answered later rather than badly.
+    /// Does `work`, and again while the database is away. A RunbookSolutions agent has no time-out and ends at the
+    /// first 5xx (specs/runbook/backend.md §3.5, §5): it is answered later rather than badly.
     pub(crate) async fn patiently<T>(
         &self,
         patience: Patience,

@@ -25,8 +25,8 @@ const PENDING: Error = Error::Device {
 impl App {
     /// Redeems an approved code for an access token, once; the token is made here and never stored as it is.
     ///
-    /// Every dead code, unknown ones too, is `expired_token`: RunbookSolutions agents ask for a new code then and end at
-    /// any other answer (specs/runbook/backend.md §3.2).
+    /// Every dead code, unknown ones too, is `expired_token`: RunbookSolutions agents ask for a new code then and end
+    /// at any other answer (specs/runbook/backend.md §3.2).
     pub(crate) async fn poll_token(
         &self,
         client_id: &str,

@@ -9,8 +9,8 @@ use types::{AgentId, AgentUid};
 
 const AT_ONCE: i64 = 5_000;
 const FORSAKEN_AT_ONCE: i64 = 100;
-/// How long tasks by the clock that their agents were told of are kept after they ended: one that comes once a year goes on in
-/// agents 0.1.1 until they are started anew.
+/// How long tasks by the clock that their agents were told of are kept after they ended: one that comes once a year
+/// goes on in agents 0.1.1 until they are started anew.
 const ECHOES_KEPT: Duration = Duration::days(400);
 /// How far back it is looked for tasks whose runs are to go: more than a process is ever down.
 const LOOK_BACK: Duration = Duration::days(3);
@@ -18,8 +18,8 @@ const LOOK_BACK: Duration = Duration::days(3);
 const GONE_KEPT: Duration = Duration::days(30);
 
 impl App {
-    /// Removes dead device codes with the agents that never came of them, the mailbox of actions that ended long ago, and
-    /// tasks that did.
+    /// Removes dead device codes with the agents that never came of them, the mailbox of actions that ended long ago,
+    /// and tasks that did.
     pub async fn purge(&self) -> Result<(), Error> {
         let now = self.clock.now();
         let before = now - Duration::hours(self.config.keep_hours.into());
@@ -47,8 +47,8 @@ impl App {
         Ok(())
     }
 
-    /// Removes agents whose device never fetched its token in time; it asks for another code and is another agent then. Those
-    /// that are known by an address need none. Gives how many codes were looked at.
+    /// Removes agents whose device never fetched its token in time; it asks for another code and is another agent then.
+    /// Those that are known by an address need none. Gives how many codes were looked at.
     async fn forsake_agents(&self, limit: i64) -> Result<i64, Error> {
         let now = self.clock.now();
         let (codes, numbers) = self

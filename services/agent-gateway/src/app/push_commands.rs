@@ -21,7 +21,8 @@ use types::{ActionId, AgentId, CommandId};
 const AT_ONCE: usize = 500;
 /// How many bytes of commands are on their way at a time.
 const BYTES: usize = 16 << 20;
-/// How long a command waits whose agent has no queue, or whose queue does not take it, or that is out and not answered for.
+/// How long a command waits whose agent has no queue, or whose queue does not take it, or that is out and not answered
+/// for.
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// Says what a round came to.
@@ -38,8 +39,9 @@ pub(crate) enum Pushed {
 }
 
 impl App {
-    /// Hands commands that are due to the broker, and remembers of which it said that it has them. The mailbox is the truth:
-    /// what a crash leaves unsaid goes out again, and its rows are locked, so that two replicas never send the same.
+    /// Hands commands that are due to the broker, and remembers of which it said that it has them. The mailbox is the
+    /// truth: what a crash leaves unsaid goes out again, and its rows are locked, so that two replicas never send the
+    /// same.
     pub(crate) async fn push_commands(&self, sender: &mut Sender) -> Result<Pushed, Error> {
         if sender.unanswered().is_some() {
             return self.note_unanswered(sender).await;
@@ -65,7 +67,8 @@ impl App {
         Ok(pushed)
     }
 
-    /// Waits for the broker's word on what went out before, without a lock: what was withdrawn or answered meanwhile stays so.
+    /// Waits for the broker's word on what went out before, without a lock: what was withdrawn or answered meanwhile
+    /// stays so.
     async fn note_unanswered(&self, sender: &mut Sender) -> Result<Pushed, Error> {
         let fates = sender.word().await;
         let sent = sender.unanswered().unwrap_or_default();
@@ -88,9 +91,9 @@ impl App {
         Ok(pushed)
     }
 
-    /// Writes the commands; what cannot be sent any more waits for its withdrawal, and what the agent that reads it cannot
-    /// do comes back as failed: between the launch and now it may have become another, and MIG's agents never recover from
-    /// a module that they lack (specs/mig/scheduler-agent.md §3).
+    /// Writes the commands; what cannot be sent any more waits for its withdrawal, and what the agent that reads it
+    /// cannot do comes back as failed: between the launch and now it may have become another, and MIG's agents never
+    /// recover from a module that they lack (specs/mig/scheduler-agent.md §3).
     async fn write_letters(
         &self,
         conn: &mut Conn,
@@ -159,8 +162,8 @@ impl App {
         Ok(letters)
     }
 
-    /// Remembers what the broker said of commands that are locked; while it has said nothing they wait, and no other replica
-    /// sends them.
+    /// Remembers what the broker said of commands that are locked; while it has said nothing they wait, and no other
+    /// replica sends them.
     async fn note_fates(
         &self,
         conn: &mut Conn,

@@ -43,8 +43,8 @@ pub(crate) struct Judged {
 }
 
 impl App {
-    /// Closes the commands that answers name, each once, and tells the house. An answer counts only when its command, its
-    /// queue location and its agent belong together; one after the action's end is passed on.
+    /// Closes the commands that answers name, each once, and tells the house. An answer counts only when its command,
+    /// its queue location and its agent belong together; one after the action's end is passed on.
     pub(crate) async fn record_mig_results(
         &self,
         answers: Vec<MigAnswer>,

@@ -28,7 +28,8 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Makes an answer fit to be kept and to travel. This takes time: large answers are prepared beside the event loops.
+    /// Makes an answer fit to be kept and to travel. This takes time: large answers are prepared beside the event
+    /// loops.
     pub(crate) fn new(mut answer: Return, max_result: usize) -> Self {
         let size =
             prepare(&mut answer.results, Limits { result: max_result, command: COMMAND_BYTES });

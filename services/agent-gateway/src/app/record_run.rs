@@ -49,9 +49,9 @@ impl App {
         if found.is_empty() { Err(UNKNOWN) } else { Ok(()) }
     }
 
-    /// Keeps a run, a small one together with others that come at the same time. An agent does not name its runs and never
-    /// tells one twice: a task that runs once takes as many as it was handed out, more of them change nothing. The last
-    /// operation of a signed action that is answered closes its command.
+    /// Keeps a run, a small one together with others that come at the same time. An agent does not name its runs and
+    /// never tells one twice: a task that runs once takes as many as it was handed out, more of them change nothing.
+    /// The last operation of a signed action that is answered closes its command.
     pub(crate) async fn record_run(
         self: &Arc<Self>,
         agent: AgentId,

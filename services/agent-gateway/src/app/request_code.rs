@@ -40,10 +40,10 @@ impl App {
         })
     }
 
-    /// Makes a code for a device. How many wait for a person is bounded, so that nobody fills the list for others; beyond
-    /// that the newest others of the same asker give way, or else of the one who has the most: a flood churns in itself,
-    /// and what waited before it can still be approved. A refusal would end the agent (specs/runbook/backend.md §3.1), one
-    /// whose code is gone asks anew.
+    /// Makes a code for a device. How many wait for a person is bounded, so that nobody fills the list for others;
+    /// beyond that the newest others of the same asker give way, or else of the one who has the most: a flood churns in
+    /// itself, and what waited before it can still be approved. A refusal would end the agent (specs/runbook/backend.md
+    /// §3.1), one whose code is gone asks anew.
     pub(crate) async fn request_code(&self, request: CodeRequest) -> Result<DeviceCode, Error> {
         self.check_client(&request.client_id)?;
         let now = self.clock.now();

@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 use types::{AgentId, AgentUid, Transport};
 
 impl App {
-    /// Revokes an agent's tokens for good and fails the commands that it has not answered; of a MIG agent all processes of its
-    /// machine. Doing it again changes nothing.
+    /// Revokes an agent's tokens for good and fails the commands that it has not answered; of a MIG agent all processes
+    /// of its machine. Doing it again changes nothing.
     pub(crate) async fn revoke_agent(&self, id: AgentUid) -> Result<(), Error> {
         let now = self.clock.now();
         let revoked = self
@@ -46,7 +46,8 @@ impl App {
         Ok(())
     }
 
-    /// Revokes agents that are locked, and fails what waits for `rows`: these agents, and those that their machine had before.
+    /// Revokes agents that are locked, and fails what waits for `rows`: these agents, and those that their machine had
+    /// before.
     pub(super) async fn revoke_held(
         &self,
         conn: &mut Conn,

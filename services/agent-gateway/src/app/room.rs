@@ -11,8 +11,8 @@ pub(crate) const QUICK_BYTES: usize = 64 << 10;
 const SPREAD: usize = 16;
 
 impl App {
-    /// Waits until there is memory for what comes out of bodies of `bytes`; that is to be held until nothing of it is needed
-    /// any more. Small ones need none.
+    /// Waits until there is memory for what comes out of bodies of `bytes`; that is to be held until nothing of it is
+    /// needed any more. Small ones need none.
     pub(crate) async fn wait_for_desk(
         &self,
         bytes: usize,

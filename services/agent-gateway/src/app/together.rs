@@ -1,6 +1,6 @@
-//! Request coalescing: what many agents ask at the same time is asked of the database once. Whoever comes while an answer is
-//! on its way is part of the next one. An idle service answers at once, a busy one with few statements and few commits;
-//! nothing is remembered, so that any number of replicas is right at any time.
+//! Request coalescing: what many agents ask at the same time is asked of the database once. Whoever comes while an
+//! answer is on its way is part of the next one. An idle service answers at once, a busy one with few statements and
+//! few commits; nothing is remembered, so that any number of replicas is right at any time.
 
 use crate::error::Error;
 use anyhow::anyhow;
@@ -30,8 +30,8 @@ impl<Q, A> Default for Together<Q, A> {
 }
 
 impl<Q, A: Send + 'static> Together<Q, A> {
-    /// Asks one question. One of those who wait has `look` ask for all, which gives an answer per question, in order. It is a
-    /// task of its own: whoever hangs up, what is taken out of the database for the others reaches them.
+    /// Asks one question. One of those who wait has `look` ask for all, which gives an answer per question, in order.
+    /// It is a task of its own: whoever hangs up, what is taken out of the database for the others reaches them.
     pub(crate) async fn ask<L>(
         &self,
         tasks: &Tasks,
@@ -101,8 +101,8 @@ fn panicked() -> Error {
     Error::Internal(anyhow!("asking together panicked"))
 }
 
-/// Does something for all at once; when that fails though the database is there, for each by itself, so that nobody stands
-/// in the way of the others.
+/// Does something for all at once; when that fails though the database is there, for each by itself, so that nobody
+/// stands in the way of the others.
 pub(crate) async fn all_or_each<Q: Clone, A, L>(
     all: Vec<Q>,
     act: impl Fn(Vec<Q>) -> L,

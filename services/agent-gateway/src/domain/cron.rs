@@ -85,8 +85,8 @@ fn fields(expression: &str) -> Result<[&str; 6], String> {
     }
 }
 
-/// Refuses a field that names every day in other words than `*`: version 2.0.1 takes it for `*` and version 7.0.0 does not,
-/// which decides whether a day of the month and a weekday have both to fit, or one of them.
+/// Refuses a field that names every day in other words than `*`: version 2.0.1 takes it for `*` and version 7.0.0 does
+/// not, which decides whether a day of the month and a weekday have both to fit, or one of them.
 fn check_star(field: &Field, text: &str, is_all: bool) -> Result<(), String> {
     if is_all && text != "*" {
         return Err(format!("{}: {text:?} names every day; write *", field.name));
@@ -94,8 +94,8 @@ fn check_star(field: &Field, text: &str, is_all: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Refuses days that do not come in each year in any of these months. That a weekday is asked for as well does not help:
-/// agents look for both.
+/// Refuses days that do not come in each year in any of these months. That a weekday is asked for as well does not
+/// help: agents look for both.
 fn check_days(days: &[u32], months: &[u32]) -> Result<(), String> {
     let comes = |month: &u32| {
         let index = usize::try_from(month.saturating_sub(1)).unwrap_or(usize::MAX);

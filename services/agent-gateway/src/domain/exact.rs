@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Puts quotes around the numbers in `json` that no machine number holds; everything else stays as it is, whether it is JSON or
-/// not.
+/// Puts quotes around the numbers in `json` that no machine number holds; everything else stays as it is, whether it is
+/// JSON or not.
 pub(crate) fn quote(json: &str) -> Cow<'_, str> {
     let mut quoted = String::new();
     let (mut rest, mut copied) = (json, 0);

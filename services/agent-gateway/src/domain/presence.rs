@@ -43,8 +43,8 @@ pub(crate) enum Change {
 
 /// Decides what a heartbeat changes; `mode` and `refreshed` are the heartbeat's, `every` is how often agents send one.
 ///
-/// Another process conflicts with this one when it was heard after this one began and lately, and this one is heard now: so a
-/// restart, after which the old process is silent, is no conflict.
+/// Another process conflicts with this one when it was heard after this one began and lately, and this one is heard
+/// now: so a restart, after which the old process is silent, is no conflict.
 pub(crate) fn change(
     known: &Known,
     mode: &str,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use types::api::task::{TaskState, TaskView};
 
-/// How many times the clock has to strike for nothing: a tick that an agent misses is not made up for, and a busy one misses
-/// some (specs/runbook/plugins-and-tasks.md §6).
+/// How many times the clock has to strike for nothing: a tick that an agent misses is not made up for, and a busy one
+/// misses some (specs/runbook/plugins-and-tasks.md §6).
 const STRIKES: u32 = 2;
 
 /// Says whether results of a task are missing; nothing when the agent `reports` nothing ever, or was never asked to.

@@ -94,7 +94,8 @@ pub(crate) fn check_arguments<'a>(
 /// Is what an agent sent back from one run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Outcome {
-    /// What the command gave back, with numbers that no machine number holds as texts; null when it was too large to be kept.
+    /// What the command gave back, with numbers that no machine number holds as texts; null when it was too large to be
+    /// kept.
     pub data: Value,
     /// The JSON of it, if numbers in it are larger: with all their digits.
     pub exact: Option<String>,
@@ -130,7 +131,8 @@ impl Outcome {
         self.exact.clone().unwrap_or_else(|| self.data.to_string())
     }
 
-    /// Makes the result of a signed action's operation: whatever came back is a success, for agents tell of nothing else.
+    /// Makes the result of a signed action's operation: whatever came back is a success, for agents tell of nothing
+    /// else.
     pub(crate) fn into_result(self, limit: usize) -> OperationResult {
         let large = usize::try_from(self.bytes).is_ok_and(|bytes| bytes > limit);
         let why = if large {

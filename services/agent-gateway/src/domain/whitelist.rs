@@ -37,8 +37,8 @@ impl Whitelist {
     }
 }
 
-/// Makes a pattern for the whole of a text. It must be one by itself: else it could end the group that holds it, and with it
-/// the anchors.
+/// Makes a pattern for the whole of a text. It must be one by itself: else it could end the group that holds it, and
+/// with it the anchors.
 fn whole(pattern: &str) -> Result<Regex, regex::Error> {
     let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build();
     build(pattern)?;

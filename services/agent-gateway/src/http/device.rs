@@ -1,5 +1,5 @@
-//! `/device`: the page where a person admits a device. It works without script; a session lasts a quarter of an hour, its
-//! cookie is for this page only, and every form carries a word that follows from it.
+//! `/device`: the page where a person admits a device. It works without script; a session lasts a quarter of an hour,
+//! its cookie is for this page only, and every form carries a word that follows from it.
 
 use super::html;
 use super::query::ShownCode;

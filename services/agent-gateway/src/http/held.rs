@@ -1,4 +1,5 @@
-//! Large bodies: how much of them lies in memory at a time is bounded, or a fleet that answers at once is the end of us.
+//! Large bodies: how much of them lies in memory at a time is bounded, or a fleet that answers at once is the end of
+//! us.
 
 use crate::AgentGateway;
 use crate::app::App;
@@ -53,7 +54,8 @@ pub(super) fn app(request: &HttpRequest) -> Result<&App, Problem> {
     })
 }
 
-/// Waits until there is room for a body that says that it has `told` bytes; one of unknown length may become as large as any.
+/// Waits until there is room for a body that says that it has `told` bytes; one of unknown length may become as large
+/// as any.
 pub(super) async fn wait_for_room(
     app: &App,
     told: Option<usize>,

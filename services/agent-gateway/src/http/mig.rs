@@ -23,8 +23,8 @@ pub(super) async fn heartbeat(
     web::mig::heartbeat(&request, &origin)
 }
 
-/// Takes the heartbeat of a MIG agent. Agents written in Go are answered without a body, refusals too, as they never read one and
-/// would leak a socket each time (specs/mig/scheduler-agent.md §3).
+/// Takes the heartbeat of a MIG agent. Agents written in Go are answered without a body, refusals too, as they never
+/// read one and would leak a socket each time (specs/mig/scheduler-agent.md §3).
 #[utoipa::path(
     tag = "mig",
     security(()),

@@ -1,5 +1,5 @@
-//! Results of RunbookSolutions agents: any size is taken, only so much is kept. An agent loses a result for good when it
-//! is answered anything but 200.
+//! Results of RunbookSolutions agents: any size is taken, only so much is kept. An agent loses a result for good when
+//! it is answered anything but 200.
 
 use super::held;
 use crate::app::App;
@@ -23,8 +23,8 @@ use web::Problem;
 
 /// How long a body may take.
 const DRAIN: Duration = Duration::from_mins(5);
-/// How much of the time that an agent is held is left when there is room for its result, and when it can be taken apart: what
-/// is left is for the database.
+/// How much of the time that an agent is held is left when there is room for its result, and when it can be taken
+/// apart: what is left is for the database.
 const RESERVE_OF_ROOM: Duration = Duration::from_secs(20);
 const RESERVE_OF_DESK: Duration = Duration::from_secs(10);
 /// Is how long `{"data":}` is.
@@ -52,8 +52,8 @@ impl FromRequest for Sent {
 }
 
 impl Sent {
-    /// Reads the result. One that is larger than what is kept is cut, and so is one for which there is no room in time: these
-    /// agents do not come again.
+    /// Reads the result. One that is larger than what is kept is cut, and so is one for which there is no room in time:
+    /// these agents do not come again.
     pub(super) async fn receive(
         mut self,
         app: &App,
@@ -142,8 +142,8 @@ fn late() -> Problem {
     Problem::malformed("body-late", "the body came too slowly")
 }
 
-/// Reads `{"data": …}`, as leniently as Python writes it: half a surrogate must not lose a result, nor a digit of a number, nor
-/// may a depth that Python knows and we do not; such a result is noted as cut.
+/// Reads `{"data": …}`, as leniently as Python writes it: half a surrogate must not lose a result, nor a digit of a
+/// number, nor may a depth that Python knows and we do not; such a result is noted as cut.
 fn read(body: &Bytes, limit: usize) -> Result<Outcome, Problem> {
     let text = go_json::mend(body);
     let quoted = exact::quote(&text);

@@ -58,8 +58,8 @@ where
     }
 }
 
-/// Is a RunbookSolutions agent with what it sent, and until when it is held: known by its token, or by its address where
-/// agents are known so.
+/// Is a RunbookSolutions agent with what it sent, and until when it is held: known by its token, or by its address
+/// where agents are known so.
 #[derive(Debug, Clone)]
 pub(super) struct RunbookAgent<T = ()>(pub(super) Known, pub(super) T, pub(super) Patience);
 

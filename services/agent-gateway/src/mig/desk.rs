@@ -104,8 +104,8 @@ impl Desk {
         (Self { asks, room, file, list: Mutex::default() }, asked)
     }
 
-    /// Gives the whitelist, read again when its file has changed; none when everybody is heard. While the file cannot be
-    /// read, the last one holds, and at first nobody is heard.
+    /// Gives the whitelist, read again when its file has changed; none when everybody is heard. While the file cannot
+    /// be read, the last one holds, and at first nobody is heard.
     fn whitelist(&self) -> Option<Arc<Whitelist>> {
         let file = self.file.as_ref()?;
         let mut listed = self.list.lock().unwrap_or_else(PoisonError::into_inner);

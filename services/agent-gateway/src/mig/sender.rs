@@ -60,8 +60,9 @@ pub(crate) struct Sender {
     batch: Option<Batch>,
 }
 
-/// Is what was published together. While the broker holds publishers up (it is short of memory or disk), what was written to
-/// the line lies there, and goes on when it does: so it is waited for, and never sent again as long as the line stands.
+/// Is what was published together. While the broker holds publishers up (it is short of memory or disk), what was
+/// written to the line lies there, and goes on when it does: so it is waited for, and never sent again as long as the
+/// line stands.
 struct Batch {
     commands: Vec<CommandId>,
     confirms: BoxFuture<'static, Vec<Fate>>,
@@ -77,11 +78,11 @@ impl Sender {
         Ok(Self { channel, batch: None })
     }
 
-    /// Publishes in order and waits shortly for all confirms; gives the fate of each, or nothing when the broker has not
-    /// answered for all yet ([`Sender::word`]). What was published before must be forgotten by then.
+    /// Publishes in order and waits shortly for all confirms; gives the fate of each, or nothing when the broker has
+    /// not answered for all yet ([`Sender::word`]). What was published before must be forgotten by then.
     ///
-    /// lapin hands a returned message to whichever confirm comes next, so returns can be told apart only within one closed
-    /// set of letters, by their routing keys, each of which is one queue.
+    /// lapin hands a returned message to whichever confirm comes next, so returns can be told apart only within one
+    /// closed set of letters, by their routing keys, each of which is one queue.
     pub(crate) async fn publish(
         &mut self,
         letters: Vec<(CommandId, Letter)>,

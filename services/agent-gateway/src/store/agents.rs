@@ -156,8 +156,8 @@ pub(crate) async fn agent_by_id(conn: &mut Conn, id: AgentUid) -> QueryResult<Op
     row.map(TryInto::try_into).transpose()
 }
 
-/// Locks one agent until the transaction ends and gives its number and whether it was revoked. Who only refers to it is not
-/// kept waiting: tasks are made of a command that is locked, and commands are locked after their agent here.
+/// Locks one agent until the transaction ends and gives its number and whether it was revoked. Who only refers to it is
+/// not kept waiting: tasks are made of a command that is locked, and commands are locked after their agent here.
 pub(crate) async fn agent_lock(
     conn: &mut Conn,
     id: AgentUid,
@@ -253,8 +253,8 @@ pub(crate) async fn agent_set_plugins(
         .map(drop)
 }
 
-/// Gives plugins to an agent; the revision stays. One that is not `told` of them is not given tasks that need them until it
-/// has asked which it should have; a new one asks before anything else.
+/// Gives plugins to an agent; the revision stays. One that is not `told` of them is not given tasks that need them
+/// until it has asked which it should have; a new one asks before anything else.
 pub(crate) async fn agent_add_plugins(
     conn: &mut Conn,
     number: AgentId,
@@ -336,8 +336,8 @@ pub(crate) async fn agent_describe(
     Ok(changed > 0)
 }
 
-/// Marks those of these agents online that were idle or offline; gives which. A MIG agent that is offline stays so, and one
-/// that was idle comes back by its heartbeat ([`super::mig_agents`]).
+/// Marks those of these agents online that were idle or offline; gives which. A MIG agent that is offline stays so, and
+/// one that was idle comes back by its heartbeat ([`super::mig_agents`]).
 pub(crate) async fn agents_come_online(
     conn: &mut Conn,
     numbers: &[AgentId],
@@ -370,8 +370,9 @@ pub(crate) struct Before {
     pub mig: OffsetDateTime,
 }
 
-/// Moves at most `limit` agents from one state to the next when they were last heard before what `before` says for their
-/// language; only those behind `after`, so that a fleet that goes silent is gone through once. Gives which, in order.
+/// Moves at most `limit` agents from one state to the next when they were last heard before what `before` says for
+/// their language; only those behind `after`, so that a fleet that goes silent is gone through once. Gives which, in
+/// order.
 pub(crate) async fn agents_fade(
     conn: &mut Conn,
     (from, to): (AgentStatus, AgentStatus),
@@ -405,9 +406,9 @@ pub(crate) async fn agents_fade(
     Ok(faded)
 }
 
-/// Tells which of these agents may be given work, and keeps them from being revoked, ended or heard anew until the transaction
-/// ends; of a machine of MIG that went away also the newest row, as whoever hears it again locks that one. To be called once
-/// in it, for all: the rows are locked in one order.
+/// Tells which of these agents may be given work, and keeps them from being revoked, ended or heard anew until the
+/// transaction ends; of a machine of MIG that went away also the newest row, as whoever hears it again locks that one.
+/// To be called once in it, for all: the rows are locked in one order.
 pub(crate) async fn agents_employ(
     conn: &mut Conn,
     numbers: &[AgentId],

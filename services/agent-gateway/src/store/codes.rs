@@ -200,8 +200,8 @@ pub(crate) struct PendingRow {
     pub address: String,
 }
 
-/// Locks the living code with these letters until the transaction ends and gives it with its state; a pending one before
-/// one that was decided.
+/// Locks the living code with these letters until the transaction ends and gives it with its state; a pending one
+/// before one that was decided.
 pub(crate) async fn code_lock(
     conn: &mut Conn,
     code: &UserCode,
@@ -276,7 +276,8 @@ pub(crate) async fn code_redeem(conn: &mut Conn, sha256: &[u8; 32]) -> QueryResu
         .map(drop)
 }
 
-/// Removes dead codes, but for those of agents that never fetched their token; an unknown code is answered as a dead one.
+/// Removes dead codes, but for those of agents that never fetched their token; an unknown code is answered as a dead
+/// one.
 pub(crate) async fn codes_purge(conn: &mut Conn, now: OffsetDateTime) -> QueryResult<usize> {
     let dead = device_code::table.filter(device_code::expires.le(now));
     diesel::delete(dead.filter(device_code::state.ne("approved"))).execute(conn).await

@@ -14,9 +14,9 @@ use time::format_description::well_known::Rfc3339;
 use types::{AgentId, AgentStatus};
 use uuid::Uuid;
 
-/// Finds the rows that heartbeats are of, and when another process of the same queue location was heard last. A machine may have
-/// hundreds of rows that are offline: `collate "C"` is the index of those that are not. `is true` keeps PostgreSQL, which cannot
-/// know how many are online, from looking through all of them for each heartbeat.
+/// Finds the rows that heartbeats are of, and when another process of the same queue location was heard last. A machine
+/// may have hundreds of rows that are offline: `collate "C"` is the index of those that are not. `is true` keeps
+/// PostgreSQL, which cannot know how many are online, from looking through all of them for each heartbeat.
 pub(crate) const MIG_AGENTS_FIND: &str = "
     select h.place, a.number, a.status, a.refreshed, a.started, a.described is not distinct from h.described as same,
         a.conflict_since, (
@@ -90,8 +90,8 @@ fn numbers(rows: Vec<Number>) -> Vec<AgentId> {
     rows.into_iter().map(|row| AgentId(row.number)).collect()
 }
 
-/// Stores new rows, online and heard now, each with since when there is another agent; one that another replica stores at the
-/// same moment is left to it. Gives their numbers. What people said of the machine's last row stays.
+/// Stores new rows, online and heard now, each with since when there is another agent; one that another replica stores
+/// at the same moment is left to it. Gives their numbers. What people said of the machine's last row stays.
 pub(crate) async fn mig_agents_insert(
     conn: &mut Conn,
     new: &[(&Heartbeat, Option<OffsetDateTime>)],
@@ -147,8 +147,8 @@ pub(crate) struct Renewed<'a> {
     pub conflict_since: Option<OffsetDateTime>,
 }
 
-/// Brings rows up to date and online; what people said of them stays. Gives those that were not over in the meantime. To be
-/// called when their machines are locked.
+/// Brings rows up to date and online; what people said of them stays. Gives those that were not over in the meantime.
+/// To be called when their machines are locked.
 pub(crate) async fn mig_agents_update(
     conn: &mut Conn,
     renewed: &[Renewed<'_>],
@@ -188,8 +188,8 @@ pub(crate) async fn mig_agents_update(
     Ok(numbers(rows))
 }
 
-/// Ends rows whose agents described their machine anew; gives those that another replica has not ended already. To be called
-/// when their machines are locked.
+/// Ends rows whose agents described their machine anew; gives those that another replica has not ended already. To be
+/// called when their machines are locked.
 pub(crate) async fn mig_agents_end(
     conn: &mut Conn,
     ended: &[AgentId],
@@ -206,8 +206,8 @@ pub(crate) async fn mig_agents_end(
     Ok(numbers(rows))
 }
 
-/// Keeps what people say of a MIG agent apart from what it tells of itself, so that it is said of the machine's next row as
-/// well. To be called before the row is changed; of other agents nothing is kept.
+/// Keeps what people say of a MIG agent apart from what it tells of itself, so that it is said of the machine's next
+/// row as well. To be called before the row is changed; of other agents nothing is kept.
 pub(crate) async fn mig_agent_give(
     conn: &mut Conn,
     number: AgentId,
@@ -240,8 +240,8 @@ pub(crate) async fn agents_mig(conn: &mut Conn, agents: &[AgentId]) -> QueryResu
     Ok(numbers(rows))
 }
 
-/// Removes at most `limit` rows of MIG agents that went offline and were not heard since `before`, and have no mail: each
-/// run in checkin mode, each restart leaves one. What was revoked stays, so that it stays revoked.
+/// Removes at most `limit` rows of MIG agents that went offline and were not heard since `before`, and have no mail:
+/// each run in checkin mode, each restart leaves one. What was revoked stays, so that it stays revoked.
 pub(crate) async fn mig_agents_forget(
     conn: &mut Conn,
     before: OffsetDateTime,

@@ -34,8 +34,8 @@ pub(crate) const MIG_MODULES: &str = "
     ) as newest
     where jsonb_typeof(newest.modules) = 'array'";
 
-/// Says that nobody is there, nor a command in the queue that is still to be answered: the broker removes those when their time
-/// is over.
+/// Says that nobody is there, nor a command in the queue that is still to be answered: the broker removes those when
+/// their time is over.
 const GONE: &str = "
     not exists (select from agent o where o.transport = 'mig' and o.queueloc = a.queueloc and o.status in ('online', 'idle'))
     and not exists (select from agent o join mailbox m on m.agent = o.number

@@ -162,8 +162,8 @@ pub(crate) async fn mig_mail_hold(
     Ok(rows.into_iter().map(|row| CommandId(row.command)).collect())
 }
 
-/// Keeps mail that is out and was not answered for from being sent again until then; that which is kept beyond `enough` stays
-/// as it is.
+/// Keeps mail that is out and was not answered for from being sent again until then; that which is kept beyond `enough`
+/// stays as it is.
 pub(crate) async fn mig_mail_keep(
     conn: &mut Conn,
     commands: &[CommandId],

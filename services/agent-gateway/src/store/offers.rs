@@ -38,8 +38,8 @@ pub(crate) const TASKS_LOOK: &str = "
     ) c on true
     order by c.id";
 
-/// Gives agents what waits for each, oldest first; what runs once is leased. An agent drops, without a word, what it is told of
-/// before it has the plugin (specs/runbook/plugins-and-tasks.md §4): it must have been told of that before.
+/// Gives agents what waits for each, oldest first; what runs once is leased. An agent drops, without a word, what it is
+/// told of before it has the plugin (specs/runbook/plugins-and-tasks.md §4): it must have been told of that before.
 pub(crate) const TASKS_OFFER: &str = "
     with due as (
         select todo.id, todo.expire_after
@@ -167,8 +167,8 @@ pub(crate) async fn tasks_offer(
     Ok(offers)
 }
 
-/// Takes at most `limit` commands of each of these agents out of the mailbox until the action ends: its tasks have leases
-/// of their own. To be called in the transaction that makes the tasks; each agent is named once.
+/// Takes at most `limit` commands of each of these agents out of the mailbox until the action ends: its tasks have
+/// leases of their own. To be called in the transaction that makes the tasks; each agent is named once.
 pub(crate) async fn mailbox_take(
     conn: &mut Conn,
     agents: &[AgentId],

@@ -133,8 +133,9 @@ pub(crate) async fn runs_insert(
     .map(drop)
 }
 
-/// Removes the oldest runs of each of these tasks beyond `most`, or beyond `bytes` together; the latest always stays. Of
-/// what is told of a task by the clock after it ended, only the latest does: the others would be kept as long as the task.
+/// Removes the oldest runs of each of these tasks beyond `most`, or beyond `bytes` together; the latest always stays.
+/// Of what is told of a task by the clock after it ended, only the latest does: the others would be kept as long as the
+/// task.
 pub(crate) async fn runs_trim(
     conn: &mut Conn,
     tasks: &[TaskId],
@@ -159,8 +160,8 @@ pub(crate) async fn runs_trim(
     .await
 }
 
-/// Removes at most `limit` runs that were told before `before`, of tasks by the clock that ended between `since` and then;
-/// the tasks themselves stay.
+/// Removes at most `limit` runs that were told before `before`, of tasks by the clock that ended between `since` and
+/// then; the tasks themselves stay.
 pub(crate) async fn runs_purge(
     conn: &mut Conn,
     since: OffsetDateTime,

@@ -254,9 +254,9 @@ pub(crate) async fn tasks_withdraw(
     .await
 }
 
-/// Removes at most `limit` tasks of either kind that ended before `before`, with their runs. One of which an agent still
-/// tells stays: it runs what it was told of until it is started anew, and a 404 is an error to it; so one by the clock
-/// that it was told of stays longer, and counts from `long_ago`.
+/// Removes at most `limit` tasks of either kind that ended before `before`, with their runs. One of which an agent
+/// still tells stays: it runs what it was told of until it is started anew, and a 404 is an error to it; so one by the
+/// clock that it was told of stays longer, and counts from `long_ago`.
 pub(crate) async fn tasks_purge(
     conn: &mut Conn,
     before: OffsetDateTime,

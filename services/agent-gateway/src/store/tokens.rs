@@ -10,8 +10,8 @@ use store::Conn;
 use time::OffsetDateTime;
 use types::{AgentId, AgentStatus, Transport};
 
-/// Finds the agents of tokens, each by the two primary keys (`offset 0` keeps PostgreSQL from going through all agents for a
-/// few tokens, as it does while it has no statistics), and whether anything is open for them.
+/// Finds the agents of tokens, each by the two primary keys (`offset 0` keeps PostgreSQL from going through all agents
+/// for a few tokens, as it does while it has no statistics), and whether anything is open for them.
 pub(crate) const TOKENS_FIND: &str = "
     select asks.sha256, a.number, a.status, a.transport,
         exists (select from task k where k.agent = a.number and k.state in ('waiting', 'offered'))

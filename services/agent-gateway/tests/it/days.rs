@@ -1,5 +1,5 @@
-//! The published agents live for days (specs/runbook/backend.md §5): each as it is, with everything that people do to it
-//! meanwhile, and with another replica of the service in the middle.
+//! The published agents live for days (specs/runbook/backend.md §5): each as it is, with everything that people do to
+//! it meanwhile, and with another replica of the service in the middle.
 
 use crate::runbook::{enrol, enrol_as, task, tools};
 use crate::scripted::{Poll, Scripted, Version, pause};
@@ -224,7 +224,8 @@ async fn the_staging_agent_lives_for_days_whatever_is_taken_from_it() {
         live(gateway, &mut agent, 250, before, async |person, agent| {
             assert_eq!((agent.ran[&often], agent.ran[&second], agent.lost), (40, 80, 0));
             assert!(agent.scheduled.is_empty());
-            // with the key every plugin that it should have is fetched with every sync, and once more between two questions
+            // with the key every plugin that it should have is fetched with every sync, and once more between two
+            // questions
             let each = 2 * 80 + 10 + 2 + 30 + 90;
             assert_eq!(agent.fetched, if force_redownload { each } else { 2 });
             let third = third.lock().unwrap().clone();

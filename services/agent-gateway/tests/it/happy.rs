@@ -1,5 +1,5 @@
-//! The recorded life of an unmodified agent 0.1.1, replayed: what it sent is sent again, what it was answered is what it
-//! is answered here, but for names that every server chooses itself (specs/runbook/happy-run-transcript.txt).
+//! The recorded life of an unmodified agent 0.1.1, replayed: what it sent is sent again, what it was answered is what
+//! it is answered here, but for names that every server chooses itself (specs/runbook/happy-run-transcript.txt).
 
 use crate::scripted::raw;
 use crate::support::{WRITER, gateway};

@@ -293,7 +293,8 @@ async fn two_agents_of_one_machine_are_shown_and_a_restart_is_not() {
     gateway.running.service.app.write_seen().await.unwrap();
     assert_eq!(conflicts(&gateway).await, 2);
     let new = described_anew;
-    // nobody is ordered to end itself (specs/mig/scheduler-agent.md §8): the first that comes is what an investigator wants
+    // nobody is ordered to end itself (specs/mig/scheduler-agent.md §8): the first that comes is what an investigator
+    // wants
     let number = loop {
         let agent = gateway.tap.next::<AgentChanged>().await.data;
         if agent.refreshed == new.refreshed {

@@ -1,5 +1,5 @@
-//! What happens to MIG's agents at one moment: two gateways hear a machine while its mail comes, the database goes away between
-//! two answers, a gateway ends while the broker has not answered.
+//! What happens to MIG's agents at one moment: two gateways hear a machine while its mail comes, the database goes away
+//! between two answers, a gateway ends while the broker has not answered.
 
 use crate::mig_agent::{Identity, MigAgent, beat};
 use crate::mig_work::{issue, mig_gateway};
@@ -107,8 +107,8 @@ async fn twins_are_told_and_neither_is_ordered_to_end() {
     }
 }
 
-/// Lets the database fail an answer to command 71 whatever comes with it, and hold one to 72 for as long as the test holds the
-/// lock.
+/// Lets the database fail an answer to command 71 whatever comes with it, and hold one to 72 for as long as the test
+/// holds the lock.
 const POISON: &str = "
     create function poison() returns trigger language plpgsql as $$
     begin

@@ -1,5 +1,5 @@
-//! An agent that behaves as the unmodified ones do (specs/runbook/backend.md): a new connection for each request, no second
-//! try, and the end at any surprise.
+//! An agent that behaves as the unmodified ones do (specs/runbook/backend.md): a new connection for each request, no
+//! second try, and the end at any surprise.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
@@ -131,8 +131,8 @@ impl Scripted {
         self.scheduled.clear();
     }
 
-    /// Does what the agent does at its start, up to the moment at which it sleeps for the first time or has its token: it
-    /// goes on with the code that it has, and asks for another one at once when that is dead.
+    /// Does what the agent does at its start, up to the moment at which it sleeps for the first time or has its token:
+    /// it goes on with the code that it has, and asks for another one at once when that is dead.
     pub(crate) async fn start(&mut self) -> Result<Poll, Exit> {
         if self.token.is_some() {
             return Ok(Poll::Done);

@@ -1,4 +1,5 @@
-//! The answers as RunbookSolutions' own document shows them, member by member, and that no path of its agents leads elsewhere.
+//! The answers as RunbookSolutions' own document shows them, member by member, and that no path of its agents leads
+//! elsewhere.
 
 use crate::runbook::enrol;
 use crate::scripted::exchange;

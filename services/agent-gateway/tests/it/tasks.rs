@@ -496,7 +496,8 @@ async fn an_order_half_done_fails_when_its_plugin_is_taken() {
     let (mut agent, id) = enrol(&gateway, &[&plugin, &other]).await;
     agent.sync().await.unwrap();
     let rich = gateway.number(&id).await;
-    // more operations than one answer carries, some waiting orders more than are looked at at once, and one of another plugin
+    // more operations than one answer carries, some waiting orders more than are looked at at once, and one of another
+    // plugin
     let step = json!({"module": format!("{plugin}.echo"), "parameters": {"value": "x"}});
     gateway.order(11, &Value::Array(vec![step.clone(); 70]), &[rich]).await;
     until(PATIENCE, async || gateway.count("mailbox where state = 'waiting'").await == 1).await;

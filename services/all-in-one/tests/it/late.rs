@@ -1,5 +1,5 @@
-//! An agent that took an order and said nothing is given up, and its late answer still counts: at the gateway, the scheduler and
-//! investigation-api.
+//! An agent that took an order and said nothing is given up, and its late answer still counts: at the gateway, the
+//! scheduler and investigation-api.
 
 use crate::disabled::{Administrator, start, start_with};
 use agent_gateway::AgentGateway;

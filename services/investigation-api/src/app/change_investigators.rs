@@ -134,8 +134,8 @@ impl App {
         Ok(key)
     }
 
-    /// Changes an investigator, as one may who `holds` these permissions. The last administrator who can log in can be neither removed nor disabled. Gives the new
-    /// API key where one was asked for; it is shown this once.
+    /// Changes an investigator, as one may who `holds` these permissions. The last administrator who can log in can be
+    /// neither removed nor disabled. Gives the new API key where one was asked for; it is shown this once.
     pub(crate) async fn change_investigator(
         &self,
         actor: &Actor,

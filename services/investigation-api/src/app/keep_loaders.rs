@@ -6,8 +6,8 @@ use crate::store::loaders::{copies_count, loaders_apply, manifests_apply};
 use types::messages::{LoaderChanged, LoaderDigest, ManifestChanged, ReplicaRequested};
 
 impl App {
-    /// Takes a batch in one transaction, and asks for everything where a copy then lacks something. No inbox: what is not newer
-    /// than the copy changes nothing.
+    /// Takes a batch in one transaction, and asks for everything where a copy then lacks something. No inbox: what is
+    /// not newer than the copy changes nothing.
     pub(crate) async fn keep_loaders(
         &self,
         loaders: &[LoaderChanged],

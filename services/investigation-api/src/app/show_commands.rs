@@ -18,8 +18,8 @@ use types::api::Page;
 use types::command::Command;
 use types::{Action, ActionId, Agent, AgentId, CommandId, Environment, instant};
 
-/// Is what one operation brought back, as [`types::OperationResult`]; what an agent told is passed on as it is kept, since a
-/// tree of it may take a hundred times as much memory as its text.
+/// Is what one operation brought back, as [`types::OperationResult`]; what an agent told is passed on as it is kept,
+/// since a tree of it may take a hundred times as much memory as its text.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct KeptResult {

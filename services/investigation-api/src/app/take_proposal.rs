@@ -22,9 +22,9 @@ struct Proposal {
 }
 
 impl App {
-    /// Judges a proposed action as one that is posted: it is accepted, or refused with the reason, in the transaction that
-    /// notes the message. Who signed it and may create actions has posted it. One that is there already is answered with
-    /// its number.
+    /// Judges a proposed action as one that is posted: it is accepted, or refused with the reason, in the transaction
+    /// that notes the message. Who signed it and may create actions has posted it. One that is there already is
+    /// answered with its number.
     pub(crate) async fn take_proposal(
         &self,
         event: &Envelope<ActionProposed>,

@@ -5,8 +5,8 @@ use crate::error::Error;
 use crate::store::investigators::investigators_all;
 
 impl App {
-    /// Reads the investigators again, since another process of this service may have changed them. What a message says of
-    /// them does not count here: this database is where they are written.
+    /// Reads the investigators again, since another process of this service may have changed them. What a message says
+    /// of them does not count here: this database is where they are written.
     pub(crate) async fn reread_investigators(&self) -> Result<(), Error> {
         self.replica.refresh(&self.store, self.clock.now()).await?;
         Ok(())

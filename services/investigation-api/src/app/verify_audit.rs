@@ -23,8 +23,8 @@ pub(crate) enum Audit {
 }
 
 impl App {
-    /// Follows the audit from its first row; `noted` is a row that must be in it, as it was seen before. Where rows were
-    /// removed because they were old, a later row tells which was the last of them.
+    /// Follows the audit from its first row; `noted` is a row that must be in it, as it was seen before. Where rows
+    /// were removed because they were old, a later row tells which was the last of them.
     pub(crate) async fn verify_audit(&self, noted: Option<&Head>) -> Result<Audit, Error> {
         let mut head = Head::none();
         let mut met = noted.is_none();

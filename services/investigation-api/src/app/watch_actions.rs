@@ -1,8 +1,8 @@
 //! Watches an action for a caller: tells its state now, and again whenever the scheduler says that its run changed.
 //!
-//! Each process hears of every change by a queue of its own ([`Watchers::tell`]) and then reads how the action is, so that
-//! any process can serve any caller and a caller reads the same as from `GET /v1/actions/{id}`. An event carries the whole
-//! state: who reads slowly skips to the newest one.
+//! Each process hears of every change by a queue of its own ([`Watchers::tell`]) and then reads how the action is, so
+//! that any process can serve any caller and a caller reads the same as from `GET /v1/actions/{id}`. An event carries
+//! the whole state: who reads slowly skips to the newest one.
 
 use super::App;
 use crate::error::Error;

@@ -86,8 +86,8 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().take(LONGEST_DETAIL).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Gives the hash of a row from the hash of the one before and what it says. Each field stands after its length, so that
-/// no two rows read the same.
+/// Gives the hash of a row from the hash of the one before and what it says. Each field stands after its length, so
+/// that no two rows read the same.
 pub(crate) fn hash(previous: &[u8], id: i64, entry: &Entry) -> Vec<u8> {
     let micros = entry.at.unix_timestamp_nanos() / 1000;
     let investigator = entry.actor.id.map(|id| id.to_string()).unwrap_or_default();

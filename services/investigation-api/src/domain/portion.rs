@@ -1,5 +1,5 @@
-//! How much of a list is read and written at once. Rows are small or have eight mebibytes, as agents like; so what is read at once is
-//! bounded in bytes, and by the sizes that are kept beside the rows.
+//! How much of a list is read and written at once. Rows are small or have eight mebibytes, as agents like; so what is
+//! read at once is bounded in bytes, and by the sizes that are kept beside the rows.
 
 /// Says how many rows of an answer in pieces are read at once.
 pub(crate) const MOST_ROWS: usize = 100;

@@ -18,7 +18,11 @@ use web::{Investigator, Problem};
 
 /// Tells an action's state now and whenever its run changes, until it is over.
 ///
-/// Each event `action` carries the whole action, as `GET /v1/actions/{id}` shows it, and as its id the version of the run; states between two events may be skipped. While answers are on their way that a version speaks of, its state comes without an id. The last event is `end`. A caller that comes again says by `Last-Event-ID` which version it has: it gets what is newer, or 204 when there will be nothing newer. A stream ends after 15 minutes, and within a second when its caller is changed or disabled; the caller comes again.
+/// Each event `action` carries the whole action, as `GET /v1/actions/{id}` shows it, and as its id the version of the
+/// run; states between two events may be skipped. While answers are on their way that a version speaks of, its state
+/// comes without an id. The last event is `end`. A caller that comes again says by `Last-Event-ID` which version it
+/// has: it gets what is newer, or 204 when there will be nothing newer. A stream ends after 15 minutes, and within a
+/// second when its caller is changed or disabled; the caller comes again.
 #[utoipa::path(tag = "actions", params(
     ("id" = i64, Path, description = "the action's number"),
     ("Last-Event-ID" = Option<i64>, Header, description = "the id of the last event the caller has")), responses(

@@ -16,10 +16,11 @@ use web::{Body, Investigator, PageQuery, Peer, Problem, Query};
 /// Accepts a signed action: the MIG action JSON as body.
 ///
 /// The member `dispatch` beside those of the document says how the commands are given out:
-/// `{"rate_per_second": 50, "waves": [1, 10, 100, "all"], "stop_when": {"failed_ratio": 0.1, "timeouts": 5}}`. It is part
-/// of the request and not of what is signed; without it all are given out at once.
+/// `{"rate_per_second": 50, "waves": [1, 10, 100, "all"], "stop_when": {"failed_ratio": 0.1, "timeouts": 5}}`. It is
+/// part of the request and not of what is signed; without it all are given out at once.
 ///
-/// One that would reach no agent now, or needs a module that no agent has, is refused. The same document posted again within its validity answers 200 with the action there is, and runs once.
+/// One that would reach no agent now, or needs a module that no agent has, is refused. The same document posted again
+/// within its validity answers 200 with the action there is, and runs once.
 #[utoipa::path(tag = "actions", request_body = Object, responses(
     (status = 202, body = ActionView), (status = 200, body = ActionView),
     (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)))]

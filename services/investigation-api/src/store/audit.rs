@@ -133,8 +133,8 @@ pub(crate) async fn audit_after(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Gives the last of the rows at the beginning that are all older than `before`, `limit` of them at most; the newest row
-/// of all stays.
+/// Gives the last of the rows at the beginning that are all older than `before`, `limit` of them at most; the newest
+/// row of all stays.
 pub(crate) async fn audit_old(
     conn: &mut Conn,
     before: OffsetDateTime,

@@ -12,8 +12,8 @@ use types::messages::command::ReturnedCommand;
 use types::messages::{CommandDelivered, CommandIssued, CommandPlanned, CommandWithdrawn};
 use types::{Action, ActionId, OperationResult, messages::command::IssuedCommand};
 
-/// Inserts commands as they are made; those that could not be given out have failed, with the reason as the result of each
-/// operation. That moment is when their action started, whether or not the scheduler has told so.
+/// Inserts commands as they are made; those that could not be given out have failed, with the reason as the result of
+/// each operation. That moment is when their action started, whether or not the scheduler has told so.
 pub(crate) async fn commands_insert(conn: &mut Conn, issued: &CommandIssued) -> QueryResult<i64> {
     let failed = issued.commands.iter().any(|command| command.failed.is_some());
     let operations = if failed { operations(issued) } else { 1 };

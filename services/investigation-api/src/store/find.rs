@@ -1,5 +1,5 @@
-//! Finds what a search asks for, as numbers in the order in which they are shown. Every value is a bind; the few words in
-//! the text are those of our own vocabularies.
+//! Finds what a search asks for, as numbers in the order in which they are shown. Every value is a bind; the few words
+//! in the text are those of our own vocabularies.
 
 mod actions;
 mod agents;

@@ -40,7 +40,8 @@ pub(crate) async fn order_find(conn: &mut Conn, order: &Order) -> QueryResult<Op
     Ok(actions_find(conn, &[id]).await?.pop())
 }
 
-/// Finds the same among the actions that were accepted before signatures had marks: they have the same text and a signer.
+/// Finds the same among the actions that were accepted before signatures had marks: they have the same text and a
+/// signer.
 async fn unmarked_find(conn: &mut Conn, order: &Order) -> QueryResult<Option<i64>> {
     #[derive(QueryableByName)]
     struct Unmarked {

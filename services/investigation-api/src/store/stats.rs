@@ -7,12 +7,12 @@ use std::time::Instant;
 use store::Conn;
 use time::OffsetDateTime;
 
-/// Says how many times as long as a count took it serves, so that however large the fleet is, counting it takes a twentieth
-/// of a processor at most.
+/// Says how many times as long as a count took it serves, so that however large the fleet is, counting it takes a
+/// twentieth of a processor at most.
 const SHARE: i32 = 20;
 
-/// Takes the turn to count, unless someone has taken it at `since` or later, or is about to, or what was counted before is not
-/// to be counted again so soon; the row stays locked until the transaction is over.
+/// Takes the turn to count, unless someone has taken it at `since` or later, or is about to, or what was counted before
+/// is not to be counted again so soon; the row stays locked until the transaction is over.
 pub(crate) async fn stats_claim(
     conn: &mut Conn,
     now: OffsetDateTime,
@@ -60,8 +60,8 @@ pub(crate) async fn stats_find(conn: &mut Conn) -> QueryResult<Option<String>> {
     Ok(kept.into_iter().next().map(|kept| kept.stats))
 }
 
-// one reading of the table, narrow from the first step on: an endpoint is a queue location. Of two processes at one of them
-// the original has two rows, and agent-gateway one in conflict
+// one reading of the table, narrow from the first step on: an endpoint is a queue location. Of two processes at one of
+// them the original has two rows, and agent-gateway one in conflict
 const COUNT: &str = "
     with endpoint as materialized (select queueloc,
             count(*) filter (where status = 'online') as online,

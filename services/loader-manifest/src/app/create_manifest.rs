@@ -108,8 +108,8 @@ impl App {
             return Err(Error::Busy);
         };
         let limits = self.config.limits();
-        // not among the short works of `web::cpu`: it may take seconds. The turn is over with the work, also where the caller
-        // has gone away
+        // not among the short works of `web::cpu`: it may take seconds. The turn is over with the work, also where the
+        // caller has gone away
         let opened = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             open(archive, &limits)

@@ -1,5 +1,5 @@
-//! Keeps in memory which manifests may be given out. What is kept counts only while nothing has changed: the tables, which every
-//! loader's row tells; the investigators; and the time, by which keys expire.
+//! Keeps in memory which manifests may be given out. What is kept counts only while nothing has changed: the tables,
+//! which every loader's row tells; the investigators; and the time, by which keys expire.
 
 use super::{App, beside};
 use crate::domain::shelf::{File, Shelf, Shelved, Signature, counting};

@@ -1,5 +1,5 @@
-//! Keys that were verified a moment ago, so that a loader's run costs one slow hash, and prefixes under which wrong keys were
-//! shown, so that guessing costs the guesser more than it costs us.
+//! Keys that were verified a moment ago, so that a loader's run costs one slow hash, and prefixes under which wrong
+//! keys were shown, so that guessing costs the guesser more than it costs us.
 
 use crate::domain::key::{KeyHash, LoaderKey};
 use hmac::{Hmac, Mac};

@@ -67,7 +67,8 @@ impl App {
     }
 }
 
-/// Does what keeps a processor busy beside the event loops; says that there is too much to do where it does not come to it.
+/// Does what keeps a processor busy beside the event loops; says that there is too much to do where it does not come to
+/// it.
 async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
     web::cpu(work).await.map_err(|_busy| Error::Busy)
 }

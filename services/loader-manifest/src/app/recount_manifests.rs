@@ -1,4 +1,5 @@
-//! Counts signers anew when people change or keys expire, so that what the table says of a manifest is what loaders are given.
+//! Counts signers anew when people change or keys expire, so that what the table says of a manifest is what loaders are
+//! given.
 
 use super::keep_shelf::group;
 use super::sign_manifest::files;

@@ -146,8 +146,9 @@ pub(super) async fn signatures(conn: &mut Conn, id: ManifestId) -> Result<Vec<Si
     Ok(signatures.into_iter().map(|(_, signature)| signature).collect())
 }
 
-/// Checks that the signature is the caller's, over exactly what loaders will rebuild, and was made for this manifest: what is
-/// signed names neither manifest nor target, so one that was made for the same files before might be used again.
+/// Checks that the signature is the caller's, over exactly what loaders will rebuild, and was made for this manifest:
+/// what is signed names neither manifest nor target, so one that was made for the same files before might be used
+/// again.
 fn verify(
     keyring: &Keyring,
     caller: &Caller,

@@ -1,7 +1,8 @@
 //! How far a loader is with a manifest, told by what it asks for: MIG's loaders report nothing.
 //!
-//! A loader that asks again and fetches nothing has what it was given. One that fetches a file that it fetched in an earlier run
-//! did not keep it; one that comes again without a file that differs from what it had does not take the manifest.
+//! A loader that asks again and fetches nothing has what it was given. One that fetches a file that it fetched in an
+//! earlier run did not keep it; one that comes again without a file that differs from what it had does not take the
+//! manifest.
 
 /// Says how far a loader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -54,9 +54,9 @@ pub(crate) struct Shelf {
 }
 
 impl Shelf {
-    /// Chooses what a loader gets: the newest that is for it, none older than what it took of the same name, unless a newer
-    /// one orders to go back. An order counts like any other manifest: one that is older than what the loader took since then
-    /// is over.
+    /// Chooses what a loader gets: the newest that is for it, none older than what it took of the same name, unless a
+    /// newer one orders to go back. An order counts like any other manifest: one that is older than what the loader
+    /// took since then is over.
     pub(crate) fn choose(
         &self,
         loader: &dyn Row,
@@ -121,7 +121,8 @@ pub(crate) fn cut_string(files: &[File]) -> String {
     )
 }
 
-/// Gives the signatures that count now: by investigators who are active and have the right to sign, with a key that is good.
+/// Gives the signatures that count now: by investigators who are active and have the right to sign, with a key that is
+/// good.
 pub(crate) fn counting(
     keyring: &Keyring,
     files: &[File],

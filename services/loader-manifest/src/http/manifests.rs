@@ -56,7 +56,8 @@ pub(super) struct New {
 
 /// Creates a staged manifest out of a gzip'd tar archive, which is the body.
 ///
-/// An archive that holds nothing but the file `writ-rollback`, with the digest of an older manifest of the same name in it, is an order to go back: once it is active, the loaders it is for are given that older one.
+/// An archive that holds nothing but the file `writ-rollback`, with the digest of an older manifest of the same name in
+/// it, is an order to go back: once it is active, the loaders it is for are given that older one.
 #[utoipa::path(tag = "manifests", request_body(content = Vec<u8>, content_type = "application/gzip"), params(
     ("name" = String, Query, description = "1–256 characters; a newer manifest of the same name takes the place of an older"),
     ("target" = String, Query, description = "which loaders it is for"),

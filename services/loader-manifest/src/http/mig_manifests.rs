@@ -140,8 +140,8 @@ pub(super) async fn sign(
     Collection::new(origin.href(&request)).respond(StatusCode::OK)
 }
 
-/// Sets a manifest's status; form fields `manifestid`, `status`: `staged` forgets the signatures, `active` counts them anew,
-/// `disabled` is final.
+/// Sets a manifest's status; form fields `manifestid`, `status`: `staged` forgets the signatures, `active` counts them
+/// anew, `disabled` is final.
 #[utoipa::path(tag = "mig", request_body(content = Object, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200), (status = 400), (status = 401), (status = 404), (status = 409), (status = 503)))]
 #[post("/api/v1/manifest/status/")]

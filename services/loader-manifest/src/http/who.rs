@@ -18,8 +18,8 @@ pub(crate) const ROOM: usize = 192;
 const PATIENCE: Duration = Duration::from_secs(10);
 const MIB: usize = 1 << 20;
 
-/// Is an investigator with `manifest_new`; known before any of an archive is read, which may be large. It has to stand before the
-/// body among a handler's arguments.
+/// Is an investigator with `manifest_new`; known before any of an archive is read, which may be large. It has to stand
+/// before the body among a handler's arguments.
 pub(super) type Maker = Permitted<Make>;
 
 /// Needs `manifest_new`.
@@ -30,8 +30,8 @@ impl Needs for Make {
     const PERMISSION: Permission = Permission::ManifestNew;
 }
 
-/// Is a body `B` of at most `LIMIT` bytes, of which none is read before there is room for all of it. The room is to be held until
-/// nothing of the body is needed any more.
+/// Is a body `B` of at most `LIMIT` bytes, of which none is read before there is room for all of it. The room is to be
+/// held until nothing of the body is needed any more.
 #[derive(Debug)]
 pub(super) struct Held<B, const LIMIT: usize>(pub(super) B, pub(super) OwnedSemaphorePermit);
 

@@ -6,7 +6,8 @@ use diesel_async::RunQueryDsl;
 use store::Conn;
 use types::ManifestId;
 
-/// Says how many bytes a piece has, but for the last: a multiple of three, so that base64 of pieces is base64 of the whole.
+/// Says how many bytes a piece has, but for the last: a multiple of three, so that base64 of pieces is base64 of the
+/// whole.
 pub(crate) const CHUNK: usize = 48 << 10;
 /// Says how many pieces one statement writes.
 const AT_ONCE: usize = 64;

@@ -10,8 +10,8 @@ use target::Sql;
 use time::OffsetDateTime;
 use types::{LoaderId, ManifestId};
 
-/// Notes that a loader is given a manifest that it was not given last; one that it had before begins anew. Whether a file
-/// differs is known when it had taken `before`.
+/// Notes that a loader is given a manifest that it was not given last; one that it had before begins anew. Whether a
+/// file differs is known when it had taken `before`.
 pub(crate) async fn delivery_offer(
     conn: &mut Conn,
     loader: LoaderId,
@@ -104,9 +104,10 @@ pub(crate) struct Course {
 impl Course {
     pub(crate) const FIRST_BIND: usize = 6;
 
-    /// Gives the statement that finds for whom it is or to whom it was given. Once a loader has taken or failed it, that is what
-    /// became of it. Else it is over when nobody is given it any more, or when the loader was given something newer: by its
-    /// number, or because a newer order leads to something older. What a loader took before an order says nothing of the order.
+    /// Gives the statement that finds for whom it is or to whom it was given. Once a loader has taken or failed it,
+    /// that is what became of it. Else it is over when nobody is given it any more, or when the loader was given
+    /// something newer: by its number, or because a newer order leads to something older. What a loader took before an
+    /// order says nothing of the order.
     fn reached(&self) -> String {
         let (for_order, or_given) = if self.is_order {
             ("and loader.manifest_id = $1", "")
@@ -144,7 +145,8 @@ impl Course {
     }
 }
 
-/// Gives up to `limit` loaders by id, from above `after` on, with how far each is; of one state only when that is given.
+/// Gives up to `limit` loaders by id, from above `after` on, with how far each is; of one state only when that is
+/// given.
 pub(crate) async fn rollout_page(
     conn: &mut Conn,
     course: &Course,

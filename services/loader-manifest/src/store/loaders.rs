@@ -194,8 +194,8 @@ pub(crate) async fn loader_change(
     Ok(rows.into_iter().next())
 }
 
-/// Keeps a loader and whoever has a queue location from being changed by others until this transaction is over: always in the
-/// same order, so that two whose hosts change places do not wait for each other.
+/// Keeps a loader and whoever has a queue location from being changed by others until this transaction is over: always
+/// in the same order, so that two whose hosts change places do not wait for each other.
 pub(crate) async fn loaders_lock(conn: &mut Conn, id: LoaderId, queueloc: &str) -> QueryResult<()> {
     store::sql("select from loader where id = $1 or queueloc = $2 order by id for update")
         .bind::<BigInt, _>(id.0)
@@ -272,7 +272,8 @@ pub(crate) async fn loaders_page(
         .await
 }
 
-/// Gives up to `limit` enabled loaders by id, from above `after` on, that a target is for; its first placeholder is `$3`.
+/// Gives up to `limit` enabled loaders by id, from above `after` on, that a target is for; its first placeholder is
+/// `$3`.
 pub(crate) async fn loaders_matching(
     conn: &mut Conn,
     target: Sql,

@@ -135,7 +135,8 @@ pub(crate) async fn manifest_lock(
     first(rows)
 }
 
-/// Finds the newest manifest of this name that installs what `digest` names and is not disabled; no order to go back is one.
+/// Finds the newest manifest of this name that installs what `digest` names and is not disabled; no order to go back is
+/// one.
 pub(crate) async fn manifest_by_digest(
     conn: &mut Conn,
     name: &str,

@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 use types::Permission;
 use types::messages::InvestigatorChanged;
 
-/// Lists every route that people ask, as the documents name it, with its query, what is posted, and the permission that it wants.
+/// Lists every route that people ask, as the documents name it, with its query, what is posted, and the permission that
+/// it wants.
 const ROUTES: &[(&str, &str, &str, Permission)] = &[
     ("GET /api/v1/loader", "loaderid=1", "", Permission::Loader),
     ("POST /api/v1/loader/status/", "", "", Permission::LoaderStatus),

@@ -1,4 +1,5 @@
-//! No statement that runs with each question of a loader, each file and each page reads a whole table: each has its index.
+//! No statement that runs with each question of a loader, each file and each page reads a whole table: each has its
+//! index.
 
 use crate::house::{house, start};
 use testkit::Scans;

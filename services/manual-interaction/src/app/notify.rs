@@ -1,7 +1,7 @@
 //! People outside of the house are told of steps: put down with the effect that it tells of.
 //!
-//! Names and descriptions are told and nothing else of a step's content: commands have variables filled in, which may be
-//! secret.
+//! Names and descriptions are told and nothing else of a step's content: commands have variables filled in, which may
+//! be secret.
 
 use super::App;
 use crate::domain::text::cut;

@@ -48,8 +48,8 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Gives the values to go on with. On success every declared variable must be there but constants, which keep what they
-    /// have; on failure none need be. Of what is given only values count, and those must be of the declared type.
+    /// Gives the values to go on with. On success every declared variable must be there but constants, which keep what
+    /// they have; on failure none need be. Of what is given only values count, and those must be of the declared type.
     pub(crate) fn check(
         &self,
         declared: &[CacaoVariable],

@@ -163,8 +163,8 @@ async fn take(
     }))
 }
 
-/// Reads the body as strictly as the original: nothing unknown, nothing of another type. Of a key that is there twice the
-/// last one counts.
+/// Reads the body as strictly as the original: nothing unknown, nothing of another type. Of a key that is there twice
+/// the last one counts.
 fn parse(body: &[u8]) -> Result<Continue, Problem> {
     let wrong = |detail: String| {
         let prefix = "failed to parse manual out args payload:";

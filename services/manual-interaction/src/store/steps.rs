@@ -218,7 +218,8 @@ pub(crate) async fn step_find(conn: &mut Conn, id: StepRunId) -> QueryResult<Opt
     first(rows)
 }
 
-/// Finds the run of a step that SOARCA's key means: the one that waits, the latest of several, else the latest that ended.
+/// Finds the run of a step that SOARCA's key means: the one that waits, the latest of several, else the latest that
+/// ended.
 pub(crate) async fn step_current(
     conn: &mut Conn,
     execution: ExecutionId,

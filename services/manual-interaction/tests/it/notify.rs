@@ -162,7 +162,8 @@ async fn a_receiver_is_told_signed_and_until_it_takes_it() {
     manual.post(missing, ALICE, &json!({})).await.expect(404);
 }
 
-/// Is a mail server that keeps what it is sent; it refuses as many recipients as it is told to, and then nobody but `nobody@`.
+/// Is a mail server that keeps what it is sent; it refuses as many recipients as it is told to, and then nobody but
+/// `nobody@`.
 fn mail_server(refusals: usize) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("smtp://soc:hunter2%40@{}", listener.local_addr().unwrap());

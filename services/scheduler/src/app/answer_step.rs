@@ -16,8 +16,8 @@ use uuid::Uuid;
 const CONSUMER: &str = "scheduler.manual";
 
 impl App {
-    /// Takes the answer to a manual step. `first` tells whether its message was not waited with before: an unknown signer
-    /// may be one whose key is still on its way.
+    /// Takes the answer to a manual step. `first` tells whether its message was not waited with before: an unknown
+    /// signer may be one whose key is still on its way.
     pub(crate) async fn answer_step(
         &self,
         event: &Envelope<ManualAnswered>,

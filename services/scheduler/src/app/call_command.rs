@@ -105,7 +105,8 @@ impl App {
         }
     }
 
-    /// Records the outcome; while the database is away it is tried again, for as long as the lease can be renewed later.
+    /// Records the outcome; while the database is away it is tried again, for as long as the lease can be renewed
+    /// later.
     async fn record_until(&self, call: &Call, outcome: &Result<Values, Failure>) {
         let record = async {
             let mut wait = Duration::from_millis(50);

@@ -40,8 +40,8 @@ impl App {
         Ok(())
     }
 
-    /// Ends an action that has not arrived: its acceptance and its withdrawal may travel on two ways, and the first word on a
-    /// number counts. Tells whether there was none.
+    /// Ends an action that has not arrived: its acceptance and its withdrawal may travel on two ways, and the first
+    /// word on a number counts. Tells whether there was none.
     async fn withdraw_ahead(
         &self,
         conn: &mut Conn,

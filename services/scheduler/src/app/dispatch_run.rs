@@ -30,8 +30,8 @@ pub(super) enum Looked {
 
 impl App {
     /// Looks at the run that waits for that the longest; tells whether there was one. Any number of schedulers may do
-    /// this at once: each run is looked at by one of them, in one transaction. As with a launch, a stale copy of the keys
-    /// gives nothing out.
+    /// this at once: each run is looked at by one of them, in one transaction. As with a launch, a stale copy of the
+    /// keys gives nothing out.
     pub(crate) async fn dispatch_run(&self) -> Result<Turn, Error> {
         let now = self.clock.now();
         if !self.replica.is_fresh(now) {

@@ -15,15 +15,15 @@ use types::messages::command::{
 };
 use types::{Action, ActionId, AgentId, CommandId, CommandStatus};
 
-/// How often the commands of a run are tried to be made before its target is to blame: anything may fail once, and what holds
-/// up one statement may be another. After each time the run waits twice as long, from a second on.
+/// How often the commands of a run are tried to be made before its target is to blame: anything may fail once, and what
+/// holds up one statement may be another. After each time the run waits twice as long, from a second on.
 const TRIES: i32 = 4;
 
 impl App {
     /// Launches the run that is due for the longest time; tells whether there was one.
     ///
-    /// Commands, messages and the run's state are one transaction. Any number of schedulers may do this at once. Nothing
-    /// is launched on the word of a stale copy of the keys: whoever signed may have been disabled since.
+    /// Commands, messages and the run's state are one transaction. Any number of schedulers may do this at once.
+    /// Nothing is launched on the word of a stale copy of the keys: whoever signed may have been disabled since.
     pub(crate) async fn launch_run(&self) -> Result<Turn, Error> {
         let now = self.clock.now();
         if !self.replica.is_fresh(now) {

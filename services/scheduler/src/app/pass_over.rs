@@ -20,7 +20,8 @@ pub(crate) enum Turn {
 }
 
 impl Turn {
-    /// Tells whether there may be others; keeps why one failed, so that whoever takes turns fails in the end and is seen to.
+    /// Tells whether there may be others; keeps why one failed, so that whoever takes turns fails in the end and is
+    /// seen to.
     pub(crate) fn goes_on(self, failed: &mut Option<Error>) -> bool {
         match self {
             Self::Nothing => false,

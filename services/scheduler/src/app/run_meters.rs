@@ -1,5 +1,5 @@
-//! What operators see of runs and commands. What is counted in the database are runs that are open, by an index of these
-//! alone, however many have ended.
+//! What operators see of runs and commands. What is counted in the database are runs that are open, by an index of
+//! these alone, however many have ended.
 
 use super::App;
 use crate::domain::run::RunStatus;

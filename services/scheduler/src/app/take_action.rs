@@ -41,8 +41,8 @@ impl App {
     /// Makes a run of each accepted action whose signatures hold against this service's own keys; the others become
     /// runs that are invalid, with the reason.
     ///
-    /// While the copy of the keys is stale, the signatures are left to the launch, which verifies them in any case and does
-    /// not happen on the word of a stale copy: so the action can be withdrawn, and ends in time, however long
+    /// While the copy of the keys is stale, the signatures are left to the launch, which verifies them in any case and
+    /// does not happen on the word of a stale copy: so the action can be withdrawn, and ends in time, however long
     /// investigation-api is away.
     pub(crate) async fn take_actions(&self, accepted: Vec<Accepted>) -> Result<(), Error> {
         let now = self.clock.now();

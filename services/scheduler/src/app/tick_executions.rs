@@ -79,8 +79,8 @@ impl App {
         Ok(())
     }
 
-    /// Renews the leases of the commands that are under way in this process: they may have run out while the database was
-    /// away, and their outcome is still to come.
+    /// Renews the leases of the commands that are under way in this process: they may have run out while the database
+    /// was away, and their outcome is still to come.
     fn renew_own(&self, held: &mut Held, now: OffsetDateTime) {
         let own = self.calling();
         let calling = held.execution.steps.iter_mut();

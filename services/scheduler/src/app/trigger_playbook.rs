@@ -88,8 +88,8 @@ impl App {
         }
     }
 
-    /// Begins the execution of a playbook that another one calls; its first look takes its first steps. What is wrong is
-    /// the calling step's failure.
+    /// Begins the execution of a playbook that another one calls; its first look takes its first steps. What is wrong
+    /// is the calling step's failure.
     pub(super) async fn child(
         &self,
         conn: &mut Conn,

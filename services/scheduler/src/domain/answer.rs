@@ -11,7 +11,8 @@ pub(crate) struct Answers {
     pub(crate) commands: Vec<Answer>,
 }
 
-/// Is an answer without what was found, which may be large and is kept elsewhere; it is written as the database reads it.
+/// Is an answer without what was found, which may be large and is kept elsewhere; it is written as the database reads
+/// it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Answer {
     /// The command.

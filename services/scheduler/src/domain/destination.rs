@@ -106,7 +106,8 @@ pub(crate) fn allows(list: &[Destination], named: Named, address: IpAddr, port: 
     itself || (named == Named::Listed && is_public(address))
 }
 
-/// Tells whether a host, by name or address, is itself on the list, or its network or domain is; `*` alone is not enough.
+/// Tells whether a host, by name or address, is itself on the list, or its network or domain is; `*` alone is not
+/// enough.
 pub(crate) fn lists(list: &[Destination], host: &str, port: u16) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let address = host.parse::<IpAddr>().ok().map(|address| address.to_canonical());

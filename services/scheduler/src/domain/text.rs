@@ -1,7 +1,8 @@
 //! Variables in texts: `__name__:value` is replaced once, each kind of text in its own safe way.
 //!
-//! SOARCA pastes values as they are (specs/soarca/cacao.md §4), so a quote breaks a JSON body and a line break a header.
-//! Here a value never leaves the place it was put: it cannot end a JSON string, a path segment, a header or a shell word.
+//! SOARCA pastes values as they are (specs/soarca/cacao.md §4), so a quote breaks a JSON body and a line break a
+//! header. Here a value never leaves the place it was put: it cannot end a JSON string, a path segment, a header or a
+//! shell word.
 
 use super::variable::{Variable, Variables, is_literal};
 use std::fmt::Write;
@@ -166,8 +167,8 @@ pub(crate) fn form(text: &str, scope: &Variables) -> Result<String, String> {
     Ok(filled.text)
 }
 
-/// Fills values into a JSON text: inside of a string they are escaped; outside, numbers, bools and dictionaries stand as
-/// they are, and everything else becomes a string.
+/// Fills values into a JSON text: inside of a string they are escaped; outside, numbers, bools and dictionaries stand
+/// as they are, and everything else becomes a string.
 pub(crate) fn json(text: &str, scope: &Variables) -> Result<String, String> {
     let mut filled = Filled::new(MOST);
     let (mut quoted, mut escaped) = (false, false);

@@ -84,7 +84,8 @@ pub(crate) enum Giver {
     Playbook,
 }
 
-/// Puts what was given into the declared variables, of which only the values change; the playbook itself stays as it is.
+/// Puts what was given into the declared variables, of which only the values change; the playbook itself stays as it
+/// is.
 pub(crate) fn give(
     declared: &Variables,
     given: &BTreeMap<String, Given>,

@@ -54,7 +54,8 @@ pub(super) struct Wanted {
     cursor: Option<String>,
 }
 
-/// Lists executions, newest first; of each the first 100 runs of its steps, without results of more than some kilobytes.
+/// Lists executions, newest first; of each the first 100 runs of its steps, without results of more than some
+/// kilobytes.
 #[utoipa::path(
     tag = "executions",
     params(("playbook_id" = Option<String>, Query, description = "of this playbook only"),

@@ -1,4 +1,5 @@
-//! What the scheduler answers: `/v1/playbooks`, `/v1/executions`, and SOARCA's routes, with and without a slash at the end.
+//! What the scheduler answers: `/v1/playbooks`, `/v1/executions`, and SOARCA's routes, with and without a slash at the
+//! end.
 
 mod executions;
 mod playbooks;

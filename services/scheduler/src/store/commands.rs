@@ -29,8 +29,8 @@ pub(crate) struct MadeRow {
 }
 
 /// Makes one command per agent that `aim` reaches; one whose agent lacks a module is failed from the start.
-/// An agent that lists no modules at all is taken at its word when it answers. The numbers are drawn before the rows are
-/// made: what was made is never looked up again, whose number PostgreSQL cannot guess.
+/// An agent that lists no modules at all is taken at its word when it answers. The numbers are drawn before the rows
+/// are made: what was made is never looked up again, whose number PostgreSQL cannot guess.
 pub(crate) async fn commands_make(
     conn: &mut Conn,
     run: &RunRow,
@@ -91,8 +91,8 @@ pub(crate) async fn commands_issue(
     .await
 }
 
-/// Tells whether no agent that is still there owes an answer to what was given out. A MIG agent that describes its machine
-/// anew goes on as another row with the same process id.
+/// Tells whether no agent that is still there owes an answer to what was given out. A MIG agent that describes its
+/// machine anew goes on as another row with the same process id.
 pub(crate) async fn commands_silent(conn: &mut Conn, action: i64) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Silent {
@@ -154,8 +154,8 @@ pub(crate) async fn commands_withdraw(
     .await
 }
 
-/// Takes note that what failed until now no longer counts against its run: of what agent-gateway gave up, as only such a
-/// failure may still turn out otherwise.
+/// Takes note that what failed until now no longer counts against its run: of what agent-gateway gave up, as only such
+/// a failure may still turn out otherwise.
 pub(crate) async fn commands_forgive(conn: &mut Conn, action: i64) -> QueryResult<usize> {
     store::sql(
         "update command set forgiven = true where action_id = $1 and given_up and not forgiven",

@@ -20,7 +20,8 @@ struct ExecutionRow {
     id: Uuid,
 }
 
-/// Removes the commands of up to `limit` runs that ended and whose time was over before `before`; gives the runs' actions.
+/// Removes the commands of up to `limit` runs that ended and whose time was over before `before`; gives the runs'
+/// actions.
 pub(crate) async fn runs_strip(
     conn: &mut Conn,
     before: OffsetDateTime,

@@ -11,8 +11,8 @@ use types::messages::ActionChanged;
 use types::messages::action::RunCounters;
 use types::{ActionId, Dispatch};
 
-/// Are the columns of a [`RunRow`]: all but what was ordered, which may be large and is needed only where commands are made
-/// or given out.
+/// Are the columns of a [`RunRow`]: all but what was ordered, which may be large and is needed only where commands are
+/// made or given out.
 pub(crate) const COLUMNS: &str = "run.action_id, run.expire_after, run.status, run.reason, run.targeted, run.success, \
      run.failed, run.timeout, run.expired, run.cancelled, run.started, run.finished, run.version, run.unpublished, \
      run.dispatch, run.held, run.wave, run.wave_left, run.paced, run.look, run.steered, run.forgiven_done, \

@@ -1,5 +1,5 @@
-//! What is known of the recorded server beside the recordings that were kept, asked of investigation-api: in the words of
-//! the recorded ones where those told what was wrong, in better ones where they told of Go and SQL.
+//! What is known of the recorded server beside the recordings that were kept, asked of investigation-api: in the words
+//! of the recorded ones where those told what was wrong, in better ones where they told of Go and SQL.
 //!
 //! Long because it is one list of claims.
 
@@ -15,7 +15,8 @@ const AT: OffsetDateTime = datetime!(2026-11-21 18:36:30 UTC);
 const KEY: &str = "DorasKeyDorasKeyDorasKey01234567";
 const FAILED: &str = "Authorization verification failed with error 'verifySignedToken() -> ";
 
-/// Is a world after all that was recorded before the searches, and Dora, who may do everything and whose key is at hand.
+/// Is a world after all that was recorded before the searches, and Dora, who may do everything and whose key is at
+/// hand.
 struct Asked {
     world: World,
     dora: SecretKey,

@@ -1,8 +1,10 @@
-//! The table of intended differences: what a recorded request is answered now, and which defect of the original that mends.
+//! The table of intended differences: what a recorded request is answered now, and which defect of the original that
+//! mends.
 //!
 //! The defects are listed in `proto-docs/compatibility.md`; a row that differs no more is a failure as well.
 
-/// Is one row: recordings (none is all of them), place, what comes, why. Place and what comes may have one `*` for anything.
+/// Is one row: recordings (none is all of them), place, what comes, why. Place and what comes may have one `*` for
+/// anything.
 pub(crate) type Row = (&'static [u16], &'static str, &'static str, &'static str);
 
 /// A refusal that the caller can mend was a recovered panic.

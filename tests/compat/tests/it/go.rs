@@ -1,5 +1,5 @@
-//! A client as MIG's Go library is (specs/mig/clients.md §1): a new token for each request, one more try after a 401, no
-//! body read of a 5xx, and answers decoded into structures as strictly as Go does.
+//! A client as MIG's Go library is (specs/mig/clients.md §1): a new token for each request, one more try after a 401,
+//! no body read of a 5xx, and answers decoded into structures as strictly as Go does.
 
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use reqwest::{Client, Method};

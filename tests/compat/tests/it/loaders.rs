@@ -1,5 +1,5 @@
-//! MIG's console at loaders and manifests, request by request (specs/mig/clients.md §3, loader.md §2), with a new token for each
-//! request, against loader-manifest.
+//! MIG's console at loaders and manifests, request by request (specs/mig/clients.md §3, loader.md §2), with a new token
+//! for each request, against loader-manifest.
 
 use crate::go::{Go, Proof};
 use crate::world::start;

@@ -1,5 +1,5 @@
-//! What MIG's own clients sent and got, sent again: recorded requests answered as they were, and the clients' sequences;
-//! and what SOARCA's front ends and tools do.
+//! What MIG's own clients sent and got, sent again: recorded requests answered as they were, and the clients'
+//! sequences; and what SOARCA's front ends and tools do.
 //!
 //! `cfg(test)` tells clippy that helpers are test code too.
 

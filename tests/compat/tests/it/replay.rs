@@ -1,5 +1,5 @@
-//! Every recorded request that concerns investigation-api or loader-manifest is answered as it was, but for the table of
-//! differences.
+//! Every recorded request that concerns investigation-api or loader-manifest is answered as it was, but for the table
+//! of differences.
 
 use crate::capture::{Answer, Capture};
 use crate::differences::INTENDED;

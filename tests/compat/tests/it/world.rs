@@ -1,7 +1,7 @@
 //! An investigation-api that knows what the recorded server knew: the same investigators, agents, actions and commands,
-//! under the same numbers, told through the same messages and documents. The clock stands where the recording's stood, so
-//! that recorded tokens and signatures count as they are. Beside it runs loader-manifest, which answers what is recorded of
-//! loaders and manifests, and tells investigation-api of them.
+//! under the same numbers, told through the same messages and documents. The clock stands where the recording's stood,
+//! so that recorded tokens and signatures count as they are. Beside it runs loader-manifest, which answers what is
+//! recorded of loaders and manifests, and tells investigation-api of them.
 //!
 //! Long because the recorded world is told in one place.
 

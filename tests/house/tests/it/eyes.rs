@@ -94,7 +94,8 @@ fn dashboards_are_what_grafana_takes() {
     assert_eq!(uids.len(), 4);
 }
 
-/// Has Prometheus' own checker judge what a service says of itself. Where there is none, `scripts/test` counts a check as skipped.
+/// Has Prometheus' own checker judge what a service says of itself. Where there is none, `scripts/test` counts a check
+/// as skipped.
 fn promtool(service: &str, text: &str) {
     let child = Command::new("promtool")
         .args(["check", "metrics"])

@@ -1,7 +1,7 @@
-//! Simulated fleets of all three kinds, with honest, slow, repeating and lying agents, some that lack a module, describe their
-//! machine anew or come only now and then, take actions at once, in waves and at a rate. There are two schedulers and two gateways,
-//! of which each dies while the other goes on, and the servers die around the end of a short action: Writ shows exactly what the
-//! agents did.
+//! Simulated fleets of all three kinds, with honest, slow, repeating and lying agents, some that lack a module,
+//! describe their machine anew or come only now and then, take actions at once, in waves and at a rate. There are two
+//! schedulers and two gateways, of which each dies while the other goes on, and the servers die around the end of a
+//! short action: Writ shows exactly what the agents did.
 
 use crate::house::{House, free_address, send};
 use crate::investigator::Investigator;

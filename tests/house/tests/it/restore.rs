@@ -55,7 +55,8 @@ async fn what_was_open_when_it_was_saved_is_not_done_again() {
     let view = investigator.ask_until(&open, completed).await;
     assert_eq!(view["counters"]["expired"], 1, "{view}");
     assert!(view["reason"].as_str().unwrap().contains("restored"), "{view}");
-    // an agent takes what waits for it in the order of its making: had the old order come again, it would be noted before
+    // an agent takes what waits for it in the order of its making: had the old order come again, it would be noted
+    // before
     let view = investigator.ask_until(&order(3).await, completed).await;
     assert_eq!(view["counters"]["success"], 1, "{view}");
     saved.has_ended(&investigator).await;

@@ -1,5 +1,5 @@
-//! Two processes of each service, and an update that replaces them one by one under load: no request fails, and no order is
-//! lost or done twice.
+//! Two processes of each service, and an update that replaces them one by one under load: no request fails, and no
+//! order is lost or done twice.
 //!
 //! The front is told of a process that is no longer ready, as Kubernetes takes it out of a Service's endpoints.
 

@@ -1,5 +1,5 @@
-//! What is open when the house is saved, beside an order that is out: an order that waits for its time, an execution whose step
-//! waits for people, one whose step calls somebody, and a notification that nobody took yet.
+//! What is open when the house is saved, beside an order that is out: an order that waits for its time, an execution
+//! whose step waits for people, one whose step calls somebody, and a notification that nobody took yet.
 
 use crate::house::{House, until};
 use crate::investigator::Investigator;

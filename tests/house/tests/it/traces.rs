@@ -17,7 +17,8 @@ const LOADER: (&str, &str) = ("1af7651916cd43dd8448eb211c80319c", "c7ad6b7169203
 const QUESTION: (&str, &str) = ("2af7651916cd43dd8448eb211c80319c", "d7ad6b7169203331");
 const ANSWER: (&str, &str) = ("3af7651916cd43dd8448eb211c80319c", "e7ad6b7169203331");
 
-/// Lists the spans of a trace as `service: name`, each after its number, with the number of the one that it goes on with.
+/// Lists the spans of a trace as `service: name`, each after its number, with the number of the one that it goes on
+/// with.
 const OF_AN_ORDER: &[(&str, &str, &str)] = &[
     ("", "investigation-api", "POST /v1/actions"),
     ("POST /v1/actions", "investigation-api", "publish writ:action.accepted.v1"),

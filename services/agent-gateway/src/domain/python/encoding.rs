@@ -1,5 +1,5 @@
-//! The encoding that a source says it has (PEP 263). Agents write every source as UTF-8 and have Python read it as what it
-//! says.
+//! The encoding that a source says it has (PEP 263). Agents write every source as UTF-8 and have Python read it as what
+//! it says.
 
 /// How Python's UTF-8 is called, also with something behind it as editors write it.
 const UTF8: [&str; 4] = ["utf-8", "utf8", "utf", "u8"];

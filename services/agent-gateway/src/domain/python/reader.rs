@@ -87,8 +87,8 @@ impl<'a> Reader<'a> {
         self.scopes.pop();
     }
 
-    /// Refuses names that are declared global or nonlocal too late, or as both; where an expression uses one, the checker and
-    /// [`Self::visit_expr`] see it.
+    /// Refuses names that are declared global or nonlocal too late, or as both; where an expression uses one, the
+    /// checker and [`Self::visit_expr`] see it.
     fn check_names(&self, names: &Names<'_>) {
         for (name, range) in &names.nonlocals {
             if names.globals.contains_key(name) {

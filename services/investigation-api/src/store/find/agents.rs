@@ -37,8 +37,8 @@ pub(super) fn write(search: &Search) -> Bound {
     (text, all.binds)
 }
 
-/// Gives what stands before the statement and how agents are wanted by what was asked of them: few are collected; of many,
-/// the first ones are soon met on the way through all agents. Only one of the two has rows.
+/// Gives what stands before the statement and how agents are wanted by what was asked of them: few are collected; of
+/// many, the first ones are soon met on the way through all agents. Only one of the two has rows.
 fn by_action(all: &mut Statement, search: &Search) -> (String, Option<String>, String) {
     let one = search.commandid.wanted().is_some() || search.actionid.wanted().is_some();
     let actions = all.apart(|of| {

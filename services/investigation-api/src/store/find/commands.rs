@@ -1,8 +1,8 @@
 //! The search for commands, the largest table: every shape of it goes along an index and ends after its page.
 //!
-//! The commands of an action are made in one moment, and `action.started` is that moment. So the order by time is, inside
-//! one action, the order by number; and a search by what an action is goes from action to action, the newest first.
-//! Neither time ever changes, so the rows behind a command are found by its number.
+//! The commands of an action are made in one moment, and `action.started` is that moment. So the order by time is,
+//! inside one action, the order by number; and a search by what an action is goes from action to action, the newest
+//! first. Neither time ever changes, so the rows behind a command are found by its number.
 
 use super::{Bound, Statement, all_of, union};
 use crate::domain::search::Search;
@@ -69,8 +69,8 @@ pub(super) fn write(search: &Search) -> Bound {
     (format!("select c.id from ({rows}) c order by {order} {page}"), all.binds)
 }
 
-/// Gives what each branch wants beside everything else: one branch for each state, since an index keeps the order within
-/// one state only. `action` is the action to go along.
+/// Gives what each branch wants beside everything else: one branch for each state, since an index keeps the order
+/// within one state only. `action` is the action to go along.
 fn branches(search: &Search, action: Option<&str>) -> Vec<String> {
     let states = search.statuses(&["sent", "success", "cancelled", "expired", "failed", "timeout"]);
     let Some(found) = search.found else {
@@ -89,8 +89,8 @@ fn branches(search: &Search, action: Option<&str>) -> Vec<String> {
     vec![format!("{found} and {}", along(action, None))]
 }
 
-/// Wants the rows of one action, or of all, in one state or any. Without a state, the action is wanted as a range of one:
-/// a constant the planner would leave out of the order, and then it might walk through other actions by number.
+/// Wants the rows of one action, or of all, in one state or any. Without a state, the action is wanted as a range of
+/// one: a constant the planner would leave out of the order, and then it might walk through other actions by number.
 fn along(action: Option<&str>, state: Option<&str>) -> String {
     match (action, state) {
         (None, None) => "true".into(),

@@ -1,4 +1,5 @@
-//! `http-api` and `openc2-http`: one request to a destination that the operators allowed (specs/soarca/cacao.md §6, §7).
+//! `http-api` and `openc2-http`: one request to a destination that the operators allowed (specs/soarca/cacao.md §6,
+//! §7).
 
 use super::Call;
 use super::secret::{Secrets, text_of};
@@ -26,7 +27,8 @@ const HEADERS: usize = 256 << 10;
 /// How much of a refusal is told.
 const TOLD: usize = 1_000;
 
-/// Sends requests. Each port has a client of its own: what a name may lead to is judged as it is looked up, for that port.
+/// Sends requests. Each port has a client of its own: what a name may lead to is judged as it is looked up, for that
+/// port.
 pub(crate) struct Http {
     allow: Arc<[Destination]>,
     clients: Mutex<HashMap<u16, Client>>,

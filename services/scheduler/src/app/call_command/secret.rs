@@ -44,7 +44,8 @@ impl Secrets {
         self.to = Some(To { host: host.to_owned(), port, named });
     }
 
-    /// Gives a secret of `credentials`: the value of `key`, or with `kms` what the file named by `kms_key_identifier` holds.
+    /// Gives a secret of `credentials`: the value of `key`, or with `kms` what the file named by `kms_key_identifier`
+    /// holds.
     pub(super) async fn get(
         &mut self,
         credentials: &Map<String, Value>,
@@ -146,7 +147,8 @@ impl Secrets {
     }
 }
 
-/// Reads the hosts of a secret: one a line, in the form of the list of destinations; behind `#` stands what is not read.
+/// Reads the hosts of a secret: one a line, in the form of the list of destinations; behind `#` stands what is not
+/// read.
 fn hosts(text: &str) -> Result<Vec<Destination>, String> {
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     lines.filter(|line| !line.is_empty()).map(str::parse).collect()

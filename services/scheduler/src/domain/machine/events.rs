@@ -80,8 +80,8 @@ impl Machine<'_> {
         self.end(id, Err(Failure::timeout(&step, "it took longer than its time-out")));
     }
 
-    /// A process did not say in time that it lives. The database may have been away, and the process may be about to say
-    /// so: it is given up only when that was seen again and again, with the database at hand each time.
+    /// A process did not say in time that it lives. The database may have been away, and the process may be about to
+    /// say so: it is given up only when that was seen again and again, with the database at hand each time.
     fn missed(&mut self, id: Uuid) {
         let now = self.now;
         let Some(run) = self.execution.open_mut(id) else { return };
