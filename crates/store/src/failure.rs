@@ -75,6 +75,13 @@ fn passing(message: &str) -> bool {
         "sorry, too many clients already",
         "remaining connection slots are reserved",
         "too many connections for",
+        // short of memory or disk, or a disk that does not answer
+        "out of memory",
+        "out of shared memory",
+        "could not extend file",
+        "could not write",
+        "could not read",
+        "could not open file",
         "cannot execute", // … in a read-only transaction: the primary has moved
     ]
     .iter()
@@ -95,6 +102,10 @@ mod tests {
         use DatabaseErrorKind::{SerializationFailure, UniqueViolation, Unknown};
         assert!(from(Unknown, "deadlock detected").is_transient());
         assert!(from(Unknown, "the database system is starting up").is_transient());
+        assert!(
+            from(Unknown, "could not extend file \"base/1\": No space left on device")
+                .is_transient()
+        );
         assert!(from(SerializationFailure, "could not serialize access").is_transient());
         assert!(matches!(from(Unknown, "column \"x\" does not exist"), Failure::Internal(_)));
         assert!(matches!(from(UniqueViolation, "duplicate key"), Failure::Conflict { .. }));

@@ -25,9 +25,12 @@ pub struct Config {
     /// but for what `*` alone allows
     #[arg(long, value_name = "DIR")]
     pub secrets_dir: Option<PathBuf>,
-    /// Seconds that one command of a step may take at most; its step may have less time
+    /// Seconds that one command of a step may take, unless its step says how long
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds(1..=3_600))]
     pub command_timeout: Duration,
+    /// Seconds that one command may take at most, whatever its step says
+    #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = seconds(1..=86_400))]
+    pub command_limit: Duration,
     /// Bytes that the answer to one command may have
     #[arg(long, value_name = "BYTES", default_value = "262144", value_parser = clap::value_parser!(u32).range(1_024..=262_144))]
     pub response_limit: u32,

@@ -75,8 +75,7 @@ impl App {
         let now = self.clock.now();
         let left =
             call.deadline.map(|deadline| Duration::try_from(deadline - now).unwrap_or_default());
-        let most = self.config.command_timeout;
-        let budget = left.map_or(most, |left| left.min(most));
+        let budget = left.unwrap_or(self.config.command_timeout).min(self.config.command_limit);
         let mut secrets = Secrets::new(self.config.secrets_dir.clone());
         let done = tokio::time::timeout(budget, self.perform(&call, &mut secrets)).await;
         let outcome = match done {

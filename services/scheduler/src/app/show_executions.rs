@@ -17,6 +17,8 @@ use uuid::Uuid;
 const ONE: Extent = Extent { runs: 10_000, results: i32::MAX };
 /// Is what is shown of each execution in a list.
 const EACH: Extent = Extent { runs: 100, results: 4 << 10 };
+/// Is what is reported of each execution in a list.
+const LISTED: Extent = Extent { runs: 2_000, results: 4 << 10 };
 /// Is what is reported of one execution: each step once, and a playbook has no more.
 const REPORTED: Extent = Extent { runs: 2_000, results: i32::MAX };
 
@@ -70,7 +72,7 @@ impl App {
     pub(crate) async fn report_executions(&self, limit: i64) -> Result<Vec<Reported>, Error> {
         let mut conn = self.store.get().await?;
         let rows = executions_list(&mut conn, None, None, Uuid::max(), limit).await?;
-        let steps = steps_last(&mut conn, &ids(&rows), EACH).await?;
+        let steps = steps_last(&mut conn, &ids(&rows), LISTED).await?;
         let mut reported = Vec::with_capacity(rows.len());
         for (row, steps) in joined(rows, steps) {
             let playbook = self.known(&mut conn, &row.digest).await?;

@@ -8,7 +8,7 @@ use crate::domain::machine::Failure;
 use crate::error::Error;
 use crate::store::executions::{
     EndedRow, LEASE, action_found, execution_claim, execution_get, execution_put_off,
-    execution_told, executions_count, steps_ended, steps_renew,
+    execution_told, executions_count, executions_find, steps_ended, steps_renew,
 };
 use crate::store::runs::run_lock;
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ impl App {
         self.bus.wake();
         match (ticked, claimed) {
             (Err(error), Some(id)) => {
-                self.pass_over(id, error, now).await?;
+                self.pass_over(id, error).await?;
                 Ok((true, vec![]))
             }
             (ticked, _) => ticked,
@@ -71,10 +71,10 @@ impl App {
     }
 
     /// Sees to it that an execution that could not be looked at holds up no other.
-    async fn pass_over(&self, id: Uuid, error: Error, now: OffsetDateTime) -> Result<(), Error> {
+    async fn pass_over(&self, id: Uuid, error: Error) -> Result<(), Error> {
         let Err(error) = self.contain(id, error).await else { return Ok(()) };
         let mut conn = self.store.get().await?;
-        execution_put_off(&mut conn, id, now + PUT_OFF).await?;
+        execution_put_off(&mut conn, id, self.clock.now() + PUT_OFF).await?;
         tracing::warn!(%error, execution.id = %id, "cannot be looked at yet");
         Ok(())
     }
@@ -101,8 +101,10 @@ impl App {
         Ok(())
     }
 
-    /// Tells steps of executions and actions that they waited for and that are over.
+    /// Tells steps of executions and actions that they waited for and that are over; one that cannot be told holds up no other,
+    /// and is the error in the end.
     pub(crate) async fn gather_ends(&self) -> Result<(), Error> {
+        let mut failed = None;
         let ended = {
             let mut conn = self.store.get().await?;
             steps_ended(&mut conn).await?
@@ -114,11 +116,12 @@ impl App {
             let Err(error) = self.gather(&one).await else { continue };
             if let Err(error) = self.contain(one.execution_id, error).await {
                 tracing::warn!(%error, execution.id = %one.execution_id, "cannot be told of an end yet");
+                failed = Some(error);
             } else if let Some(child) = one.child {
                 execution_told(&mut *self.store.get().await?, child).await?;
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     async fn gather(&self, ended: &EndedRow) -> Result<(), Error> {
@@ -140,6 +143,16 @@ impl App {
             .await?;
         self.bus.wake();
         self.steps.notify_one();
+        Ok(())
+    }
+
+    /// Has executions looked at that another began and nobody began to run: a scheduler of the version before does not know that
+    /// their first look is their beginning.
+    pub(crate) async fn find_executions(&self) -> Result<(), Error> {
+        let mut conn = self.store.get().await?;
+        if executions_find(&mut conn, self.clock.now()).await? > 0 {
+            self.steps.notify_one();
+        }
         Ok(())
     }
 

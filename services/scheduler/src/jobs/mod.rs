@@ -68,6 +68,9 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
         Job::every("renew_calls", RENEW, |service| {
             Box::pin(async move { Ok(service.app.renew_calls().await?) })
         }),
+        Job::every("find_executions", Duration::from_secs(10), |service| {
+            Box::pin(async move { Ok(service.app.find_executions().await?) })
+        }),
         Job::every("count_executions", Duration::from_secs(10), |service| {
             Box::pin(async move { Ok(service.app.count_executions().await?) })
         }),
@@ -90,7 +93,7 @@ async fn launch(service: &Scheduler) -> anyhow::Result<()> {
     ended(failed)
 }
 
-/// Fails when a run did: the others were seen to, and a job that fails is known by its metric.
+/// Fails when a run did: the others were seen to, and the job is counted as failed.
 fn ended(failed: Option<Error>) -> anyhow::Result<()> {
     failed.map_or(Ok(()), |error| Err(error.into()))
 }

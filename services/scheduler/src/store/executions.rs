@@ -133,6 +133,17 @@ pub(crate) async fn execution_put_off(
         .await
 }
 
+/// Has executions looked at that another began, that nothing was begun of and that nobody is to look at; gives how many.
+pub(crate) async fn executions_find(conn: &mut Conn, now: OffsetDateTime) -> QueryResult<usize> {
+    store::sql(
+        "update execution set look = $1
+         where state = 'running' and look is null and ended is null and parent_step is not null and runs = '{}'",
+    )
+    .bind::<Timestamptz, _>(now)
+    .execute(conn)
+    .await
+}
+
 /// Ends an execution as failed, with its steps, whatever its rows hold; of no more than one that is not over.
 pub(crate) async fn execution_fail(
     conn: &mut Conn,

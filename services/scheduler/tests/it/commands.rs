@@ -257,7 +257,7 @@ async fn half_a_secret_is_not_told_either() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_command_takes_longer_than_the_operators_say() {
     let server = Counting::held().await;
-    let house = House::new(&["--http-allow", "127.0.0.1", "--command-timeout", "1"]).await;
+    let house = House::new(&["--http-allow", "127.0.0.1", "--command-limit", "1"]).await;
     let here = json!({"address": {"url": [server.url()]}});
     let reason = ends(&house, &one(&get("/ok"), &here, &json!({})), "failed").await;
     assert!(reason.contains("within 1 seconds"), "{reason}");
