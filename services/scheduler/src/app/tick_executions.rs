@@ -101,8 +101,8 @@ impl App {
         Ok(())
     }
 
-    /// Tells steps of executions and actions that they waited for and that are over; one that cannot be told holds up no other,
-    /// and is the error in the end.
+    /// Tells steps of executions and actions that they waited for and that are over; one that cannot be told holds up
+    /// no other, and is the error in the end.
     pub(crate) async fn gather_ends(&self) -> Result<(), Error> {
         let mut failed = None;
         let ended = {
@@ -146,8 +146,8 @@ impl App {
         Ok(())
     }
 
-    /// Has executions looked at that another began and nobody began to run: a scheduler of the version before does not know that
-    /// their first look is their beginning.
+    /// Has executions looked at that another began and nobody began to run: a scheduler of the version before does not
+    /// know that their first look is their beginning.
     pub(crate) async fn find_executions(&self) -> Result<(), Error> {
         let mut conn = self.store.get().await?;
         if executions_find(&mut conn, self.clock.now()).await? > 0 {

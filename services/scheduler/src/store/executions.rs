@@ -133,7 +133,8 @@ pub(crate) async fn execution_put_off(
         .await
 }
 
-/// Has executions looked at that another began, that nothing was begun of and that nobody is to look at; gives how many.
+/// Has executions looked at that another began, that nothing was begun of and that nobody is to look at; gives how
+/// many.
 pub(crate) async fn executions_find(conn: &mut Conn, now: OffsetDateTime) -> QueryResult<usize> {
     store::sql(
         "update execution set look = $1
