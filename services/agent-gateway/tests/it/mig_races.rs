@@ -179,6 +179,9 @@ async fn what_a_slow_broker_takes_while_a_gateway_ends_is_not_sent_again() {
     let number = gateway.tap.next::<AgentChanged>().await.data.number;
     issue(&gateway, 7, &[(70, number)]).await;
     agent.take().await;
+    // the broker's word on it is there
+    let pushed = |command| format!("mailbox where command = {command} and state = 'leased'");
+    until(PATIENCE, async || gateway.count(&pushed(70)).await == 1).await;
 
     slow.hold();
     issue(&gateway, 8, &[(80, number)]).await;
@@ -188,8 +191,7 @@ async fn what_a_slow_broker_takes_while_a_gateway_ends_is_not_sent_again() {
     until(PATIENCE, async || gateway.count(unanswered).await == 1).await;
     gateway.running.parts.shutdown.trigger();
     slow.resume();
-    let noted = "mailbox where command = 80 and state = 'leased'";
-    until(PATIENCE, async || gateway.count(noted).await == 1).await;
+    until(PATIENCE, async || gateway.count(&pushed(80)).await == 1).await;
 
     let flags = ["--mig-amqp-url", mig.url()];
     let next = start(gateway.database.url(), &gateway.vhost, &gateway.clock, &flags).await;
