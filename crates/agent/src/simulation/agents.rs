@@ -1,4 +1,6 @@
 //! The agents at work: each has its turns, and what it does in them is its nature.
+//!
+//! Long because every nature acts in the same turns, which are read from top to bottom.
 
 use super::config::Cli;
 use super::dialect::{Answer, Dialect, Door, Given, Newcomer, Verdict};

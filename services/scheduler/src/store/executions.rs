@@ -1,4 +1,6 @@
 //! The tables `execution` and `execution_step`.
+//!
+//! Long because all statements over the two tables, which change together, stand together.
 
 use crate::domain::execution::{Execution, ExecutionState, StepRun};
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Jsonb, Nullable, Text, Timestamptz};

@@ -1,4 +1,6 @@
 //! Playbooks and executions over HTTP: versions, bad input, permissions, cancelling.
+//!
+//! Long because it is one list: each thing that can be asked of a playbook, with its refusals.
 
 use crate::playbook_house::{House, KEY, alice, field, playbook};
 use reqwest::Method;
