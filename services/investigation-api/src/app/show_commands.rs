@@ -1,7 +1,6 @@
 //! Shows commands with what came back.
 
 use super::App;
-use crate::domain::portion::fitting;
 use crate::domain::state::{STATES, mig_status};
 use crate::error::Error;
 use crate::store::command_rows::{
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use store::Conn;
+use store::portion::{MOST_BYTES, fitting};
 use time::OffsetDateTime;
 use types::action::Counters;
 use types::api::Page;
@@ -73,7 +73,7 @@ impl App {
         let page = CommandPage { action: action.0, status, above, limit: limit + 1 };
         let listed = commands_page(&mut conn, page).await?;
         let most = usize::try_from(limit).unwrap_or_default();
-        let most = most.min(fitting(listed.iter().map(|row| row.size)));
+        let most = most.min(fitting(MOST_BYTES, listed.iter().map(|row| row.size)));
         let cut = store::page::cut(listed, most, |row| row.id);
         let (listed, next) =
             cut.map_err(|error| Error::invalid("cursor-invalid", "?cursor", error))?;

@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use types::loader::{LoaderEntry, ManifestRecord};
-use types::{ManifestId, ManifestStatus, Permission};
+use types::{LoaderId, ManifestId, ManifestStatus, Permission};
 use web::{Collection, Form, Investigator, Item, Origin, Problem, QueryValues, Values, mig_number};
 
 /// Says how many bytes a posted manifest may have, as in the original.
@@ -176,8 +176,16 @@ pub(super) async fn loaders(
     caller.require(Permission::ManifestLoaders)?;
     let mut collection = Collection::new(origin.href(&request));
     for row in service.app.match_loaders(id(&query)?).await? {
-        let whole = mig_loaders::entry(row);
-        let shown = LoaderEntry { prefix: String::new(), expectenv: String::new(), ..whole };
+        let shown = LoaderEntry {
+            id: LoaderId(row.id),
+            name: row.loader_name,
+            prefix: String::new(),
+            key: String::new(),
+            agentname: row.name.unwrap_or_default(),
+            lastseen: row.last_seen,
+            enabled: true,
+            expectenv: String::new(),
+        };
         let item = Item::new(mig_loaders::href(&origin, shown.id)).with("loader", &shown);
         collection = collection.item(item);
     }
