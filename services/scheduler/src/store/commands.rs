@@ -207,6 +207,8 @@ pub(crate) async fn commands_close(
 ) -> QueryResult<Vec<ClosedRow>> {
     // written once, without a tree in between: this is done ten thousand times a second
     let rows = serde_json::to_string(answers).map_err(|e| SerializationError(e.into()))?;
+    // PostgreSQL cannot tell how many rows a text holds, and would rather read a table of 20,000 whole
+    let ids: Vec<_> = answers.iter().map(|answer| answer.id.0).collect();
     store::sql(format!(
         "with answer as (select distinct on (id, agent, action) id, agent, action, status, found, given_up, at
              from jsonb_to_recordset($1::jsonb) as answer(id bigint, agent bigint, action bigint, status text,
@@ -215,8 +217,9 @@ pub(crate) async fn commands_close(
          old as (select command.id, command.agent_id, command.action_id, command.status, command.forgiven from command
              join answer on answer.id = command.id and answer.agent = command.agent_id
                  and answer.action = command.action_id
-             where command.status in ('sent', 'expired', 'cancelled') or command.given_up and not answer.given_up
-                 or command.status in ('failed', 'timeout') and answer.status = 'success'
+             where command.id = any($5)
+                 and (command.status in ('sent', 'expired', 'cancelled') or command.given_up and not answer.given_up
+                     or command.status in ('failed', 'timeout') and answer.status = 'success')
              order by command.id for update of command),
          closed as (update command set status = answer.status, given_up = answer.given_up,
                  finished = answer.at, found = answer.found
@@ -268,6 +271,7 @@ pub(crate) async fn commands_close(
     .bind::<Timestamptz, _>(now - PUBLISH_EVERY)
     // inside a wave its rate decides, and an answer only whether it stops
     .bind::<Timestamptz, _>(now + PACE)
+    .bind::<Array<BigInt>, _>(ids)
     .get_results(conn)
     .await
 }
