@@ -21,7 +21,7 @@ enum Line {
 pub struct Proxy {
     address: SocketAddr,
     line: watch::Sender<Line>,
-    passed: Arc<AtomicUsize>,
+    asked: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -32,9 +32,9 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("no free port");
         let address = listener.local_addr().expect("no address");
         let (line, state) = watch::channel(Line::Open);
-        let passed = Arc::new(AtomicUsize::new(0));
-        let task = tokio::spawn(accept(listener, target.to_owned(), state, Arc::clone(&passed)));
-        Self { address, line, passed, task }
+        let asked = Arc::default();
+        let task = tokio::spawn(accept(listener, target.to_owned(), state, Arc::clone(&asked)));
+        Self { address, line, asked, task }
     }
 
     /// Stands before the server of `url`.
@@ -47,9 +47,9 @@ impl Proxy {
         url.replacen(authority(url), &self.address.to_string(), 1)
     }
 
-    /// Counts the connections that were ever passed on.
-    pub fn connections(&self) -> usize {
-        self.passed.load(Ordering::SeqCst)
+    /// Counts the connections that were asked for until now, also those that were refused.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// Ends all connections, and refuses new ones until [`Proxy::resume`].
@@ -85,13 +85,13 @@ async fn accept(
     listener: TcpListener,
     target: String,
     line: watch::Receiver<Line>,
-    passed: Arc<AtomicUsize>,
+    asked: Arc<AtomicUsize>,
 ) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((client, _)) = listener.accept().await else { continue };
+        asked.fetch_add(1, Ordering::Relaxed);
         if *line.borrow() != Line::Cut {
-            passed.fetch_add(1, Ordering::SeqCst);
             connections.spawn(connect(client, target.clone(), line.clone()));
         }
         while connections.try_join_next().is_some() {}

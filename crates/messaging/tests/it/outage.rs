@@ -116,12 +116,12 @@ async fn a_broker_that_holds_publishers_up_is_waited_for() {
     process.relay();
     process.consume(NUMBERS);
     process.connected().await;
-    let connections = proxy.connections();
+    let connections = proxy.asked();
     // the fifth is to be put off, and stands before the others
     process.effects(5).await;
     let end = Instant::now() + ALARM;
     while Instant::now() < end {
-        assert_eq!(proxy.connections(), connections, "it connected anew");
+        assert_eq!(proxy.asked(), connections, "it connected anew");
         let attached = process.counter.connected.load(Ordering::SeqCst);
         assert_eq!(attached, 1, "the deliveries were given back");
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -134,7 +134,7 @@ async fn a_broker_that_holds_publishers_up_is_waited_for() {
     until(PATIENCE, async || queue("counter.numbers.wait").await == Some(1)).await;
     until(PATIENCE, async || queue(DEAD).await == Some(0)).await;
     assert_eq!(process.counter.connected.load(Ordering::SeqCst), 1);
-    assert_eq!(proxy.connections(), connections);
+    assert_eq!(proxy.asked(), connections);
     process.stop().await;
 }
 
