@@ -12,8 +12,8 @@ struct Number {
     number: i64,
 }
 
-/// Watches what is read of a database. Most watch one in which reading a table whole is dear, as it is where tables are large: a statement does so only
-/// when no index serves it.
+/// Watches what is read of a database. Most watch one in which reading a table whole is dear, as it is where tables are
+/// large: a statement does so only when no index serves it.
 pub struct Scans<'a> {
     database: &'a Database,
     store: Store,

@@ -24,8 +24,8 @@ pub struct Dispatch {
     pub stop_when: Option<StopWhen>,
 }
 
-/// Says when the run of an action is paused by itself. Whoever went away without an answer counts, for both, at the end of
-/// its wave.
+/// Says when the run of an action is paused by itself. Whoever went away without an answer counts, for both, at the end
+/// of its wave.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StopWhen {
     /// When such a part of the commands given out has failed, from 0 to 1; 0 is the first one.

@@ -45,8 +45,8 @@ pub(super) enum Heard {
 }
 
 impl App {
-    /// Does what `message` wants, once. What has to wait for the run, as for its launch, is kept and done as soon as the
-    /// run is free, and so is what takes long itself: nobody else's word, and no other action, waits for it.
+    /// Does what `message` wants, once. What has to wait for the run, as for its launch, is kept and done as soon as
+    /// the run is free, and so is what takes long itself: nobody else's word, and no other action, waits for it.
     pub(super) async fn hear(&self, message: Uuid, word: &Word) -> Result<(), Error> {
         let now = self.clock.now();
         let heard = self

@@ -124,8 +124,8 @@ fn size(plan: &Dispatch, wave: i64) -> i64 {
 }
 
 /// Tells why a run stops, if it does. What is still open may yet go well, so the part that failed is one of all that
-/// were given out: it says the same at the end of a wave, and nothing too early. `lost` are those whose agents went away
-/// without an answer; they count as failed, and as having run too long.
+/// were given out: it says the same at the end of a wave, and nothing too early. `lost` are those whose agents went
+/// away without an answer; they count as failed, and as having run too long.
 fn broken(
     plan: &Dispatch,
     counters: &RunCounters,

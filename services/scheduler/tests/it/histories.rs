@@ -36,8 +36,8 @@ async fn still(process: &Process, id: i64) -> (Run, Vec<Command>) {
 /// Is the answer of each command that counts; nothing where one may have come before the command was given out.
 type Words = BTreeMap<i64, Option<ReturnedCommand>>;
 
-/// Takes down what answers say: of each command its success, else the first that its agent gave, else that agent-gateway
-/// gave it up.
+/// Takes down what answers say: of each command its success, else the first that its agent gave, else that
+/// agent-gateway gave it up.
 fn note(words: &mut Words, answers: &[ReturnedCommand], commands: &[Command]) {
     for answer in answers {
         let of =

@@ -103,8 +103,8 @@ async fn each_command_that_ended_is_counted_once() {
     until(PATIENCE, async || count(&store, "messaging.inbox").await >= 5).await;
     assert_eq!(closed(&scheduler).await, all);
 
-    // a word for another's command, and for one that was never made, is forged; one that was removed with its run had an
-    // honest answer
+    // a word for another's command, and for one that was never made, is forged; one that was removed with its run had
+    // an honest answer
     let others = ReturnedCommand { agent: AgentId(3), ..answered.clone() };
     let made_up = ReturnedCommand { id: CommandId(answered.id.0 + 1_000), ..answered.clone() };
     let command =

@@ -75,8 +75,8 @@ async fn every_statement_has_its_index() {
 
 /// Fills the table with 20,000 commands of 200 other runs, in all states.
 const OTHERS: &str = "
-    with made as (insert into run (action_id, document, target, modules, valid_from, expire_after, status, targeted, created,
-                 started, published)
+    with made as (insert into run (action_id, document, target, modules, valid_from, expire_after, status, targeted,
+                 created, started, published)
              select n, '{}', 'true', '{}', '2026-11-21 11:00Z', '2030-01-01Z', 'paused', 100, '2026-11-21 11:00Z',
                  '2026-11-21 11:00Z', '2026-11-21 11:00Z'
              from generate_series(1001, 1200) n returning action_id)
