@@ -54,9 +54,9 @@ pub(crate) struct Publisher {
     sent: Option<Sent>,
 }
 
-/// Is a closed set of messages that went out. While the broker holds publishers up (it is short of memory or disk), what
-/// was written to the line lies there, and goes on when it does: so it is waited for, and not sent again as long as the
-/// line stands.
+/// Is a closed set of messages that went out. While the broker holds publishers up (it is short of memory or disk),
+/// what was written to the line lies there, and goes on when it does: so it is waited for, and not sent again as long
+/// as the line stands.
 struct Sent {
     ids: Vec<Option<String>>,
     /// In a lock that nobody waits for: with it, whoever holds a publisher may be looked at by other threads.

@@ -247,9 +247,9 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
         matches!(self.subscription.queue, Queue::Process(_))
     }
 
-    /// Publishes one message that must reach a queue. While the broker holds publishers up, the message and all that were
-    /// sent ahead wait in our hands: given back, they would count as delivered once more, and after some minutes of that
-    /// the broker would bury them all.
+    /// Publishes one message that must reach a queue. While the broker holds publishers up, the message and all that
+    /// were sent ahead wait in our hands: given back, they would count as delivered once more, and after some minutes
+    /// of that the broker would bury them all.
     async fn publish(
         &mut self,
         letter: Letter<'_>,

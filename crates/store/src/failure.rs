@@ -36,8 +36,8 @@ impl Failure {
         matches!(self, Self::Unavailable(_) | Self::Uncertain(_))
     }
 
-    /// Says why a commit did not come to its end. When the database says so, nothing was changed; without its word nobody
-    /// knows.
+    /// Says why a commit did not come to its end. When the database says so, nothing was changed; without its word
+    /// nobody knows.
     pub(crate) fn of_commit(error: Error) -> Self {
         let error = match error {
             Error::RollbackErrorOnCommit { commit_error, .. } => *commit_error,

@@ -1,13 +1,13 @@
-//! How much of a list is read and written at once. Rows are small or have mebibytes, as those like who fill them; so what
-//! is read at once is bounded in bytes, and by the sizes that are kept beside the rows.
+//! How much of a list is read and written at once. Rows are small or have mebibytes, as those like who fill them; so
+//! what is read at once is bounded in bytes, and by the sizes that are kept beside the rows.
 
 /// Says how many rows of an answer in pieces are read at once.
 pub const MOST_ROWS: usize = 100;
 /// Says how many bytes of rows are read at once, where there is more than one row.
 pub const MOST_BYTES: i64 = 8 << 20;
 
-/// Counts how many of the first rows, which have these sizes, are read at once: as many as have `most` bytes together, and
-/// one at least.
+/// Counts how many of the first rows, which have these sizes, are read at once: as many as have `most` bytes together,
+/// and one at least.
 pub fn fitting(most: i64, sizes: impl IntoIterator<Item = i64>) -> usize {
     let mut total = 0_i64;
     let fits = |size: &i64| {

@@ -86,9 +86,9 @@ async fn a_database_that_is_away_is_waited_for() {
     producer.stop().await;
 }
 
-/// A broker that is short of memory holds publishers up, and says nothing more to them. It is nobody's fault: nothing is
-/// given back, so that nothing comes near the limit of deliveries; nothing is connected anew, since the old connection
-/// could not be closed; and what went out arrives when the broker goes on.
+/// A broker that is short of memory holds publishers up, and says nothing more to them. It is nobody's fault: nothing
+/// is given back, so that nothing comes near the limit of deliveries; nothing is connected anew, since the old
+/// connection could not be closed; and what went out arrives when the broker goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_holds_publishers_up_is_waited_for() {
     /// Longer than any call waits for an answer, twice.

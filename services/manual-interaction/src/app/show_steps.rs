@@ -20,8 +20,8 @@ const HISTORY: i64 = 500;
 const MOST_BYTES: i64 = 2 << 20;
 
 impl App {
-    /// Gives some of the steps that wait, oldest first, from above `after` on, each with its place: as many as are read at
-    /// once, none when there are none.
+    /// Gives some of the steps that wait, oldest first, from above `after` on, each with its place: as many as are read
+    /// at once, none when there are none.
     pub(crate) async fn list_pending(&self, after: i64) -> Result<Vec<Step>, Error> {
         let now = self.clock.now();
         let rows = i64::try_from(MOST_ROWS).unwrap_or(i64::MAX);

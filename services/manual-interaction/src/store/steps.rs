@@ -163,7 +163,8 @@ fn json(value: &impl serde::Serialize) -> QueryResult<Json> {
         .map_err(|error| diesel::result::Error::SerializationError(error.into()))
 }
 
-/// Inserts a step that was asked for; one that was withdrawn before stays so. Tells in brief how it stands when it is new.
+/// Inserts a step that was asked for; one that was withdrawn before stays so. Tells in brief how it stands when it is
+/// new.
 pub(crate) async fn step_insert(
     conn: &mut Conn,
     asked: &ManualRequested,
@@ -203,8 +204,8 @@ pub(crate) async fn step_insert(
     first(rows)
 }
 
-/// Withdraws steps unless they ended, whether they were asked for yet or not; gives those that are withdrawn now. None may
-/// be there twice.
+/// Withdraws steps unless they ended, whether they were asked for yet or not; gives those that are withdrawn now. None
+/// may be there twice.
 pub(crate) async fn steps_withdraw(
     conn: &mut Conn,
     withdrawn: &[&ManualWithdrawn],
