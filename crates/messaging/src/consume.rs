@@ -34,6 +34,9 @@ pub fn consume<S: Send + Sync + 'static>(
             let ended =
                 session(&wanted, &store, &*state, &subscription, &shutdown, &mut pause).await;
             let Err(error) = ended else { break };
+            if shutdown.is_triggered() {
+                break;
+            }
             let queue = subscription.queue.consumer(bus.service());
             tracing::warn!(error = %error, queue, "lost the queue; connecting again");
             tokio::select! {

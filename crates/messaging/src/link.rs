@@ -89,7 +89,9 @@ impl Link {
     pub async fn channel(&self) -> Result<Channel, LinkError> {
         let connection = self.connection().await?;
         let opened = rpc(connection.create_channel()).await;
-        if opened.is_err() {
+        // nothing is written to one on which publishers are held up, so that it could not even be closed: let go, it
+        // would stay with its thread and all that it was given, and another would come beside it
+        if opened.is_err() && !connection.status().blocked() {
             self.forget(&connection);
         }
         opened

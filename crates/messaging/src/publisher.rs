@@ -2,20 +2,25 @@
 
 use crate::link::{Link, LinkError, RPC, rpc};
 use crate::topology;
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation};
 use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// While the broker says nothing, it is looked so often whether it holds publishers up.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Is one message on its way to the broker.
-pub(crate) struct Outgoing<'a> {
-    pub(crate) exchange: &'a str,
-    pub(crate) key: &'a str,
+pub(crate) struct Outgoing {
+    pub(crate) exchange: &'static str,
+    pub(crate) key: String,
     /// Whether it must reach a queue.
     pub(crate) mandatory: bool,
-    pub(crate) body: &'a [u8],
-    /// Must carry a message-id: the broker's returns are known by it.
+    pub(crate) body: Vec<u8>,
+    /// The broker's returns are known by the message-id: of those without one, one that came back stands for all.
     pub(crate) properties: BasicProperties,
 }
 
@@ -43,76 +48,105 @@ impl Fate {
     }
 }
 
-/// Is a channel in confirm mode.
-pub(crate) struct Publisher(Channel);
+/// Is a channel in confirm mode, and what went out on it and was not answered for.
+pub(crate) struct Publisher {
+    channel: Channel,
+    sent: Option<Sent>,
+}
+
+/// Is a closed set of messages that went out. While the broker holds publishers up (it is short of memory or disk), what
+/// was written to the line lies there, and goes on when it does: so it is waited for, and not sent again as long as the
+/// line stands.
+struct Sent {
+    ids: Vec<Option<String>>,
+    /// In a lock that nobody waits for: with it, whoever holds a publisher may be looked at by other threads.
+    confirms: Mutex<BoxFuture<'static, Vec<lapin::Result<Confirmation>>>>,
+    /// For how long the broker has said nothing though it holds nobody up.
+    silent: Duration,
+}
 
 impl Publisher {
     /// Opens a channel and declares what every service needs.
     pub(crate) async fn open(link: &Link) -> Result<Self, LinkError> {
         let channel = topology::open(link).await?;
         rpc(channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        Ok(Self(channel))
+        Ok(Self { channel, sent: None })
     }
 
     /// Counts the messages that wait in a queue; one that does not exist closes the channel.
     pub(crate) async fn depth(&self, queue: &str) -> Result<u32, LinkError> {
         let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let found = self.0.queue_declare(queue.into(), look, FieldTable::default());
+        let found = self.channel.queue_declare(queue.into(), look, FieldTable::default());
         Ok(rpc(found).await?.message_count())
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.0.status().connected()
+        self.channel.status().connected()
     }
 
-    /// Publishes in order and waits for all confirms; gives one fate for each message.
+    /// Publishes in order; [`Publisher::word`] tells what became of them. What was sent before must be answered for.
     ///
-    /// Takes `&mut self`: lapin hands a returned message to whichever confirm comes next, so returns can be told apart
-    /// only within one closed set of messages, by their ids.
-    pub(crate) async fn publish(&mut self, messages: Vec<Outgoing<'_>>) -> Vec<Fate> {
-        let ids: Vec<_> = messages.iter().map(|message| id(&message.properties)).collect();
-        let sent = join_all(messages.into_iter().map(|message| self.send(message)));
-        let Ok(confirmations) = tokio::time::timeout(RPC, sent).await else {
-            // the caller lets this publisher go: a late confirm must not be taken for another message's
-            return vec![Fate::Lost; ids.len()];
-        };
-        let mut returned = HashSet::new();
-        let fates: Vec<_> = confirmations
-            .into_iter()
-            .map(|confirmation| match confirmation {
-                Ok(Confirmation::Ack(back)) => {
-                    returned.extend(back.and_then(|message| id(&message.delivery.properties)));
-                    Fate::Confirmed
-                }
-                Ok(Confirmation::Nack(back)) => {
-                    returned.extend(back.and_then(|message| id(&message.delivery.properties)));
-                    Fate::Refused
-                }
-                Ok(Confirmation::NotRequested) | Err(_) => Fate::Lost,
-            })
-            .collect();
-        let back = |id: &Option<String>| id.as_ref().is_some_and(|id| returned.contains(id));
-        let fate =
-            |(fate, id)| if fate == Fate::Confirmed && back(id) { Fate::Returned } else { fate };
-        fates.into_iter().zip(&ids).map(fate).collect()
+    /// lapin hands a returned message to whichever confirm comes next, so returns can be told apart only within one
+    /// closed set of messages, by their ids.
+    pub(crate) fn send(&mut self, messages: Vec<Outgoing>) {
+        let ids = messages.iter().map(|message| id(&message.properties)).collect();
+        let channel = self.channel.clone();
+        let confirms: BoxFuture<'static, _> = Box::pin(async move {
+            join_all(messages.into_iter().map(|message| send(&channel, message))).await
+        });
+        self.sent = Some(Sent { ids, confirms: Mutex::new(confirms), silent: Duration::ZERO });
     }
 
-    /// Publishes one message that must reach a queue.
-    pub(crate) async fn publish_one(&mut self, message: Outgoing<'_>) -> Result<(), LinkError> {
-        match self.publish(vec![message]).await.first() {
-            Some(Fate::Confirmed) => Ok(()),
-            Some(Fate::Returned) => Err(LinkError::Gone("a queue is missing")),
-            Some(Fate::Refused) => Err(LinkError::Gone("a queue is full")),
-            Some(Fate::Lost) | None => Err(LinkError::Gone("the link broke while publishing")),
+    /// Waits for all confirms and gives the fate of each message; nothing when the broker holds publishers up, who ask
+    /// again then.
+    pub(crate) async fn word(&mut self, link: &Link) -> Option<Vec<Fate>> {
+        let Some(sent) = &mut self.sent else { return Some(Vec::new()) };
+        let confirms = sent.confirms.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let fates = loop {
+            if let Ok(confirmations) = tokio::time::timeout(LOOK, &mut *confirms).await {
+                break fates(confirmations, &sent.ids);
+            }
+            if link.is_blocked() {
+                sent.silent = Duration::ZERO;
+                return None;
+            }
+            sent.silent += LOOK;
+            if sent.silent >= RPC {
+                // the caller lets this publisher go: a late confirm must not be taken for another message's
+                break vec![Fate::Lost; sent.ids.len()];
+            }
+        };
+        self.sent = None;
+        Some(fates)
+    }
+}
+
+async fn send(channel: &Channel, message: Outgoing) -> lapin::Result<Confirmation> {
+    let Outgoing { exchange, key, mandatory, body, properties } = message;
+    let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
+    let sent = channel.basic_publish(exchange.into(), key.into(), options, &body, properties).await;
+    drop(body);
+    sent?.await
+}
+
+fn fates(confirmations: Vec<lapin::Result<Confirmation>>, ids: &[Option<String>]) -> Vec<Fate> {
+    let mut returned = HashSet::new();
+    let mut fates = Vec::with_capacity(ids.len());
+    for confirmation in confirmations {
+        let (fate, back) = match confirmation {
+            Ok(Confirmation::Ack(back)) => (Fate::Confirmed, back),
+            Ok(Confirmation::Nack(back)) => (Fate::Refused, back),
+            Ok(Confirmation::NotRequested) | Err(_) => (Fate::Lost, None),
+        };
+        returned.extend(back.map(|message| id(&message.delivery.properties)));
+        fates.push(fate);
+    }
+    for (fate, id) in fates.iter_mut().zip(ids) {
+        if *fate == Fate::Confirmed && returned.contains(id) {
+            *fate = Fate::Returned;
         }
     }
-
-    async fn send(&self, message: Outgoing<'_>) -> lapin::Result<Confirmation> {
-        let options =
-            BasicPublishOptions { mandatory: message.mandatory, ..BasicPublishOptions::default() };
-        let (exchange, key) = (message.exchange.into(), message.key.into());
-        self.0.basic_publish(exchange, key, options, message.body, message.properties).await?.await
-    }
+    fates
 }
 
 fn id(properties: &BasicProperties) -> Option<String> {

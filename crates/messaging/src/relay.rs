@@ -31,32 +31,56 @@ impl From<diesel::result::Error> for Trouble {
     }
 }
 
+/// Is what the relay sends by, and what went out and is not noted yet.
+struct Sender {
+    publisher: Publisher,
+    batch: Option<Batch>,
+}
+
+/// Is what was published together.
+struct Batch {
+    rows: Vec<Row>,
+    sendings: Vec<Sending>,
+    start: Instant,
+}
+
+impl From<Publisher> for Sender {
+    fn from(publisher: Publisher) -> Self {
+        Self { publisher, batch: None }
+    }
+}
+
 /// Publishes what is in the outbox until `shutdown`, and then what is in it at that moment.
 ///
 /// A row is deleted only when the broker has confirmed its message. A message that no queue wants yet (its consumer was
-/// never started) stays and is tried again, ever less often; see `topology::needs_queue`.
+/// never started) stays and is tried again, ever less often; see `topology::needs_queue`. While the broker holds
+/// publishers up, nothing is taken, and what went out is waited for.
 pub async fn relay(bus: Bus, store: Store, shutdown: Shutdown) {
-    let mut publisher = listen_first(&bus, &shutdown).await;
+    let mut sender = listen_first(&bus, &shutdown).await.map(Sender::from);
     let mut pause = Pause::new();
     let mut counted: Option<Instant> = None;
     loop {
         let last = shutdown.is_triggered();
         if counted.is_none_or(|at| at.elapsed() >= CENSUS) {
             counted = Some(Instant::now());
-            census(&bus, &store, publisher.as_ref()).await;
+            census(&bus, &store, sender.as_ref().map(|sender| &sender.publisher)).await;
         }
-        let wait = match round(&bus, &store, &mut publisher).await {
-            Ok(published) => {
+        let (wait, idle) = match round(&bus, &store, &mut sender).await {
+            Ok(Some(published)) => {
                 pause.reset();
                 if published > 0 {
                     continue;
                 }
-                EVERY
+                (EVERY, true)
+            }
+            Ok(None) => {
+                pause.reset();
+                (EVERY, false)
             }
             Err(trouble) => {
                 tracing::warn!(error = %trouble, "messages stay in the outbox for now");
-                publisher = None;
-                pause.take()
+                sender = None;
+                (pause.take(), false)
             }
         };
         if last {
@@ -64,11 +88,11 @@ pub async fn relay(bus: Bus, store: Store, shutdown: Shutdown) {
         }
         tokio::select! {
             () = shutdown.wait() => {}
-            () = bus.woken(), if wait == EVERY => {}
+            () = bus.woken(), if idle => {}
             () = tokio::time::sleep(wait) => {}
         }
     }
-    drop(publisher);
+    drop(sender);
     bus.publishing().close().await;
 }
 
@@ -87,58 +111,97 @@ async fn listen_first(bus: &Bus, shutdown: &Shutdown) -> Option<Publisher> {
     None
 }
 
-/// Publishes once what is due; tells how many messages the broker took.
+/// Publishes once what is due; tells how many messages the broker took, or nothing when it holds publishers up.
 async fn round(
     bus: &Bus,
     store: &Store,
-    publisher: &mut Option<Publisher>,
-) -> Result<usize, Trouble> {
-    let sender = match publisher.take().filter(Publisher::is_open) {
-        Some(open) => publisher.insert(open),
-        None => publisher.insert(Publisher::open(bus.publishing()).await?),
+    sender: &mut Option<Sender>,
+) -> Result<Option<usize>, Trouble> {
+    let is_fit = |sender: &Sender| sender.batch.is_some() || sender.publisher.is_open();
+    let fit = sender.take().filter(is_fit);
+    if bus.publishing().is_blocked() && fit.as_ref().is_none_or(|sender| sender.batch.is_none()) {
+        *sender = fit;
+        return Ok(None);
+    }
+    let open = match fit {
+        Some(open) => sender.insert(open),
+        None => sender.insert(Publisher::open(bus.publishing()).await?.into()),
     };
-    let fates = store.tx(async |conn: &mut Conn| publish_due(bus, sender, conn).await).await?;
+    let fates = if let Some(batch) = &mut open.batch {
+        let Some(fates) = open.publisher.word(bus.publishing()).await else { return Ok(None) };
+        store.tx(async |conn: &mut Conn| note(bus, batch, &fates, conn).await).await?;
+        open.batch = None;
+        fates
+    } else {
+        let fates = store.tx(async |conn: &mut Conn| publish_due(bus, open, conn).await).await?;
+        let Some(fates) = fates else { return Ok(None) };
+        fates
+    };
     if fates.contains(&Fate::Lost) {
         return Err(LinkError::Gone("the link broke while publishing").into());
     }
     if fates.contains(&Fate::Returned) {
         // an exchange may have come back: another channel sees to that; each consumer sees to its own queues
-        *publisher = None;
+        *sender = None;
     }
-    Ok(fates.iter().filter(|fate| **fate == Fate::Confirmed).count())
+    Ok(Some(fates.iter().filter(|fate| **fate == Fate::Confirmed).count()))
 }
 
+/// Publishes what is due and notes what became of it. When the broker holds publishers up, it gives nothing and lets go
+/// of the rows, which are noted later: for a transaction that may be too long. Another process may publish them too
+/// meanwhile, which the inboxes are for.
 async fn publish_due(
     bus: &Bus,
-    sender: &mut Publisher,
+    sender: &mut Sender,
     conn: &mut Conn,
-) -> Result<Vec<Fate>, Trouble> {
-    let rows = outbox::take(conn).await?;
+) -> Result<Option<Vec<Fate>>, Trouble> {
+    let mut rows = outbox::take(conn).await?;
     if rows.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
     }
     let (traces, sendings): (Vec<_>, Vec<_>) = rows.iter().map(begin).unzip();
-    let messages = rows.iter().zip(&traces).map(|(row, trace)| outgoing(row, trace)).collect();
+    let messages = rows.iter_mut().zip(&traces).map(|(row, trace)| outgoing(row, trace)).collect();
     let start = Instant::now();
-    let fates = sender.publish(messages).await;
+    sender.publisher.send(messages);
+    let mut batch = Batch { rows, sendings, start };
+    let Some(fates) = sender.publisher.word(bus.publishing()).await else {
+        tracing::warn!(
+            messages = batch.rows.len(),
+            "the broker holds publishers up, it is short of memory or disk; messages stay in the outbox"
+        );
+        sender.batch = Some(batch);
+        return Ok(None);
+    };
+    note(bus, &mut batch, &fates, conn).await?;
+    Ok(Some(fates))
+}
+
+/// Notes what became of messages.
+async fn note(
+    bus: &Bus,
+    batch: &mut Batch,
+    fates: &[Fate],
+    conn: &mut Conn,
+) -> Result<(), Trouble> {
     let fault = fates.iter().find(|fate| **fate != Fate::Confirmed).map(|fate| fate.name());
-    bus.meters().sent(fault, start.elapsed());
-    for (sending, fate) in sendings.into_iter().zip(&fates) {
+    bus.meters().sent(fault, batch.start.elapsed());
+    for (sending, fate) in batch.sendings.drain(..).zip(fates) {
         sending.end((*fate != Fate::Confirmed).then(|| fate.name()));
     }
+    let rows = &batch.rows;
     let with = |wanted: &[Fate]| -> Vec<i64> {
         rows.iter()
-            .zip(&fates)
+            .zip(fates)
             .filter(|(_, fate)| wanted.contains(fate))
             .map(|(row, _)| row.id)
             .collect()
     };
     outbox::delete(conn, &with(&[Fate::Confirmed])).await?;
     outbox::postpone(conn, &with(&[Fate::Returned, Fate::Refused])).await?;
-    for (row, fate) in rows.iter().zip(&fates) {
+    for (row, fate) in rows.iter().zip(fates) {
         report(bus, row, *fate);
     }
-    Ok(fates)
+    Ok(())
 }
 
 fn report(bus: &Bus, row: &Row, fate: Fate) {
@@ -162,7 +225,8 @@ fn begin(row: &Row) -> (TraceContext, Sending) {
     (trace, sending)
 }
 
-fn outgoing<'a>(row: &'a Row, trace: &TraceContext) -> Outgoing<'a> {
+/// Takes the body out of a row.
+fn outgoing(row: &mut Row, trace: &TraceContext) -> Outgoing {
     let mut headers = FieldTable::default();
     for (name, value) in [("traceparent", &trace.parent), ("tracestate", &trace.state)] {
         if let Some(value) = value {
@@ -182,9 +246,9 @@ fn outgoing<'a>(row: &'a Row, trace: &TraceContext) -> Outgoing<'a> {
     }
     Outgoing {
         exchange: topology::EXCHANGE,
-        key: &row.kind,
+        key: row.kind.clone(),
         mandatory: topology::needs_queue(&row.kind),
-        body: &row.body,
+        body: std::mem::take(&mut row.body),
         properties,
     }
 }
@@ -200,6 +264,10 @@ async fn census(bus: &Bus, store: &Store, publisher: Option<&Publisher>) {
         bus.meters().pending(pending.count, pending.oldest_seconds);
     }
     let Some(publisher) = publisher.filter(|publisher| publisher.is_open()) else { return };
+    if bus.publishing().is_blocked() {
+        // nobody would be answered
+        return;
+    }
     for queue in bus.durable_queues().into_iter().chain([topology::DEAD.to_owned()]) {
         match publisher.depth(&queue).await {
             Ok(messages) if queue == topology::DEAD => bus.meters().dead(messages),

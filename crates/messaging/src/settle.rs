@@ -2,12 +2,12 @@
 
 use crate::batch::{ATTEMPT, Batch, Slip, WAITED};
 use crate::link::{LinkError, Pause, rpc};
-use crate::publisher::{Outgoing, Publisher};
+use crate::publisher::{Fate, Outgoing, Publisher};
 use crate::{AGAIN, Bus, DEAD, Delivery, Outcome, Queue, Shutdown, Subscription, topology, trace};
 use lapin::options::BasicAckOptions;
 use lapin::types::AMQPValue;
 use lapin::{BasicProperties, Channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use store::Store;
 use tracing::Instrument;
 use tracing::field::Empty;
@@ -22,6 +22,8 @@ const ATTEMPTS: u32 = 8;
 /// How many times a message waits for another, half a minute each, before it is buried: about a day, since the service
 /// that sends the other one may be away.
 const WAITS: u32 = 2_880;
+/// How often it is looked whether the broker goes on that holds publishers up.
+const LOOK: Duration = Duration::from_millis(500);
 /// No reason in a header is longer.
 const MAX_REASON: usize = 1000;
 
@@ -245,19 +247,67 @@ impl<'a, S: Send + Sync + 'static> Settler<'a, S> {
         matches!(self.subscription.queue, Queue::Process(_))
     }
 
+    /// Publishes one message that must reach a queue. While the broker holds publishers up, the message and all that were
+    /// sent ahead wait in our hands: given back, they would count as delivered once more, and after some minutes of that
+    /// the broker would bury them all.
     async fn publish(
         &mut self,
         letter: Letter<'_>,
-        exchange: &str,
+        exchange: &'static str,
         key: &str,
         properties: BasicProperties,
     ) -> Result<(), LinkError> {
-        let publisher = match self.publisher.take().filter(Publisher::is_open) {
-            Some(open) => self.publisher.insert(open),
-            None => self.publisher.insert(Publisher::open(self.bus.publishing()).await?),
+        let link = self.bus.publishing();
+        let mut publisher = self.publisher().await?;
+        let (key, body) = (key.to_owned(), letter.slip.wire(letter.delivery).to_vec());
+        publisher.send(vec![Outgoing { exchange, key, mandatory: true, body, properties }]);
+        let fates = loop {
+            if let Some(fates) = publisher.word(link).await {
+                break fates;
+            }
+            self.stand_by().await?;
         };
-        let body = letter.slip.wire(letter.delivery);
-        publisher.publish_one(Outgoing { exchange, key, mandatory: true, body, properties }).await
+        match fates.first() {
+            Some(Fate::Confirmed) => {
+                self.publisher = Some(publisher);
+                Ok(())
+            }
+            Some(Fate::Returned) => Err(LinkError::Gone("a queue is missing")),
+            Some(Fate::Refused) => Err(LinkError::Gone("a queue is full")),
+            Some(Fate::Lost) | None => Err(LinkError::Gone("the link broke while publishing")),
+        }
+    }
+
+    /// Gives what to publish by, once the broker takes anything.
+    async fn publisher(&mut self) -> Result<Publisher, LinkError> {
+        let link = self.bus.publishing();
+        loop {
+            while link.is_blocked() {
+                self.stand_by().await?;
+            }
+            if let Some(open) = self.publisher.take().filter(Publisher::is_open) {
+                return Ok(open);
+            }
+            match Publisher::open(link).await {
+                Err(LinkError::Silent) if link.is_blocked() => {}
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Waits a moment for a broker that holds publishers up, as long as the process goes on and the messages are ours.
+    async fn stand_by(&self) -> Result<(), LinkError> {
+        tokio::select! {
+            () = self.shutdown.wait() => {
+                return Err(LinkError::Gone("the process ends while the broker holds publishers up"));
+            }
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        if self.channel.status().connected() {
+            Ok(())
+        } else {
+            Err(LinkError::Gone("the link broke while the broker held publishers up"))
+        }
     }
 
     async fn ack(&self, tag: u64, multiple: bool) -> Result<(), LinkError> {

@@ -5,7 +5,7 @@
 
 use messaging::{Bus, Shutdown};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use store::{Failure, Store};
@@ -176,12 +176,9 @@ fn clean(text: &str) -> String {
 
 /// Gives the name under which a caller is counted: of IPv6 the network, since a caller has all of it.
 pub fn source(address: IpAddr) -> String {
-    match address {
+    match web::asker(address) {
         IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let network = Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64));
-            format!("{network}/64")
-        }
+        IpAddr::V6(network) => format!("{network}/64"),
     }
 }
 

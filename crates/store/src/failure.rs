@@ -1,4 +1,4 @@
-//! What can go wrong in the database, in the four kinds that callers tell apart.
+//! What can go wrong in the database, in the five kinds that callers tell apart.
 
 use crate::PoolError;
 use diesel::result::{DatabaseErrorKind as Kind, Error};
@@ -11,6 +11,9 @@ pub enum Failure {
     /// The database cannot be reached, is busy, or gave this transaction up for another: the same may go well later.
     #[error("the database is not available now")]
     Unavailable(#[source] Source),
+    /// The line broke over a commit: it may have come about or not, and only who looks can tell.
+    #[error("it is not known whether the change came about")]
+    Uncertain(#[source] Source),
     /// A row stands against it: a unique key is taken, a referenced row is missing or still referenced.
     #[error("a row in the database stands against it")]
     Conflict {
@@ -27,8 +30,29 @@ pub enum Failure {
 
 impl Failure {
     /// Tells whether the same may go well a moment later: serialization, deadlock, connection gone, no connection free.
+    ///
+    /// It may have gone well already ([`Failure::Uncertain`]): what is repeated must do nothing the second time.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Uncertain(_))
+    }
+
+    /// Says why a commit did not come to its end. When the database says so, nothing was changed; without its word nobody
+    /// knows.
+    pub(crate) fn of_commit(error: Error) -> Self {
+        let error = match error {
+            Error::RollbackErrorOnCommit { commit_error, .. } => *commit_error,
+            other => other,
+        };
+        match error {
+            Error::DatabaseError(Kind::UnableToSendCommand | Kind::ClosedConnection, _)
+            | Error::BrokenTransactionManager => Self::Uncertain(error.into()),
+            Error::DatabaseError(Kind::Unknown, ref info)
+                if info.message().starts_with("terminating connection due to") =>
+            {
+                Self::Uncertain(error.into())
+            }
+            error => error.into(),
+        }
     }
 }
 
@@ -110,6 +134,29 @@ mod tests {
         assert!(matches!(from(Unknown, "column \"x\" does not exist"), Failure::Internal(_)));
         assert!(matches!(from(UniqueViolation, "duplicate key"), Failure::Conflict { .. }));
         assert!(matches!(Failure::from(Error::NotFound), Failure::NotFound));
+    }
+
+    #[test]
+    fn a_commit_is_undone_only_by_the_databases_own_word() {
+        let of = |kind, message: &str| {
+            Failure::of_commit(Error::DatabaseError(kind, Box::new(message.to_owned())))
+        };
+        use DatabaseErrorKind::{
+            SerializationFailure, UnableToSendCommand, UniqueViolation, Unknown,
+        };
+        for (kind, message) in [
+            (UnableToSendCommand, "connection closed"),
+            (Unknown, "terminating connection due to administrator command"),
+        ] {
+            let failure = of(kind, message);
+            assert!(
+                matches!(failure, Failure::Uncertain(_)) && failure.is_transient(),
+                "{message}"
+            );
+        }
+        assert!(matches!(of(SerializationFailure, "no"), Failure::Unavailable(_)));
+        assert!(matches!(of(Unknown, "canceling statement due to x"), Failure::Unavailable(_)));
+        assert!(matches!(of(UniqueViolation, "no"), Failure::Conflict { .. }));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod measure;
 mod migrate;
 pub mod page;
 mod pool;
+pub mod portion;
 mod probe;
 mod retention;
 mod settings;
@@ -16,7 +17,7 @@ mod tls;
 mod tx;
 
 pub use failure::Failure;
-pub use migrate::{DEADLINE as MIGRATION_DEADLINE, migrate, migrate_until};
+pub use migrate::{migrate, migrate_until};
 pub use pool::pool;
 pub use probe::Probe;
 pub use retention::Retention;

@@ -13,7 +13,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 use std::time::{Duration, Instant};
 
 /// Says how long [`migrate`] waits for a database that is not up yet.
-pub const DEADLINE: Duration = Duration::from_mins(1);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// How often a migration asks for a table that is in use, and how long it lets others go first.
 const TRIES: u32 = 24;
 const YIELD: Duration = Duration::from_millis(500);

@@ -1,7 +1,6 @@
 //! The store of a service: its pool, and transactions that are done whole or not at all.
 
 use crate::{Conn, Failure, Pool, PooledConn, sql};
-use diesel::result::Error;
 use diesel_async::pooled_connection::deadpool::Object;
 use diesel_async::{AnsiTransactionManager, RunQueryDsl, TransactionManager};
 use std::cell::RefCell;
@@ -86,11 +85,11 @@ impl Store {
     ///
     /// When the caller goes away half-way, the connection is closed, and PostgreSQL rolls back as soon as it notices: a
     /// future that is dropped never leaves a transaction, nor its locks, behind. Once the commit is on its way, nobody
-    /// can tell whether it came about.
+    /// can tell whether it came about: a line that breaks then is [`Failure::Uncertain`].
     pub async fn tx<T, E, F>(&self, work: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&mut Conn) -> Result<T, E>,
-        E: From<Error> + From<Failure>,
+        E: From<Failure>,
     {
         let mut open = self.begin().await?;
         let conn = open.conn()?;
@@ -101,7 +100,8 @@ impl Store {
         let (done, afterwards) = AFTERWARDS.scope(RefCell::default(), inside).await;
         match done {
             Ok(value) => {
-                AnsiTransactionManager::commit_transaction(open.conn()?).await?;
+                let committed = AnsiTransactionManager::commit_transaction(open.conn()?).await;
+                committed.map_err(Failure::of_commit)?;
                 open.close();
                 for work in afterwards {
                     work();

@@ -1,9 +1,10 @@
 //! The login of pages for people: they show their API key once and have a session then.
 
 use crate::page::{Cookie, form_word, is_from_elsewhere, is_own_form};
-use crate::{Guesses, Origin, Peer, Problem, Values, Witness};
+use crate::{Form, Guesses, Origin, Peer, Problem, Values, Witness};
+use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::{HttpMessage, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use auth::{Caller, PAGE_SESSION, PageSessions};
 use time::OffsetDateTime;
 
@@ -102,6 +103,20 @@ impl Entrance<'_> {
             return Ok(None);
         }
         self.visitor(request).await
+    }
+
+    /// Reads a form of somebody who is signed in, if it is one of theirs; of nobody else's is anything read.
+    pub async fn receive<const LIMIT: usize>(
+        &self,
+        request: &HttpRequest,
+        payload: &mut Payload,
+    ) -> Result<Option<(Visitor, Form<LIMIT>)>, Problem> {
+        if is_from_elsewhere(request) {
+            return Ok(None);
+        }
+        let Some(visitor) = self.visitor(request).await? else { return Ok(None) };
+        let form = Form::<LIMIT>::from_request(request, payload).await?;
+        Ok(self.own_form(request, &form).is_some().then_some((visitor, form)))
     }
 
     /// Ends the session that sent a form, if the form is one of it; gives what takes its cookie away.

@@ -134,13 +134,25 @@ impl Problem {
 }
 
 impl From<Failure> for Problem {
-    /// Says that the database is away, or hides a fault of ours.
+    /// Says that the database is away and what that means, or hides a fault of ours.
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Unavailable(cause) => Self::unavailable(
                 "the database is not available now; nothing was changed",
                 Some(anyhow::Error::from_boxed(cause)),
             ),
+            // no time to come again at: who repeats it blindly may do it twice
+            Failure::Uncertain(cause) => {
+                let mut problem = Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "outcome-unknown",
+                    "Not known what came of it",
+                    "the database is not available now, and it is not known whether the change came about; look before \
+                     you repeat it",
+                );
+                problem.0.source = Some(anyhow::Error::from_boxed(cause));
+                problem
+            }
             failure => Self::internal(failure),
         }
     }
@@ -162,5 +174,21 @@ impl ResponseError for Problem {
     /// Gives the plain form; the server's outer layer, which knows the path, writes the final one.
     fn error_response(&self) -> HttpResponse {
         render::problem(self.parts(), Dialect::Plain, &render::Asked::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Problem;
+    use store::Failure;
+
+    #[test]
+    fn nothing_is_said_of_a_change_that_may_have_come_about() {
+        let undone = Problem::from(Failure::Unavailable("gone".into()));
+        assert!(undone.to_string().contains("nothing was changed"), "{undone}");
+        let unknown = Problem::from(Failure::Uncertain("gone".into()));
+        assert_eq!((unknown.status().as_u16(), unknown.code()), (503, "outcome-unknown"));
+        assert!(unknown.to_string().contains("look before you repeat it"), "{unknown}");
+        assert!(unknown.parts().retry_after.is_none());
     }
 }

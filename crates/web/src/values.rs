@@ -9,6 +9,10 @@ use std::collections::BTreeMap;
 use std::future::{Ready, ready};
 use std::ops::Deref;
 
+/// Says how many values a body and a query may have together: of one that costs its sender two bytes, we keep about a
+/// hundred.
+const MOST: usize = 1000;
+
 /// Holds named values, several per name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Values(BTreeMap<String, Vec<String>>);
@@ -29,23 +33,18 @@ impl Values {
         self.0.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
     }
 
-    fn add(&mut self, encoded: &str) -> Result<(), serde_urlencoded::de::Error> {
-        for (name, value) in serde_urlencoded::from_str::<Vec<(String, String)>>(encoded)? {
-            self.0.entry(name).or_default().push(value);
+    /// Adds what is written as a form or a query, one by one, so that what is too much is never there.
+    fn add(&mut self, encoded: &[u8]) -> Result<(), Problem> {
+        let mut room = MOST - self.0.values().map(Vec::len).sum::<usize>().min(MOST);
+        for (name, value) in form_urlencoded::parse(encoded) {
+            room = room.checked_sub(1).ok_or_else(|| {
+                let detail = format!("at most {MOST} parameters are taken");
+                Problem::malformed("parameters-too-many", detail)
+            })?;
+            self.0.entry(name.into_owned()).or_default().push(value.into_owned());
         }
         Ok(())
     }
-
-    fn of_query(request: &HttpRequest) -> Result<Self, Problem> {
-        let mut values = Self::default();
-        values.add(request.query_string()).map_err(unreadable)?;
-        Ok(values)
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "called by map_err")]
-fn unreadable(error: serde_urlencoded::de::Error) -> Problem {
-    Problem::malformed("parameters-unreadable", format!("the parameters do not parse: {error}"))
 }
 
 /// Is the body's form merged with the query; a body of another type counts as empty, as in the original.
@@ -73,9 +72,9 @@ impl<const LIMIT: usize> FromRequest for Form<LIMIT> {
             let bytes = body::read(&request, payload, LIMIT).await?;
             let mut values = Values::default();
             if is_form(&request) {
-                values.add(&String::from_utf8_lossy(&bytes)).map_err(unreadable)?;
+                values.add(&bytes)?;
             }
-            values.add(request.query_string()).map_err(unreadable)?;
+            values.add(request.query_string().as_bytes())?;
             Ok(Self(values))
         })
     }
@@ -104,6 +103,37 @@ impl FromRequest for QueryValues {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Values::of_query(request).map(Self))
+        let mut values = Values::default();
+        ready(values.add(request.query_string().as_bytes()).map(|()| Self(values)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST, Values};
+
+    #[test]
+    fn values_are_read_as_a_form_has_them() {
+        let mut values = Values::default();
+        values.add(b"a=1&b=%C3%A4+%26&&a=2&c&\xff=%ff").unwrap();
+        values.add(b"a=3").unwrap();
+        assert_eq!(values.all("a"), ["1", "2", "3"]);
+        assert_eq!((values.first("b"), values.first("c")), (Some("\u{e4} &"), Some("")));
+        assert_eq!((values.first("\u{fffd}"), values.first("d")), (Some("\u{fffd}"), None));
+    }
+
+    #[test]
+    fn more_values_than_any_form_has_are_refused() {
+        let many = |count: usize| "a&".repeat(count);
+        let mut values = Values::default();
+        values.add(many(MOST - 1).as_bytes()).unwrap();
+        values.add(b"b=1&&&").unwrap();
+        assert_eq!(values.all("a").len(), MOST - 1);
+        let problem = values.add(b"c").unwrap_err();
+        assert_eq!(problem.status(), 400);
+        assert!(problem.to_string().contains("at most 1000 parameters"), "{problem}");
+        let mut values = Values::default();
+        values.add(many(1 << 20).as_bytes()).unwrap_err();
+        assert_eq!(values.all("a").len(), MOST);
     }
 }

@@ -97,13 +97,19 @@ impl From<Error> for Problem {
                 "no agent is known by the address that this comes from; enrol it",
             ),
             Error::Message(reason) => Self::internal(anyhow::anyhow!(reason)),
-            Error::Unavailable(source) => {
-                Self::unavailable("the database is not available now", Some(source))
-                    .retry_after(Duration::from_secs(2))
-            }
+            Error::Unavailable(source) => match source.downcast::<Failure>() {
+                Ok(failure @ Failure::Uncertain(_)) => failure.into(),
+                Ok(failure) => away(failure.into()),
+                Err(source) => away(source),
+            },
             Error::Internal(source) => Self::internal(source),
         }
     }
+}
+
+fn away(source: anyhow::Error) -> Problem {
+    Problem::unavailable("the database is not available now", Some(source))
+        .retry_after(Duration::from_secs(2))
 }
 
 fn place(pointer: &str) -> &str {

@@ -8,6 +8,9 @@ use types::api::problem::Problem;
 /// Is what MIG's routes answer, with 401, to one they know who may not do this.
 const NOT_PERMITTED: &str = "Insufficient permissions to access endpoint";
 
+/// Is the word of a server that cannot tell whether a change came about.
+const UNKNOWN: &str = "outcome-unknown";
+
 /// Is a good answer.
 pub struct Reply {
     /// The HTTP status.
@@ -40,7 +43,9 @@ impl Answer {
         if self.status.is_success() {
             return Ok(Reply { status: self.status.as_u16(), body: self.body });
         }
-        let mut failure = match serde_json::from_slice::<Problem>(&self.body) {
+        let problem = serde_json::from_slice::<Problem>(&self.body);
+        let unknown = problem.as_ref().is_ok_and(|problem| problem.code == UNKNOWN);
+        let mut failure = match problem {
             Ok(problem) => of_problem(problem),
             Err(_) => self.of_collection().unwrap_or_else(|| self.without_problem()),
         };
@@ -51,6 +56,9 @@ impl Answer {
                 "writ key show: is this key or API key known to the server, and this machine's clock right?",
             ),
             403 => denied(failure),
+            503 if unknown => failure
+                .kind(Kind::Passing)
+                .next("look whether it came about before you run the command again"),
             429 | 502 | 503 | 504 => failure.kind(Kind::Passing).next("try again in a moment"),
             404 => failure.next("is the id right, and the address that of a Writ server?"),
             400..=499 => failure.next("correct it and run the command again"),

@@ -1,7 +1,9 @@
 //! What can never be done goes to the dead letters, with a reason, and holds nobody back.
 
 use crate::support::{Counted, NUMBERS, Process, database};
-use lapin::options::{BasicConsumeOptions, BasicGetOptions, BasicNackOptions};
+use lapin::options::{
+    BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, QueueDeleteOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, message::BasicGetMessage};
 use messaging::{DEAD, Outcome};
@@ -62,7 +64,7 @@ async fn what_nobody_can_read_is_buried_at_once() {
     let send = channel.basic_publish(
         messaging::EXCHANGE.into(),
         Counted::KIND.into(),
-        lapin::options::BasicPublishOptions::default(),
+        BasicPublishOptions::default(),
         b"no gzip",
         nameless,
     );
@@ -70,6 +72,28 @@ async fn what_nobody_can_read_is_buried_at_once() {
     let dead = get(&vhost, DEAD).await;
     assert!(header(&dead.properties, "x-reason").contains("does not unpack"));
     assert_eq!(dead.data, b"no gzip");
+    process.stop().await;
+}
+
+/// The broker tells messages without an id apart by nothing: one that came back must not be taken for one that arrived.
+#[tokio::test]
+async fn what_has_no_id_is_not_lost_when_the_dead_have_no_place() {
+    let (database, vhost) = (database().await, vhost().await);
+    let mut process = Process::new(database.store(), &vhost.settings());
+    process.consume(NUMBERS);
+    until(PATIENCE, async || vhost.queue_length("counter.numbers").await.is_some()).await;
+    let channel = vhost.channel().await;
+    let send = async |body: &[u8]| {
+        let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+        let (exchange, key) = (messaging::EXCHANGE.into(), Counted::KIND.into());
+        channel.basic_publish(exchange, key, options, body, properties).await.unwrap();
+    };
+    send(b"first").await;
+    assert_eq!(get(&vhost, DEAD).await.data, b"first");
+    // what buries is there already, and declares nothing again
+    channel.queue_delete(DEAD.into(), QueueDeleteOptions::default()).await.unwrap();
+    send(b"second").await;
+    assert_eq!(get(&vhost, DEAD).await.data, b"second");
     process.stop().await;
 }
 

@@ -1,11 +1,14 @@
 //! Cut and dead lines, to the broker and to the database.
 
 use crate::support::{NUMBERS, Process, database};
-use messaging::{DEAD, Settings};
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
+use messaging::{DEAD, Outcome, Settings};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use store::{Store, pool};
-use testkit::{PATIENCE, Proxy, until, vhost};
+use testkit::{PATIENCE, Proxy, Services, until, vhost};
 use tokio::runtime::Handle;
 
 #[tokio::test]
@@ -81,4 +84,65 @@ async fn a_database_that_is_away_is_waited_for() {
     assert_eq!(vhost.queue_length(DEAD).await, Some(0));
     consumer.stop().await;
     producer.stop().await;
+}
+
+/// A broker that is short of memory holds publishers up, and says nothing more to them. It is nobody's fault: nothing is
+/// given back, so that nothing comes near the limit of deliveries; nothing is connected anew, since the old connection
+/// could not be closed; and what went out arrives when the broker goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_holds_publishers_up_is_waited_for() {
+    /// Longer than any call waits for an answer, twice.
+    const ALARM: Duration = Duration::from_secs(24);
+    let broker = Services::own(&[("PS_PG", "0")]);
+    let database = database().await;
+    let proxy = Proxy::before(broker.amqp_url()).await;
+    let settings = Settings::new(proxy.through(broker.amqp_url()));
+    let mut first = Process::new(database.store(), &settings);
+    first.consume(NUMBERS);
+    let queue = async |name| length(broker.amqp_url(), name).await;
+    until(PATIENCE, async || queue("counter.numbers").await.is_some()).await;
+    first.stop().await;
+    let mut second = Process::new(database.store(), &settings);
+    second.relay();
+    second.put(0..10).await;
+    second.empty_outbox().await;
+    second.stop().await;
+
+    broker.alarm(true);
+    let mut process = Process::ruled(database.store(), &settings, |_, counted, _| {
+        (counted.n == 5).then(|| Outcome::Retry("five comes later".into()))
+    });
+    process.put(100..110).await;
+    process.relay();
+    process.consume(NUMBERS);
+    process.connected().await;
+    let connections = proxy.asked();
+    // the fifth is to be put off, and stands before the others
+    process.effects(5).await;
+    let end = Instant::now() + ALARM;
+    while Instant::now() < end {
+        assert_eq!(proxy.asked(), connections, "it connected anew");
+        let attached = process.counter.connected.load(Ordering::SeqCst);
+        assert_eq!(attached, 1, "the deliveries were given back");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(process.count("messaging.outbox").await, 10, "nothing got through");
+
+    broker.alarm(false);
+    process.effects(19).await;
+    process.empty_outbox().await;
+    until(PATIENCE, async || queue("counter.numbers.wait").await == Some(1)).await;
+    until(PATIENCE, async || queue(DEAD).await == Some(0)).await;
+    assert_eq!(process.counter.connected.load(Ordering::SeqCst), 1);
+    assert_eq!(proxy.asked(), connections);
+    process.stop().await;
+}
+
+/// Counts the messages of a queue; nothing when there is no such queue, or no answer.
+async fn length(url: &str, queue: &str) -> Option<u32> {
+    let connection = Connection::connect(url, ConnectionProperties::default()).await.ok()?;
+    let channel = connection.create_channel().await.ok()?;
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let declared = channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
+    declared.ok().map(|queue| queue.message_count())
 }

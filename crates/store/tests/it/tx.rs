@@ -3,8 +3,9 @@ use diesel_async::RunQueryDsl;
 use futures_util::future::BoxFuture;
 use std::sync::Mutex;
 use std::time::Duration;
-use store::{Conn, Failure, Store, sql};
-use testkit::{PATIENCE, until};
+use store::{Conn, Failure, Store, pool, sql};
+use testkit::{PATIENCE, Proxy, until};
+use tokio::runtime::Handle;
 
 async fn insert(conn: &mut Conn, id: i64) -> Result<(), Failure> {
     sql(format!("insert into item (id, name) values ({id}, 'item {id}')")).execute(conn).await?;
@@ -67,6 +68,38 @@ async fn what_is_left_for_afterwards_is_done_after_a_commit_alone() {
     committed.unwrap();
     done("outside");
     assert_eq!(*DONE.lock().unwrap(), ["first", "second", "outside"]);
+}
+
+/// The line breaks while the database is about to commit: the change comes about, and nobody is told so.
+#[tokio::test]
+async fn a_commit_that_was_not_answered_for_is_not_called_undone() {
+    let (database, store) = database().await;
+    let proxy = Proxy::before(database.url()).await;
+    let mut settings = database.settings().clone();
+    settings.url = proxy.through(database.url());
+    let far = Store::new(pool(&settings, Handle::current()).unwrap());
+    let mut conn = store.get().await.unwrap();
+    for text in [
+        "create function nap() returns trigger language plpgsql as $$ begin perform pg_sleep(2); return null; end $$",
+        "create constraint trigger nap after insert on item initially deferred for each row execute function nap()",
+    ] {
+        sql(text).execute(&mut conn).await.unwrap();
+    }
+    let change = far.tx(async |conn: &mut Conn| insert(conn, 1).await);
+    let cut = async {
+        let committing = "select count(*) as number from pg_stat_activity
+             where datname = current_database() and state = 'active' and query = 'COMMIT'";
+        until(PATIENCE, async || number(&store, committing).await == 1).await;
+        proxy.cut();
+    };
+    let (changed, ()) = tokio::join!(change, cut);
+    let failure = changed.unwrap_err();
+    assert!(matches!(failure, Failure::Uncertain(_)) && failure.is_transient(), "{failure:?}");
+    until(PATIENCE, async || number(&store, "select count(*) as number from item").await == 1)
+        .await;
+
+    let before = far.tx(async |conn: &mut Conn| insert(conn, 2).await).await.unwrap_err();
+    assert!(matches!(before, Failure::Unavailable(_)), "{before:?}");
 }
 
 #[tokio::test]

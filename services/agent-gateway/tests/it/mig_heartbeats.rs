@@ -1,5 +1,7 @@
 //! How MIG agents are heard over HTTP and AMQP, and what becomes of those that are not (specs/mig/api.md §3.2,
 //! scheduler-agent.md §4, §5, §8, §9).
+//!
+//! Long because both ways in are asked the same questions, one after the other.
 
 use crate::mig_agent::{Identity, MigAgent, beat};
 use crate::mig_work::{issue, mig_gateway};

@@ -2,7 +2,6 @@
 
 use super::App;
 use super::show_commands::KeptResult;
-use crate::domain::portion::{MOST_ROWS, fitting};
 use crate::domain::search::{Kind, Search};
 use crate::error::Error;
 use crate::store::command_rows::{actions_sizes, commands_find, commands_sizes};
@@ -12,6 +11,7 @@ use crate::store::loaders::{loaders_find, manifests_find};
 use diesel::result::DatabaseErrorKind;
 use fleet::AgentRow;
 use std::collections::HashMap;
+use store::portion::{MOST_BYTES, MOST_ROWS, fitting};
 use store::{Conn, Failure};
 use types::command::Command;
 use types::investigator::Investigator;
@@ -99,7 +99,8 @@ impl App {
             Kind::Command => commands_sizes(conn, ids).await?,
             _ => HashMap::new(),
         };
-        let fit = fitting(ids.iter().map(|id| sizes.get(id).copied().unwrap_or_default()));
+        let sizes = ids.iter().map(|id| sizes.get(id).copied().unwrap_or_default());
+        let fit = fitting(MOST_BYTES, sizes);
         let ids = ids.get(..fit).unwrap_or(ids);
         let found = match search.kind {
             Kind::Action => {

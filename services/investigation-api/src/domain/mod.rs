@@ -4,6 +4,5 @@ pub(crate) mod audit;
 pub(crate) mod dispatch;
 pub(crate) mod order;
 pub(crate) mod pattern;
-pub(crate) mod portion;
 pub(crate) mod search;
 pub(crate) mod state;

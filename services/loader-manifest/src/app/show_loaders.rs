@@ -3,7 +3,7 @@
 use super::App;
 use crate::domain::text::parse_target;
 use crate::error::Error;
-use crate::store::loaders::{LoaderRow, loader_find, loaders_matching, loaders_page};
+use crate::store::loaders::{BriefRow, LoaderRow, loader_find, loaders_matching, loaders_page};
 use crate::store::manifests::manifest_find;
 use target::Columns;
 use types::{LoaderId, ManifestId, ManifestStatus};
@@ -31,8 +31,8 @@ impl App {
         Ok(loaders_page(&mut conn, after, limit).await?)
     }
 
-    /// Gives the enabled loaders that a manifest is for; it must not be disabled.
-    pub(crate) async fn match_loaders(&self, id: ManifestId) -> Result<Vec<LoaderRow>, Error> {
+    /// Gives in brief the enabled loaders that a manifest is for; it must not be disabled.
+    pub(crate) async fn match_loaders(&self, id: ManifestId) -> Result<Vec<BriefRow>, Error> {
         let mut conn = self.store.get().await?;
         let manifest = manifest_find(&mut conn, id).await?;
         let manifest =
@@ -43,7 +43,7 @@ impl App {
         }
         let target = parse_target(&manifest.target).map_err(|_target| none())?;
         let now = self.clock.now();
-        let mut found: Vec<LoaderRow> = Vec::new();
+        let mut found: Vec<BriefRow> = Vec::new();
         loop {
             let after = found.last().map_or(0, |row| row.id);
             let sql = target.to_sql_at(&Columns::loaders(), 3, now);

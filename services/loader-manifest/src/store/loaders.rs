@@ -272,6 +272,19 @@ pub(crate) async fn loaders_page(
         .await
 }
 
+/// Is a loader as a list of many shows it: without its environment, which may be large.
+#[derive(Debug, Clone, QueryableByName)]
+pub(crate) struct BriefRow {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) id: i64,
+    #[diesel(sql_type = Text)]
+    pub(crate) loader_name: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) name: Option<String>,
+    #[diesel(sql_type = Timestamptz)]
+    pub(crate) last_seen: OffsetDateTime,
+}
+
 /// Gives up to `limit` enabled loaders by id, from above `after` on, that a target is for; its first placeholder is
 /// `$3`.
 pub(crate) async fn loaders_matching(
@@ -279,9 +292,9 @@ pub(crate) async fn loaders_matching(
     target: Sql,
     after: i64,
     limit: i64,
-) -> QueryResult<Vec<LoaderRow>> {
+) -> QueryResult<Vec<BriefRow>> {
     let text = format!(
-        "select {COLUMNS} from loader where enabled and id > $1 and {} order by id limit $2",
+        "select id, loader_name, name, last_seen from loader where enabled and id > $1 and {} order by id limit $2",
         target.text
     );
     let mut binds = vec![Value::Int(after), Value::Int(limit)];

@@ -63,7 +63,7 @@ impl App {
                     return Ok(Err(step_find(conn, id).await?));
                 };
                 let what = ("answered", given.outcome.name());
-                event_insert(conn, id, now, what, Some(actor)).await?;
+                event_insert(conn, id, now, what, actor).await?;
                 let event = ManualAnswered {
                     step: id,
                     execution_id: step.view.execution_id,

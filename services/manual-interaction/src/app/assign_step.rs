@@ -58,7 +58,7 @@ impl App {
         self.store
             .tx(async |conn| -> Result<StepView, Error> {
                 let step = step_find(conn, id).await?.ok_or(Error::NotFound("step"))?;
-                event_insert(conn, id, now, ("commented", text), Some(actor)).await?;
+                event_insert(conn, id, now, ("commented", text), actor).await?;
                 Ok(step.view)
             })
             .await
@@ -78,7 +78,7 @@ impl App {
                 let Some(step) = step_assign(conn, id, to, only_from).await? else {
                     return Err(refused(step_find(conn, id).await?));
                 };
-                event_insert(conn, id, now, what, Some(actor)).await?;
+                event_insert(conn, id, now, what, actor).await?;
                 Ok(step.view)
             })
             .await

@@ -2,13 +2,14 @@
 
 use super::App;
 use crate::error::Error;
-use crate::store::events::event_insert;
+use crate::store::events::{Event, events_insert};
 use crate::store::notifications::notifications_count;
-use crate::store::steps::{Person, steps_count, steps_due, steps_expire, steps_purge};
+use crate::store::steps::{Person, Step, steps_count, steps_due, steps_expire, steps_purge};
 use opentelemetry::metrics::Gauge;
 use opentelemetry::{KeyValue, global};
 use std::sync::LazyLock;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
+use types::api::step::StepView;
 use types::messages::ManualExpired;
 
 /// Says how many steps one transaction ends.
@@ -54,10 +55,8 @@ impl App {
                         })
                         .collect();
                     self.bus.put_all(conn, now, &told).await?;
-                    for step in &ended {
-                        event_insert(conn, step.view.id, now, ("expired", ""), None).await?;
-                        self.notify(conn, "step.expired", &step.view, now).await?;
-                    }
+                    events_insert(conn, &events(&ended, now, "expired", "")).await?;
+                    self.notify(conn, "step.expired", &views(&ended), now).await?;
                     Ok(ended.len())
                 })
                 .await?;
@@ -79,12 +78,10 @@ impl App {
                 .store
                 .tx(async |conn| -> Result<usize, Error> {
                     let due = steps_due(conn, now, person, AT_ONCE).await?;
-                    for step in &due {
-                        if let Some(to) = to {
-                            event_insert(conn, step.view.id, now, ("escalated", to), None).await?;
-                        }
-                        self.notify(conn, "step.due", &step.view, now).await?;
+                    if let Some(to) = to {
+                        events_insert(conn, &events(&due, now, "escalated", to)).await?;
                     }
+                    self.notify(conn, "step.due", &views(&due), now).await?;
                     Ok(due.len())
                 })
                 .await?;
@@ -124,4 +121,13 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// Says that the same happened to all.
+fn events<'a>(steps: &[Step], at: OffsetDateTime, what: &'a str, text: &'a str) -> Vec<Event<'a>> {
+    steps.iter().map(|step| Event { step: step.view.id, at, what, text }).collect()
+}
+
+fn views(steps: &[Step]) -> Vec<&StepView> {
+    steps.iter().map(|step| &step.view).collect()
 }

@@ -6,7 +6,7 @@
 use super::App;
 use crate::domain::text::cut;
 use crate::error::Error;
-use crate::store::notifications::{New, notification_insert};
+use crate::store::notifications::{New, notifications_insert};
 use serde_json::json;
 use store::Conn;
 use time::OffsetDateTime;
@@ -20,34 +20,45 @@ impl App {
         &self,
         conn: &mut Conn,
         event: &str,
-        step: &StepView,
+        steps: &[&StepView],
         now: OffsetDateTime,
     ) -> Result<(), Error> {
-        for channel in self.channels.names() {
-            let id = Uuid::now_v7();
-            let stamp = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
-            let body = json!({
-                "id": id,
-                "event": event,
-                "at": stamp(now),
-                "step": {
-                    "id": step.id,
-                    "execution_id": step.execution_id,
-                    "playbook_id": step.playbook_id,
-                    "playbook_name": cut(&step.playbook_name, 500),
-                    "step_id": step.step_id,
-                    "run": step.run,
-                    "name": cut(&step.name, 500),
-                    "description": cut(&step.description, 4_000),
-                    "created": stamp(step.created),
-                    "deadline": stamp(step.deadline),
-                    "assignee": step.assignee,
-                },
-                "link": self.origin.link(&format!("/manual/page/steps/{}", step.id)),
-            });
-            let new = New { id, step: step.id, event, channel, body: body.to_string() };
-            notification_insert(conn, new, now).await?;
+        let channels: Vec<_> = self.channels.names().collect();
+        let mut new = Vec::with_capacity(steps.len() * channels.len());
+        for step in steps {
+            new.extend(channels.iter().map(|channel| self.notification(event, step, channel, now)));
         }
-        Ok(())
+        Ok(notifications_insert(conn, &new, now).await?)
+    }
+
+    fn notification<'a>(
+        &self,
+        event: &'a str,
+        step: &StepView,
+        channel: &'a str,
+        now: OffsetDateTime,
+    ) -> New<'a> {
+        let id = Uuid::now_v7();
+        let stamp = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
+        let body = json!({
+            "id": id,
+            "event": event,
+            "at": stamp(now),
+            "step": {
+                "id": step.id,
+                "execution_id": step.execution_id,
+                "playbook_id": step.playbook_id,
+                "playbook_name": cut(&step.playbook_name, 500),
+                "step_id": step.step_id,
+                "run": step.run,
+                "name": cut(&step.name, 500),
+                "description": cut(&step.description, 4_000),
+                "created": stamp(step.created),
+                "deadline": stamp(step.deadline),
+                "assignee": step.assignee,
+            },
+            "link": self.origin.link(&format!("/manual/page/steps/{}", step.id)),
+        });
+        New { id, step: step.id, event, channel, body: body.to_string() }
     }
 }

@@ -5,35 +5,29 @@ use crate::error::Error;
 use crate::store::events::events_of;
 use crate::store::notifications::{Notification, notification_replay, notifications_page};
 use crate::store::steps::{
-    Step, Wanted, step_current, step_find, steps_page, steps_pending, steps_soonest,
+    Place, Step, Wanted, pending_places, step_current, step_find, steps_at, steps_page,
+    steps_places, steps_soonest,
 };
+use store::portion::{MOST_ROWS, fitting};
+use types::api::Page;
 use types::api::step::{StepDetail, StepState, StepView};
 use types::{ExecutionId, StepRunId};
 use uuid::Uuid;
 
 /// Says how many of the latest events of a step are shown.
 const HISTORY: i64 = 500;
-/// Says how many steps SOARCA's list shows at most, which knows no pages.
-const MOST_PENDING: usize = 10_000;
-/// Says how many rows one statement reads.
-const AT_ONCE: i64 = 500;
+/// Says how many bytes of steps are read at once, where there is more than one: read, they take some times as much.
+const MOST_BYTES: i64 = 2 << 20;
 
 impl App {
-    /// Gives all steps that wait, oldest first.
-    pub(crate) async fn list_pending(&self) -> Result<Vec<StepView>, Error> {
+    /// Gives some of the steps that wait, oldest first, from above `after` on, each with its place: as many as are read at
+    /// once, none when there are none.
+    pub(crate) async fn list_pending(&self, after: i64) -> Result<Vec<Step>, Error> {
         let now = self.clock.now();
+        let rows = i64::try_from(MOST_ROWS).unwrap_or(i64::MAX);
         let mut conn = self.store.get().await?;
-        let mut all = Vec::new();
-        let mut after = 0;
-        loop {
-            let page = steps_pending(&mut conn, now, after, AT_ONCE).await?;
-            let Some(last) = page.last().map(|step| step.seq) else { return Ok(all) };
-            after = last;
-            all.extend(page.into_iter().map(|step| step.view));
-            if all.len() >= MOST_PENDING {
-                return Ok(all);
-            }
-        }
+        let places = pending_places(&mut conn, now, after, rows).await?;
+        Ok(steps_at(&mut conn, first(&places)).await?)
     }
 
     /// Gives the step that waits under SOARCA's key.
@@ -64,14 +58,30 @@ impl App {
         Ok(StepDetail { step: step.view, events: events_of(&mut conn, id, HISTORY).await? })
     }
 
-    /// Lists the steps that wait, those with the nearest deadline first.
+    /// Lists the steps that wait in brief, those with the nearest deadline first.
     pub(crate) async fn list_soonest(&self, limit: i64) -> Result<Vec<Step>, Error> {
         let mut conn = self.store.get().await?;
         Ok(steps_soonest(&mut conn, self.clock.now(), limit).await?)
     }
 
-    /// Lists steps, newest first.
+    /// Lists steps with their content, newest first: at most `limit`, and fewer where they are large.
     pub(crate) async fn list_steps(
+        &self,
+        wanted: &Wanted,
+        before: i64,
+        limit: i64,
+    ) -> Result<Page<StepView>, Error> {
+        let mut conn = self.store.get().await?;
+        let places = steps_places(&mut conn, wanted, before, limit + 1).await?;
+        let most = usize::try_from(limit).unwrap_or_default().min(first(&places).len());
+        let cut = store::page::cut(places, most, |place| place.seq);
+        let (places, next) = cut.map_err(|error| Error::Internal(error.into()))?;
+        let steps = steps_at(&mut conn, &places).await?;
+        Ok(Page { items: steps.into_iter().rev().map(|step| step.view).collect(), next })
+    }
+
+    /// Lists steps in brief, newest first.
+    pub(crate) async fn list_brief(
         &self,
         wanted: &Wanted,
         before: i64,
@@ -100,4 +110,10 @@ impl App {
         self.to_tell.notify_one();
         again.ok_or(Error::NotFound("notification"))
     }
+}
+
+/// Gives those of these places that are read at once.
+fn first(places: &[Place]) -> &[Place] {
+    let fit = fitting(MOST_BYTES, places.iter().map(|place| place.size));
+    places.get(..fit).unwrap_or(places)
 }

@@ -1,10 +1,12 @@
 //! The scheduler asks for steps and withdraws them, in any order.
 
 use super::App;
+use crate::domain::text::clean;
 use crate::error::Error;
-use crate::store::events::event_insert;
-use crate::store::steps::{step_insert, step_withdraw};
+use crate::store::events::{Event, events_insert};
+use crate::store::steps::{step_insert, steps_withdraw};
 use messaging::inbox;
+use std::collections::BTreeMap;
 use time::{Duration, OffsetDateTime};
 use types::api::step::StepState;
 use types::messages::{ManualRequested, ManualWithdrawn};
@@ -26,19 +28,26 @@ impl App {
                 let mut asked: Vec<_> =
                     messages.iter().filter(|(id, _)| new.contains(id)).collect();
                 asked.sort_by_key(|(_, asked)| asked.step);
+                let mut steps = Vec::with_capacity(asked.len());
                 for (_, asked) in asked {
                     let due = self.due(asked);
                     let assignee = asked.assignee.as_deref();
                     let assignee = assignee.and_then(|name| self.responder(name).ok());
-                    let inserted = step_insert(conn, asked, due, assignee).await?;
-                    let Some(step) = inserted else { continue };
-                    let id = step.view.id;
-                    event_insert(conn, id, asked.created, ("requested", ""), None).await?;
-                    if step.view.state == StepState::Pending {
-                        self.notify(conn, "step.new", &step.view, now).await?;
-                    }
+                    steps.extend(step_insert(conn, asked, due, assignee).await?);
                 }
-                Ok(())
+                let requested: Vec<_> = steps
+                    .iter()
+                    .map(|step| Event {
+                        step: step.view.id,
+                        at: step.view.created,
+                        what: "requested",
+                        text: "",
+                    })
+                    .collect();
+                events_insert(conn, &requested).await?;
+                let mut wait: Vec<_> = steps.iter().map(|step| &step.view).collect();
+                wait.retain(|step| step.state == StepState::Pending);
+                self.notify(conn, "step.new", &wait, now).await
             })
             .await?;
         self.wake();
@@ -56,15 +65,25 @@ impl App {
         self.store
             .tx(async |conn| -> Result<(), Error> {
                 let new = inbox::admit(conn, consumer, &ids, now).await?;
-                let mut gone: Vec<_> = messages.iter().filter(|(id, _)| new.contains(id)).collect();
-                gone.sort_by_key(|(_, gone)| gone.step);
-                for (_, gone) in gone {
-                    if step_withdraw(conn, gone, now).await? {
-                        let reason = crate::domain::text::clean(&gone.reason);
-                        event_insert(conn, gone.step, now, ("cancelled", &reason), None).await?;
-                    }
-                }
-                Ok(())
+                let gone = messages.iter().filter(|(id, _)| new.contains(id));
+                // in one order, as above, and each once
+                let gone: BTreeMap<_, _> = gone.map(|(_, gone)| (gone.step, gone)).collect();
+                let all: Vec<_> = gone.values().copied().collect();
+                let withdrawn = steps_withdraw(conn, &all, now).await?;
+                let reasons: Vec<_> = withdrawn
+                    .iter()
+                    .filter_map(|step| Some((*step, clean(&gone.get(step)?.reason))))
+                    .collect();
+                let cancelled: Vec<_> = reasons
+                    .iter()
+                    .map(|(step, reason)| Event {
+                        step: *step,
+                        at: now,
+                        what: "cancelled",
+                        text: reason,
+                    })
+                    .collect();
+                Ok(events_insert(conn, &cancelled).await?)
             })
             .await
     }

@@ -8,9 +8,11 @@ use crate::ManualInteraction;
 use crate::domain::answer::{Answer, Given};
 use crate::error::Error;
 use crate::store::steps::Wanted;
+use actix_web::dev::Payload;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse, get, post};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, get, post};
+use futures_util::future::LocalBoxFuture;
 use std::collections::BTreeMap;
 use types::api::step::StepState;
 use types::messages::manual::ManualOutcome;
@@ -81,7 +83,7 @@ pub(super) async fn show(
     let page = PageQuery::new(Some(SHOWN), query.cursor.clone());
     let before = page.after()?.unwrap_or(i64::MAX);
     let wanted = Wanted { state: Some(state), ..Wanted::default() };
-    let rows = app.list_steps(&wanted, before, page.rows()?).await?;
+    let rows = app.list_brief(&wanted, before, page.rows()?).await?;
     let listed = page.page(rows, |row| row.seq)?;
     Ok(html::ended(&visitor, state, &listed.items, listed.next.as_deref()))
 }
@@ -170,11 +172,10 @@ pub(super) async fn act(
     request: HttpRequest,
     service: Data<ManualInteraction>,
     id: Path<StepRunId>,
-    form: Form<{ 2 << 20 }>,
+    sent: Sent,
 ) -> Result<HttpResponse, Problem> {
     let id = *id;
-    let visitor = entrance(&service).sender(&request, &form).await?;
-    let Some(visitor) = visitor else {
+    let Some((visitor, form)) = sent.0 else {
         return Ok(html::message(StatusCode::FORBIDDEN, page::FORGED));
     };
     if !may_respond(&visitor) {
@@ -269,6 +270,24 @@ async fn show_step(
             Ok(html::message(StatusCode::NOT_FOUND, "there is no such step"))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Is the form of a step, with who sent it; nothing of it is read when they are not signed in.
+pub(super) struct Sent(Option<(Visitor, Form<{ 2 << 20 }>)>);
+
+impl FromRequest for Sent {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let service = request.app_data::<Data<ManualInteraction>>().ok_or_else(|| {
+                Problem::internal(anyhow::anyhow!("the server was set up without its service"))
+            })?;
+            Ok(Self(entrance(service).receive(&request, &mut payload).await?))
+        })
     }
 }
 

@@ -6,14 +6,17 @@ use super::who::{SoarcaReader, SoarcaResponder};
 use crate::ManualInteraction;
 use crate::domain::answer::{Answer, Given};
 use crate::error::Error;
-use actix_web::web::{Data, Path};
+use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpResponse, get, post};
+use futures_util::stream;
 use std::collections::BTreeMap;
 use types::ExecutionId;
 use types::messages::manual::ManualOutcome;
 use web::{Body, Problem};
 
 const JSON: &str = "application/json; charset=utf-8";
+/// Says how many steps the list shows, but for the rest of those that are read at once.
+const MOST_PENDING: usize = 10_000;
 
 /// Lists the steps that wait, oldest first.
 #[utoipa::path(
@@ -25,7 +28,7 @@ pub(super) async fn list(
     _reader: SoarcaReader,
     service: Data<ManualInteraction>,
 ) -> Result<HttpResponse, Problem> {
-    pending(&service).await
+    pending(service).await
 }
 
 /// Lists the steps that wait, oldest first.
@@ -38,13 +41,58 @@ pub(super) async fn list_slash(
     _reader: SoarcaReader,
     service: Data<ManualInteraction>,
 ) -> Result<HttpResponse, Problem> {
-    pending(&service).await
+    pending(service).await
 }
 
-async fn pending(service: &ManualInteraction) -> Result<HttpResponse, Problem> {
-    let steps = service.app.list_pending().await?;
-    let steps: Vec<PendingCommand> = steps.into_iter().map(Into::into).collect();
-    Ok(HttpResponse::Ok().content_type(JSON).json(steps))
+/// Is the list of what waits, which knows no pages: written piece by piece, so that its size needs no memory.
+struct Pending {
+    service: Data<ManualInteraction>,
+    /// The place of the last step that is written.
+    after: i64,
+    /// How many are written.
+    written: usize,
+    over: bool,
+}
+
+async fn pending(service: Data<ManualInteraction>) -> Result<HttpResponse, Problem> {
+    let mut all = Pending { service, after: 0, written: 0, over: false };
+    // with the first piece what is wrong can still be said
+    let first = all.next().await?;
+    let first = stream::once(async move { Ok(first) });
+    let rest = stream::try_unfold(all, async |mut all: Pending| {
+        if all.over {
+            return Ok(None);
+        }
+        let piece = all.next().await?;
+        Ok::<_, Problem>(Some((piece, all)))
+    });
+    let pieces = stream::StreamExt::chain(first, rest);
+    Ok(HttpResponse::Ok().content_type(JSON).streaming(pieces))
+}
+
+impl Pending {
+    /// Writes the next steps with what is before them, or the end.
+    async fn next(&mut self) -> Result<Bytes, Problem> {
+        let mut piece = String::new();
+        if self.written == 0 {
+            piece.push('[');
+        }
+        let steps = self.service.app.list_pending(self.after).await?;
+        self.over = steps.is_empty() || self.written + steps.len() >= MOST_PENDING;
+        for step in steps {
+            self.after = step.seq;
+            if self.written > 0 {
+                piece.push(',');
+            }
+            self.written += 1;
+            let command = PendingCommand::from(step.view);
+            piece += &serde_json::to_string(&command).map_err(Problem::internal)?;
+        }
+        if self.over {
+            piece.push(']');
+        }
+        Ok(piece.into())
+    }
 }
 
 /// Shows a step that waits.

@@ -13,7 +13,7 @@ use types::api::problem;
 use types::api::step::{StepAnswer, StepAssignment, StepComment, StepDetail, StepView};
 use web::{Json, PageQuery, Problem, Query};
 
-/// Lists steps, newest first.
+/// Lists steps, newest first; a page has fewer than `limit` where they are large.
 #[utoipa::path(
     tag = "steps",
     params(StepQuery),
@@ -29,11 +29,8 @@ pub(super) async fn list(
         query.into_inner();
     let page = PageQuery::new(limit, cursor);
     let wanted = Wanted { state, execution_id, playbook_id, step_id, assignee };
-    let (before, rows) = (page.after()?.unwrap_or(i64::MAX), page.rows()?);
-    let rows = service.app.list_steps(&wanted, before, rows).await?;
-    let Page { items, next } = page.page(rows, |step| step.seq)?;
-    let items: Vec<StepView> = items.into_iter().map(|step| step.view).collect();
-    Ok(HttpResponse::Ok().json(Page { items, next }))
+    let (before, limit) = (page.after()?.unwrap_or(i64::MAX), page.limit()?);
+    Ok(HttpResponse::Ok().json(service.app.list_steps(&wanted, before, limit).await?))
 }
 
 /// Shows one step with its history.

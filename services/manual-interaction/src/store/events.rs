@@ -1,6 +1,6 @@
 //! The table `step_event`: who did what with a step.
 
-use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use store::Conn;
@@ -39,13 +39,13 @@ struct Row {
     text: String,
 }
 
-/// Notes what happened to a step.
+/// Notes what somebody did with a step.
 pub(crate) async fn event_insert(
     conn: &mut Conn,
     step: StepRunId,
     now: OffsetDateTime,
     (what, text): (&str, &str),
-    actor: Option<&Actor>,
+    actor: &Actor,
 ) -> QueryResult<()> {
     store::sql(
         "insert into step_event (step, at, what, text, by, investigator, address, channel)
@@ -55,10 +55,38 @@ pub(crate) async fn event_insert(
     .bind::<Timestamptz, _>(now)
     .bind::<Text, _>(what)
     .bind::<Text, _>(text)
-    .bind::<Nullable<Text>, _>(actor.map(|actor| actor.name.as_str()))
-    .bind::<Nullable<BigInt>, _>(actor.and_then(|actor| actor.investigator).map(|id| id.0))
-    .bind::<Nullable<Text>, _>(actor.map(|actor| actor.address.as_str()))
-    .bind::<Nullable<Text>, _>(actor.map(|actor| actor.channel))
+    .bind::<Text, _>(&actor.name)
+    .bind::<Nullable<BigInt>, _>(actor.investigator.map(|id| id.0))
+    .bind::<Text, _>(&actor.address)
+    .bind::<Text, _>(actor.channel)
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Is what happened to a step by itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Event<'a> {
+    pub(crate) step: StepRunId,
+    pub(crate) at: OffsetDateTime,
+    pub(crate) what: &'a str,
+    pub(crate) text: &'a str,
+}
+
+/// Notes what happened to steps without anybody doing it.
+pub(crate) async fn events_insert(conn: &mut Conn, events: &[Event<'_>]) -> QueryResult<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    store::sql(
+        "insert into step_event (step, at, what, text)
+         select step, at, what, text from unnest($1, $2, $3, $4) with ordinality event (step, at, what, text, place)
+         order by place",
+    )
+    .bind::<Array<Uuid>, _>(events.iter().map(|event| event.step.0).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(events.iter().map(|event| event.at).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(events.iter().map(|event| event.what).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(events.iter().map(|event| event.text).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map(drop)

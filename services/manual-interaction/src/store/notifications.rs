@@ -70,21 +70,26 @@ pub(crate) struct New<'a> {
     pub(crate) body: String,
 }
 
-/// Inserts a notification that is due at once.
-pub(crate) async fn notification_insert(
+/// Inserts notifications that are due at once, in their order.
+pub(crate) async fn notifications_insert(
     conn: &mut Conn,
-    new: New<'_>,
+    new: &[New<'_>],
     now: OffsetDateTime,
 ) -> QueryResult<()> {
+    if new.is_empty() {
+        return Ok(());
+    }
     store::sql(
         "insert into notification (id, step, event, channel, body, state, created, since, due)
-         values ($1, $2, $3, $4, $5, 'waiting', $6, $6, $6)",
+         select id, step, event, channel, body, 'waiting', $6, $6, $6
+         from unnest($1, $2, $3, $4, $5) with ordinality given (id, step, event, channel, body, place)
+         order by place",
     )
-    .bind::<Uuid, _>(new.id)
-    .bind::<Uuid, _>(new.step.0)
-    .bind::<Text, _>(new.event)
-    .bind::<Text, _>(new.channel)
-    .bind::<Text, _>(new.body)
+    .bind::<Array<Uuid>, _>(new.iter().map(|new| new.id).collect::<Vec<_>>())
+    .bind::<Array<Uuid>, _>(new.iter().map(|new| new.step.0).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(new.iter().map(|new| new.event).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(new.iter().map(|new| new.channel).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(new.iter().map(|new| new.body.as_str()).collect::<Vec<_>>())
     .bind::<Timestamptz, _>(now)
     .execute(conn)
     .await

@@ -3,7 +3,7 @@
 //! Long because all statements over one table stand together.
 
 use super::events::Actor;
-use diesel::sql_types::{BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid};
+use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use serde_json::Value as Json;
@@ -19,6 +19,16 @@ use types::{ExecutionId, InvestigatorId, StepRunId};
 const COLUMNS: &str = "id, seq, execution_id, playbook_id, playbook_name, step_id, run, name, description, commands, \
      out_args, state, created, deadline, assignee, ended, answered_by, answered_by_id, answered_from, outcome, \
      variables";
+
+/// Is a step without its content: enough for a list, and for what is told outside of the house.
+const BRIEF: &str = "id, seq, execution_id, playbook_id, left(playbook_name, 501) as playbook_name, step_id, run, \
+     left(name, 501) as name, left(description, 4001) as description, '[]'::jsonb as commands, '[]'::jsonb as out_args, \
+     state, created, deadline, assignee, ended, answered_by, answered_by_id, answered_from, outcome, \
+     null::jsonb as variables";
+
+/// Is how many bytes a step's content has as text.
+const SIZE: &str = "coalesce(size, octet_length(name) + octet_length(description) + octet_length(commands::text) \
+     + octet_length(out_args::text) + coalesce(octet_length(variables::text), 0))::bigint";
 
 #[derive(QueryableByName)]
 struct Row {
@@ -153,7 +163,7 @@ fn json(value: &impl serde::Serialize) -> QueryResult<Json> {
         .map_err(|error| diesel::result::Error::SerializationError(error.into()))
 }
 
-/// Inserts a step that was asked for; one that was withdrawn before stays so. Tells how it stands when it is new.
+/// Inserts a step that was asked for; one that was withdrawn before stays so. Tells in brief how it stands when it is new.
 pub(crate) async fn step_insert(
     conn: &mut Conn,
     asked: &ManualRequested,
@@ -163,13 +173,15 @@ pub(crate) async fn step_insert(
     let clean = crate::domain::text::clean;
     let rows: Vec<Row> = store::sql(format!(
         "insert into step (id, execution_id, playbook_id, playbook_name, step_id, run, name, description, commands,
-             out_args, state, created, deadline, due, assignee, assignee_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12, $13, $14, $15)
+             out_args, state, created, deadline, due, assignee, assignee_id, size)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12, $13, $14, $15, octet_length($7)
+             + octet_length($8) + octet_length($9::text) + octet_length($10::text))
          on conflict (id) do update set playbook_id = excluded.playbook_id, playbook_name = excluded.playbook_name,
              step_id = excluded.step_id, run = excluded.run, name = excluded.name, description = excluded.description,
              commands = excluded.commands, out_args = excluded.out_args, created = excluded.created,
-             deadline = excluded.deadline, assignee = excluded.assignee, assignee_id = excluded.assignee_id
-         where step.step_id = '' returning {COLUMNS}"
+             deadline = excluded.deadline, assignee = excluded.assignee, assignee_id = excluded.assignee_id,
+             size = excluded.size
+         where step.step_id = '' returning {BRIEF}"
     ))
     .bind::<Uuid, _>(asked.step.0)
     .bind::<Uuid, _>(asked.execution_id.0)
@@ -191,22 +203,33 @@ pub(crate) async fn step_insert(
     first(rows)
 }
 
-/// Withdraws a step unless it ended, whether it was asked for yet or not; tells whether it was.
-pub(crate) async fn step_withdraw(
+/// Withdraws steps unless they ended, whether they were asked for yet or not; gives those that are withdrawn now. None may
+/// be there twice.
+pub(crate) async fn steps_withdraw(
     conn: &mut Conn,
-    withdrawn: &ManualWithdrawn,
+    withdrawn: &[&ManualWithdrawn],
     now: OffsetDateTime,
-) -> QueryResult<bool> {
-    let changed = store::sql(
-        "insert into step (id, execution_id, state, created, deadline, ended) values ($1, $2, 'cancelled', $3, $3, $3)
-         on conflict (id) do update set state = 'cancelled', ended = $3, due = null where step.state = 'pending'",
+) -> QueryResult<Vec<StepRunId>> {
+    let (steps, executions): (Vec<_>, Vec<_>) =
+        withdrawn.iter().map(|gone| (gone.step.0, gone.execution_id.0)).unzip();
+    let changed: Vec<Gone> = store::sql(
+        "insert into step (id, execution_id, state, created, deadline, ended)
+         select id, execution, 'cancelled', $3, $3, $3 from unnest($1, $2) gone (id, execution) order by id
+         on conflict (id) do update set state = 'cancelled', ended = $3, due = null where step.state = 'pending'
+         returning id",
     )
-    .bind::<Uuid, _>(withdrawn.step.0)
-    .bind::<Uuid, _>(withdrawn.execution_id.0)
+    .bind::<Array<Uuid>, _>(steps)
+    .bind::<Array<Uuid>, _>(executions)
     .bind::<Timestamptz, _>(now)
-    .execute(conn)
+    .load(conn)
     .await?;
-    Ok(changed > 0)
+    Ok(changed.into_iter().map(|gone| StepRunId(gone.id)).collect())
+}
+
+#[derive(QueryableByName)]
+struct Gone {
+    #[diesel(sql_type = Uuid)]
+    id: uuid::Uuid,
 }
 
 /// Finds a step.
@@ -246,56 +269,93 @@ pub(crate) struct Wanted {
     pub(crate) assignee: Option<String>,
 }
 
-/// Gives up to `limit` steps, newest first, from below `before` on.
+impl Wanted {
+    /// Writes what is wanted beside `seq < $1`, for up to `$2` rows, newest first.
+    fn bind(&self, before: i64, limit: i64) -> (String, Vec<Value>) {
+        let mut values = vec![Value::Int(before), Value::Int(limit)];
+        let mut conditions = String::new();
+        let mut add = |column: &str, value: Value| {
+            values.push(value);
+            let _ = write!(conditions, " and {column} = ${}", values.len());
+        };
+        if let Some(state) = self.state {
+            add("state", Value::Text(state.name().into()));
+        }
+        if let Some(execution) = self.execution_id {
+            add("execution_id", Value::Uuid(execution.0));
+        }
+        for (column, value) in [
+            ("playbook_id", &self.playbook_id),
+            ("step_id", &self.step_id),
+            ("assignee", &self.assignee),
+        ] {
+            if let Some(value) = value {
+                add(column, Value::Text(value.replace('\0', "")));
+            }
+        }
+        let text = format!(
+            "from step where seq < $1 and step_id <> ''{conditions} order by seq desc limit $2"
+        );
+        (text, values)
+    }
+}
+
+/// Is where a step is, and how many bytes its content has.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub(crate) struct Place {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) seq: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) size: i64,
+}
+
+/// Places up to `limit` steps, newest first, from below `before` on.
+pub(crate) async fn steps_places(
+    conn: &mut Conn,
+    wanted: &Wanted,
+    before: i64,
+    limit: i64,
+) -> QueryResult<Vec<Place>> {
+    let (wanted, values) = wanted.bind(before, limit);
+    store::bind(format!("select seq, {SIZE} as size {wanted}"), values).load(conn).await
+}
+
+/// Gives up to `limit` steps in brief, newest first, from below `before` on.
 pub(crate) async fn steps_page(
     conn: &mut Conn,
     wanted: &Wanted,
     before: i64,
     limit: i64,
 ) -> QueryResult<Vec<Step>> {
-    let mut values = vec![Value::Int(before), Value::Int(limit)];
-    let mut conditions = String::new();
-    let mut add = |column: &str, value: Value| {
-        values.push(value);
-        let _ = write!(conditions, " and {column} = ${}", values.len());
-    };
-    if let Some(state) = wanted.state {
-        add("state", Value::Text(state.name().into()));
-    }
-    if let Some(execution) = wanted.execution_id {
-        add("execution_id", Value::Uuid(execution.0));
-    }
-    for (column, value) in [
-        ("playbook_id", &wanted.playbook_id),
-        ("step_id", &wanted.step_id),
-        ("assignee", &wanted.assignee),
-    ] {
-        if let Some(value) = value {
-            add(column, Value::Text(value.replace('\0', "")));
-        }
-    }
-    let query = format!(
-        "select {COLUMNS} from step where seq < $1 and step_id <> ''{conditions} order by seq desc limit $2"
-    );
-    steps(store::bind(query, values).load(conn).await?)
+    let (wanted, values) = wanted.bind(before, limit);
+    steps(store::bind(format!("select {BRIEF} {wanted}"), values).load(conn).await?)
 }
 
-/// Gives up to `limit` steps that wait, oldest first, from above `after` on.
-pub(crate) async fn steps_pending(
+/// Places up to `limit` steps that wait, oldest first, from above `after` on.
+pub(crate) async fn pending_places(
     conn: &mut Conn,
     now: OffsetDateTime,
     after: i64,
     limit: i64,
-) -> QueryResult<Vec<Step>> {
-    let rows = store::sql(format!(
-        "select {COLUMNS} from step where state = 'pending' and step_id <> '' and deadline > $1 and seq > $2
-         order by seq limit $3"
+) -> QueryResult<Vec<Place>> {
+    store::sql(format!(
+        "select seq, {SIZE} as size from step
+         where state = 'pending' and step_id <> '' and deadline > $1 and seq > $2 order by seq limit $3"
     ))
     .bind::<Timestamptz, _>(now)
     .bind::<BigInt, _>(after)
     .bind::<BigInt, _>(limit)
     .load(conn)
-    .await?;
+    .await
+}
+
+/// Gives the steps at these places, oldest first.
+pub(crate) async fn steps_at(conn: &mut Conn, places: &[Place]) -> QueryResult<Vec<Step>> {
+    let places: Vec<i64> = places.iter().map(|place| place.seq).collect();
+    let rows = store::sql(format!("select {COLUMNS} from step where seq = any($1) order by seq"))
+        .bind::<Array<BigInt>, _>(places)
+        .load(conn)
+        .await?;
     steps(rows)
 }
 
@@ -309,7 +369,7 @@ pub(crate) async fn step_answer(
 ) -> QueryResult<Option<Step>> {
     let rows = store::sql(format!(
         "update step set state = 'answered', outcome = $2, variables = $3, answered_by = $4, answered_from = $5,
-             answered_by_id = $7, ended = $6, due = null
+             answered_by_id = $7, ended = $6, due = null, size = size + octet_length($3::text)
          where id = $1 and state = 'pending' and deadline > $6 returning {COLUMNS}"
     ))
     .bind::<Uuid, _>(id.0)
@@ -347,7 +407,7 @@ pub(crate) async fn step_assign(
     first(rows)
 }
 
-/// Ends up to `limit` steps that nobody answered in time.
+/// Ends up to `limit` steps that nobody answered in time, and gives them in brief.
 pub(crate) async fn steps_expire(
     conn: &mut Conn,
     now: OffsetDateTime,
@@ -357,7 +417,7 @@ pub(crate) async fn steps_expire(
         "update step set state = 'expired', ended = $1, due = null where id in
            (select id from step where state = 'pending' and deadline <= $1 order by deadline limit $2
             for update skip locked)
-         returning {COLUMNS}"
+         returning {BRIEF}"
     ))
     .bind::<Timestamptz, _>(now)
     .bind::<BigInt, _>(limit)
@@ -366,7 +426,7 @@ pub(crate) async fn steps_expire(
     steps(rows)
 }
 
-/// Takes up to `limit` steps of which people are to be reminded, once; `escalate_to` is asked from then on.
+/// Takes up to `limit` steps, in brief, of which people are to be reminded, once; `escalate_to` is asked from then on.
 pub(crate) async fn steps_due(
     conn: &mut Conn,
     now: OffsetDateTime,
@@ -378,7 +438,7 @@ pub(crate) async fn steps_due(
              assignee_id = case when $3 is null then assignee_id else $4 end where id in
            (select id from step where state = 'pending' and due <= $1 and deadline > $1 order by due limit $2
             for update skip locked)
-         returning {COLUMNS}"
+         returning {BRIEF}"
     ))
     .bind::<Timestamptz, _>(now)
     .bind::<BigInt, _>(limit)
@@ -423,14 +483,14 @@ pub(crate) async fn steps_purge(
     .await
 }
 
-/// Gives up to `limit` steps that wait, those with the nearest deadline first.
+/// Gives up to `limit` steps that wait in brief, those with the nearest deadline first.
 pub(crate) async fn steps_soonest(
     conn: &mut Conn,
     now: OffsetDateTime,
     limit: i64,
 ) -> QueryResult<Vec<Step>> {
     let rows = store::sql(format!(
-        "select {COLUMNS} from step where state = 'pending' and deadline > $1 order by deadline limit $2"
+        "select {BRIEF} from step where state = 'pending' and deadline > $1 order by deadline limit $2"
     ))
     .bind::<Timestamptz, _>(now)
     .bind::<BigInt, _>(limit)

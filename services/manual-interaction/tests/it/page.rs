@@ -1,7 +1,9 @@
 //! The page for people, as a browser without script uses it.
 
 use crate::support::{ALICE, BOB, Manual, NOBODY, READER, manual};
-use testkit::Browser;
+use testkit::{Browser, PATIENCE};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use types::messages::{AuditNoted, ManualAnswered};
 
 fn open(manual: &Manual) -> Browser {
@@ -116,6 +118,38 @@ async fn no_other_site_no_reader_and_no_guesser_answers() {
     assert_eq!(sign_in(&mut reader, ALICE, "").await.0, 303, "behind a proxy all have one address");
     manual.clock.advance(time::Duration::minutes(15));
     assert!(browser.get("/manual/page").await.1.contains("API key"), "a session ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_nobodys_form_is_anything_read_and_of_nobody_is_one_too_large() {
+    let manual = manual().await;
+    let step = manual.asked().await;
+    let at = format!("/manual/page/steps/{}", step.step);
+    for cookie in ["", "cookie: writ-manual=0123456789\r\n"] {
+        // nothing of what is said to follow ever comes
+        let head = format!(
+            "POST {at} HTTP/1.1\r\nhost: writ\r\n{cookie}\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: 2000000\r\n\r\n"
+        );
+        let mut stream = TcpStream::connect(manual.running.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        // well before the service would give the body up
+        let read = tokio::time::timeout(PATIENCE / 3, stream.read_exact(&mut answer)).await;
+        read.expect("it waits for the body").unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 403", "{cookie}");
+    }
+    let mut browser = open(&manual);
+    sign_in(&mut browser, ALICE, "").await;
+    let csrf = Browser::word(&browser.get(&at).await.1);
+    let mut form = vec![("csrf", csrf.as_str()), ("do", "claim")];
+    form.resize(1001, ("a", ""));
+    let refused = browser.send(&at, &form, &[]).await;
+    assert_eq!(refused.status(), 400);
+    let text = refused.text().await.unwrap();
+    assert!(text.contains("at most 1000 parameters"), "{text}");
+    form.truncate(1000);
+    assert_eq!(browser.post(&at, &form).await.0, 303);
 }
 
 #[tokio::test(flavor = "multi_thread")]

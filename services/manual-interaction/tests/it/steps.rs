@@ -49,6 +49,70 @@ async fn steps_are_listed_by_what_is_wanted_of_them() {
     manual.get("/v1/steps/00000000-0000-0000-0000-000000000001", READER).await.expect(404);
 }
 
+/// Steps of nearly a mebibyte each: as many as a page may have would be the end of us.
+#[tokio::test(flavor = "multi_thread")]
+async fn large_steps_are_listed_few_at_a_time_and_all_in_order() {
+    const COUNT: usize = 9;
+    let manual = manual().await;
+    let mut steps = Vec::new();
+    for n in 0..COUNT {
+        let mut step = manual.step();
+        // the last is small
+        let large = if n + 1 < COUNT { 900_000 } else { 1 };
+        step.commands[0].command = n.to_string() + &"x".repeat(large);
+        manual.ask(&step).await;
+        steps.push(step);
+    }
+    // as those have it that were there before sizes were kept
+    let mut conn = manual.running.parts.store.get().await.unwrap();
+    conn.batch_execute("update step set size = null where seq % 2 = 0").await.unwrap();
+    let place = |item: &Value| {
+        steps.iter().position(|step| item["id"] == json!(step.step)).expect("one of ours")
+    };
+    let (mut seen, mut pages, mut cursor) = (Vec::new(), 0, String::new());
+    loop {
+        let path = format!("/v1/steps?limit=500{cursor}");
+        let page = manual.get(&path, READER).await.expect(200);
+        assert!(page.text.len() < 3 << 20, "{} bytes", page.text.len());
+        let page = page.json();
+        for item in page["items"].as_array().unwrap() {
+            let n = place(item);
+            let command = item["commands"][0]["command"].as_str().unwrap();
+            assert_eq!(command, steps[n].commands[0].command);
+            seen.push(n);
+        }
+        pages += 1;
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(seen, (0..COUNT).rev().collect::<Vec<_>>());
+    assert!(pages >= 4, "{pages} pages");
+    // SOARCA's list has no pages: it comes whole, oldest first
+    let all = manual.get("/manual", READER).await.expect(200).json();
+    let ids: Vec<_> =
+        all.as_array().unwrap().iter().map(|item| item["step_run_id"].clone()).collect();
+    assert_eq!(ids, steps.iter().map(|step| json!(step.step)).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_runs_of_one_step_are_found_by_an_index() {
+    let manual = manual().await;
+    let mut conn = manual.running.parts.store.get().await.unwrap();
+    conn.batch_execute(
+        "insert into step (id, execution_id, step_id, state, created, deadline, ended)
+             select gen_random_uuid(), gen_random_uuid(), 'action--' || n, 'cancelled', now(), now(), now()
+             from generate_series(1, 20000) n;
+         analyze step",
+    )
+    .await
+    .unwrap();
+    let path = "/v1/steps?limit=1&step_id=action--7";
+    let page = manual.get(path, READER).await.expect(200).json();
+    assert_eq!(page["items"][0]["step_id"], "action--7");
+    let used = "pg_stat_user_indexes where indexrelname = 'step_step_id_idx' and idx_scan > 0";
+    until(PATIENCE, async || manual.count(used).await == 1).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn people_take_a_step_give_it_back_pass_it_on_and_speak_of_it() {
     let mut manual = manual().await;
