@@ -21,8 +21,8 @@ use types::{ActionId, AgentId, CommandId};
 const AT_ONCE: usize = 500;
 /// How many bytes of commands are on their way at a time.
 const BYTES: usize = 16 << 20;
-/// How long a command waits whose agent has no queue, or whose queue does not take it, and how long it is claimed by who
-/// sends it.
+/// How long a command waits whose agent has no queue, or whose queue does not take it, and how long it is claimed by
+/// who sends it.
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// Says what a round came to.

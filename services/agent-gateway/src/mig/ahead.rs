@@ -1,5 +1,5 @@
-//! What the broker sent ahead. A broker counts messages, not bytes, and lapin keeps whatever comes: so a task of its own
-//! takes everything in at once and counts its bytes, whatever the listener waits for.
+//! What the broker sent ahead. A broker counts messages, not bytes, and lapin keeps whatever comes: so a task of its
+//! own takes everything in at once and counts its bytes, whatever the listener waits for.
 
 use super::desk::AT_ONCE;
 use super::listener::Stream;

@@ -67,7 +67,8 @@ async fn sweep(app: &App, link: &Link) {
 }
 
 /// Removes a queue, unless somebody reads it; tells whether it did. What is in it is over, and goes with it, unless
-/// commands are `waiting`: its machine may be heard, and be sent those, at this moment. So may one whose queue is empty.
+/// commands are `waiting`: its machine may be heard, and be sent those, at this moment; so may one whose queue is
+/// empty.
 async fn remove(link: &Link, queue: &str, waiting: bool) -> Result<bool, LinkError> {
     // a queue that is not there costs its asker the channel
     let channel = link.channel().await?;

@@ -22,7 +22,7 @@ pub(crate) const MIG_MAIL_WAKE: &str = "
     ) as held
     where m.command = held.command";
 
-/// Locks mail that is to be pushed, oldest first. What somebody claimed and did not send is left to who did for a while.
+/// Locks mail that is to be pushed, oldest first. What somebody claimed is left to who did for a while.
 pub(crate) const MIG_MAIL_DUE: &str = "
     select m.command, m.action, m.agent from mailbox m
     where m.state = 'waiting' and m.push_at is not null and m.push_at <= $1
