@@ -138,11 +138,11 @@ mod tests {
 
     #[test]
     fn a_commit_is_undone_only_by_the_databases_own_word() {
-        let of = |kind, message: &str| {
-            Failure::of_commit(Error::DatabaseError(kind, Box::new(message.to_owned())))
-        };
         use DatabaseErrorKind::{
             SerializationFailure, UnableToSendCommand, UniqueViolation, Unknown,
+        };
+        let of = |kind, message: &str| {
+            Failure::of_commit(Error::DatabaseError(kind, Box::new(message.to_owned())))
         };
         for (kind, message) in [
             (UnableToSendCommand, "connection closed"),
