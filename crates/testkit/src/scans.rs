@@ -28,6 +28,24 @@ impl<'a> Scans<'a> {
         scans
     }
 
+    /// Watches a database as it is, to count the rows that its statements read.
+    pub fn counting(database: &'a Database) -> Self {
+        Self { database, store: database.store() }
+    }
+
+    /// Counts the rows of a table that statements went through, whether they wanted them or not, once all sessions but
+    /// its own have ended.
+    pub async fn rows(&self, table: &str) -> i64 {
+        self.ended().await;
+        self.of(
+            "seq_tup_read + coalesce(idx_tup_fetch, 0)",
+            "pg_stat_user_tables",
+            "relname",
+            table,
+        )
+        .await
+    }
+
     /// Forgets what was read so far; `table` is one that the migrations have read, so that their end is noticed.
     pub async fn forget(&self, table: &str) {
         until(PATIENCE, async || {
@@ -40,12 +58,7 @@ impl<'a> Scans<'a> {
     /// Checks, once all sessions but its own have ended, that none of `tables` was read whole and that each of
     /// `indexes` was used.
     pub async fn check(&self, tables: &[&str], indexes: &[&str]) {
-        let others = format!(
-            "select count(*) as number from pg_stat_activity where datname = '{}' and pid <> pg_backend_pid()
-                 and backend_type = 'client backend' and application_name <> 'writ'",
-            self.database.name()
-        );
-        until(PATIENCE, async || self.number(&others).await == 0).await;
+        self.ended().await;
         for table in tables {
             let whole = self.of("seq_scan", "pg_stat_user_tables", "relname", table).await;
             assert_eq!(whole, 0, "{table} was read whole");
@@ -54,6 +67,16 @@ impl<'a> Scans<'a> {
             let used = self.of("idx_scan", "pg_stat_user_indexes", "indexrelname", index).await;
             assert!(used > 0, "{index} was not used");
         }
+    }
+
+    /// Waits until all sessions but its own have ended: until then they may keep what they counted.
+    async fn ended(&self) {
+        let others = format!(
+            "select count(*) as number from pg_stat_activity where datname = '{}' and pid <> pg_backend_pid()
+                 and backend_type = 'client backend' and application_name <> 'writ'",
+            self.database.name()
+        );
+        until(PATIENCE, async || self.number(&others).await == 0).await;
     }
 
     async fn of(&self, what: &str, view: &str, column: &str, name: &str) -> i64 {

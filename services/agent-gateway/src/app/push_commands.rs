@@ -183,9 +183,11 @@ impl App {
         let lost = of(&[Fate::Lost]);
         self.mig.count_pushed(taken.len(), waiting.len());
         if !taken.is_empty() {
-            mig_mail::mig_mail_pushed(conn, &taken, now).await?;
-            let commands: Vec<_> =
-                taken.into_iter().map(|id| DeliveredCommand { id, at: now }).collect();
+            let pushed = mig_mail::mig_mail_pushed(conn, &taken, now).await?;
+            let commands: Vec<_> = pushed
+                .into_iter()
+                .map(|(id, action)| DeliveredCommand { id, action: Some(action), at: now })
+                .collect();
             self.bus.put_all(conn, now, &CommandDelivered::many(&commands)).await?;
         }
         if !waiting.is_empty() {

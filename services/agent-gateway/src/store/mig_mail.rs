@@ -28,11 +28,12 @@ pub(crate) const MIG_MAIL_DUE: &str = "
     where m.state = 'waiting' and m.push_at is not null and m.push_at <= $1
     order by m.push_at, m.command limit $2 for update skip locked";
 
-/// Notes that the broker has commands.
+/// Notes that the broker has commands; gives them with their actions.
 pub(crate) const MIG_MAIL_PUSHED: &str = "
     update mailbox m set state = 'leased', leased_until = d.expire_after, attempts = m.attempts + 1,
         delivered_at = $2, push_at = null
-    from action_document d where d.action = m.action and m.command = any($1)";
+    from action_document d where d.action = m.action and m.command = any($1)
+    returning m.command, m.action";
 
 /// Locks the commands that answers name; those of a machine that was revoked have failed for good.
 pub(crate) const MIG_MAIL_FIND: &str = "
@@ -128,18 +129,27 @@ pub(crate) async fn documents_find(conn: &mut Conn, actions: &[i64]) -> QueryRes
     .await
 }
 
-/// Notes that the broker has these commands: they are their agents' until the action ends.
+/// Notes that the broker has these commands: they are their agents' until the action ends. Gives them with their
+/// actions.
 pub(crate) async fn mig_mail_pushed(
     conn: &mut Conn,
     commands: &[CommandId],
     now: OffsetDateTime,
-) -> QueryResult<usize> {
+) -> QueryResult<Vec<(CommandId, ActionId)>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        command: i64,
+        #[diesel(sql_type = BigInt)]
+        action: i64,
+    }
     let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
-    store::sql(MIG_MAIL_PUSHED)
+    let rows: Vec<Row> = store::sql(MIG_MAIL_PUSHED)
         .bind::<Array<BigInt>, _>(commands)
         .bind::<Timestamptz, _>(now)
-        .execute(conn)
-        .await
+        .get_results(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| (CommandId(row.command), ActionId(row.action))).collect())
 }
 
 /// Locks those of these commands that still wait until the transaction ends.
