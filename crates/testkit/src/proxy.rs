@@ -1,6 +1,8 @@
 //! A line that can be held and cut.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,6 +21,7 @@ enum Line {
 pub struct Proxy {
     address: SocketAddr,
     line: watch::Sender<Line>,
+    asked: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -29,8 +32,9 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("no free port");
         let address = listener.local_addr().expect("no address");
         let (line, state) = watch::channel(Line::Open);
-        let task = tokio::spawn(accept(listener, target.to_owned(), state));
-        Self { address, line, task }
+        let asked = Arc::default();
+        let task = tokio::spawn(accept(listener, target.to_owned(), state, Arc::clone(&asked)));
+        Self { address, line, asked, task }
     }
 
     /// Stands before the server of `url`.
@@ -41,6 +45,11 @@ impl Proxy {
     /// Gives `url` with the proxy in place of its server.
     pub fn through(&self, url: &str) -> String {
         url.replacen(authority(url), &self.address.to_string(), 1)
+    }
+
+    /// Counts the connections that were asked for until now, also those that were refused.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// Ends all connections, and refuses new ones until [`Proxy::resume`].
@@ -72,10 +81,16 @@ fn authority(url: &str) -> &str {
     rest.rsplit_once('@').map_or(rest, |(_, server)| server)
 }
 
-async fn accept(listener: TcpListener, target: String, line: watch::Receiver<Line>) {
+async fn accept(
+    listener: TcpListener,
+    target: String,
+    line: watch::Receiver<Line>,
+    asked: Arc<AtomicUsize>,
+) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((client, _)) = listener.accept().await else { continue };
+        asked.fetch_add(1, Ordering::Relaxed);
         if *line.borrow() != Line::Cut {
             connections.spawn(connect(client, target.clone(), line.clone()));
         }

@@ -12,38 +12,25 @@ struct Number {
     number: i64,
 }
 
-/// Watches a database in which reading a table whole is dear, as it is where tables are large: a statement does so only
-/// when no index serves it.
+/// Watches what is read of a database. Most watch one in which reading a table whole is dear, as it is where tables are
+/// large: a statement does so only when no index serves it.
 pub struct Scans<'a> {
     database: &'a Database,
     store: Store,
 }
 
 impl<'a> Scans<'a> {
+    /// Watches a database as it is: what is read is what PostgreSQL thinks best.
+    pub fn plain(database: &'a Database) -> Self {
+        Self { database, store: database.store() }
+    }
+
     /// Begins before a service connects.
     pub async fn new(database: &'a Database) -> Self {
         let scans = Self { database, store: database.store() };
         let name = database.name();
         scans.run(&format!("alter database {name} set enable_seqscan = off")).await;
         scans
-    }
-
-    /// Watches a database as it is, to count the rows that its statements read.
-    pub fn counting(database: &'a Database) -> Self {
-        Self { database, store: database.store() }
-    }
-
-    /// Counts the rows of a table that statements went through, whether they wanted them or not, once all sessions but
-    /// its own have ended.
-    pub async fn rows(&self, table: &str) -> i64 {
-        self.ended().await;
-        self.of(
-            "seq_tup_read + coalesce(idx_tup_fetch, 0)",
-            "pg_stat_user_tables",
-            "relname",
-            table,
-        )
-        .await
     }
 
     /// Forgets what was read so far; `table` is one that the migrations have read, so that their end is noticed.
@@ -69,7 +56,14 @@ impl<'a> Scans<'a> {
         }
     }
 
-    /// Waits until all sessions but its own have ended: until then they may keep what they counted.
+    /// Gives how many rows of a table were read, whole or by index, once all sessions but its own have ended.
+    pub async fn rows(&self, table: &str) -> i64 {
+        self.ended().await;
+        let read = "coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)";
+        self.of(read, "pg_stat_user_tables", "relname", table).await
+    }
+
+    /// Waits until what all other sessions have read is counted, which is at their ends.
     async fn ended(&self) {
         let others = format!(
             "select count(*) as number from pg_stat_activity where datname = '{}' and pid <> pg_backend_pid()

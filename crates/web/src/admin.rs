@@ -23,7 +23,7 @@ pub trait Probes: Send + Sync + 'static {
 pub struct Readiness {
     /// Whether it should.
     pub ready: bool,
-    /// `starting`, `ready`, `degraded`, `stopping` or `failed`.
+    /// `starting`, `ready`, `degraded`, `waiting` (for what it needs), `stopping` or `failed`.
     pub state: &'static str,
     /// How each thing it depends on stands, by name.
     pub checks: BTreeMap<&'static str, Check>,

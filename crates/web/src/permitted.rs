@@ -1,4 +1,4 @@
-//! Investigators who may do something; known before any body is read.
+//! Investigators who may do something; known before anything else of a request is read.
 
 use crate::{Investigator, Problem};
 use actix_web::dev::Payload;
@@ -14,7 +14,8 @@ pub trait Needs: 'static {
     const PERMISSION: Permission;
 }
 
-/// Is an investigator with the permission that `N` needs.
+/// Is an investigator with the permission that `N` needs. It stands before path, query and body among a handler's
+/// arguments: the first that fails answers, and who may not come in learns nothing of the others.
 #[derive(Debug, Clone)]
 pub struct Permitted<N>(pub Caller, PhantomData<N>);
 

@@ -152,6 +152,7 @@ async fn a_plugin_that_is_too_slow_is_killed_with_its_children() {
     assert!(errors(&answer).first().unwrap().contains("did not end within 3s"), "{answer:?}");
     let size = || fs::metadata(&mark).unwrap().len();
     let before = size();
+    // a child that is alive writes twenty times meanwhile
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(size(), before, "a child is still alive");
     until("its directory removed", || (machine.files("tmp") == 0).then_some(())).await;

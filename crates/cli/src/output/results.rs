@@ -121,6 +121,7 @@ mod tests {
         CommandView {
             id: CommandId(id),
             agent_id: AgentId(id * 10),
+            agent_uid: None,
             agent_name: name.into(),
             status: status.into(),
             started: datetime!(2026-11-21 12:00:01 UTC),

@@ -28,7 +28,8 @@ async fn a_database_that_is_not_up_yet_is_waited_for() {
     let settings = Settings::new(proxy.through(database.url()));
     let migrating = migrate(&settings, vec![ONE]);
     let (ran, ()) = tokio::join!(migrating, async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        // it was refused, and did not give up
+        until(PATIENCE, async || proxy.asked() > 1).await;
         proxy.resume();
     });
     assert_eq!(ran.unwrap().len(), 1);

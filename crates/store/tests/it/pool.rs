@@ -1,31 +1,33 @@
 use crate::support::{database, number};
 use diesel_async::RunQueryDsl;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::{Settings, Store, pool, sql};
-use testkit::{Proxy, postgres};
+use testkit::{PATIENCE, Proxy, postgres, until};
 use tokio::runtime::{Builder, Handle};
+use tokio::time::timeout;
 
-/// Opens a connection on a runtime of one thread, stops this thread for a while, and meanwhile uses the connection from
-/// here: it answers at once only when it does not live there.
+/// Opens a connection on a runtime of one thread, stops this thread, and uses the connection from here: it answers only
+/// when it does not live there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_live_at_home_and_not_where_they_were_opened() {
     let (_database, store) = database().await;
     let (opened, told) = tokio::sync::oneshot::channel();
+    let (used, seen) = std::sync::mpsc::channel::<()>();
     let theirs = store.clone();
     let worker = std::thread::spawn(move || {
         Builder::new_current_thread().enable_all().build().unwrap().block_on(async move {
             drop(theirs.get().await.unwrap());
             opened.send(()).unwrap();
-            std::thread::sleep(Duration::from_millis(800));
+            // the thread stands still with all that lives on it, until the sender is gone
+            assert!(seen.recv().is_err());
         });
     });
     told.await.unwrap();
-    let began = Instant::now();
     let mut conn = store.get().await.unwrap();
-    sql("select 1").execute(&mut conn).await.unwrap();
-    let taken = began.elapsed();
-    assert!(taken < Duration::from_millis(500), "the connection stood still for {taken:?}");
+    let answer = timeout(PATIENCE, sql("select 1").execute(&mut conn)).await;
+    answer.expect("the connection stands still").unwrap();
 
+    drop(used);
     worker.join().unwrap();
     // the runtime that opened it is gone; the connection is not
     sql("select 1").execute(&mut conn).await.unwrap();
@@ -62,9 +64,8 @@ async fn a_pool_without_a_free_connection_says_so_in_time() {
     settings.max_size = 1;
     let store = Store::new(pool(&settings, Handle::current()).unwrap());
     let held = store.get().await.unwrap();
-    let began = Instant::now();
-    assert!(store.get().await.err().unwrap().is_transient());
-    assert!(began.elapsed() < Duration::from_secs(7));
+    let refused = timeout(PATIENCE, store.get()).await.expect("it waits for ever");
+    assert!(refused.err().unwrap().is_transient());
     drop(held);
     drop(store.get().await.unwrap());
 }
@@ -80,10 +81,12 @@ async fn a_dead_line_is_noticed_before_a_caller_gets_it() {
 
     // a line that goes dead without a word: only asking finds it out, and rested connections are asked
     proxy.hold();
+    // longer than a connection may rest without being asked; longer still does no harm
     tokio::time::sleep(Duration::from_millis(600)).await;
+    let known = proxy.asked();
     let (got, ()) = tokio::join!(store.get(), async {
-        // it has been asked, and has not answered in time
-        tokio::time::sleep(Duration::from_millis(2200)).await;
+        // it was asked, did not answer in time, and another one is to take its place
+        until(PATIENCE, async || proxy.asked() > known).await;
         proxy.resume();
     });
     drop(got.unwrap());

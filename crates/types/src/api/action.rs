@@ -1,6 +1,6 @@
 //! `/v1/actions`.
 
-use crate::{ActionId, AgentId, AgentStatus, CommandId, Dispatch, OperationResult};
+use crate::{ActionId, AgentId, AgentStatus, AgentUid, CommandId, Dispatch, OperationResult};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -90,8 +90,11 @@ pub struct CommandCounters {
 pub struct CommandView {
     /// The number.
     pub id: CommandId,
-    /// The agent's number.
+    /// The agent's number, `number` of `/v1/agents`.
     pub agent_id: AgentId,
+    /// The agent's public id, `id` of `/v1/agents`; null where the agent is not known.
+    #[serde(default)]
+    pub agent_uid: Option<AgentUid>,
     /// The agent's name.
     pub agent_name: String,
     /// waiting, delivered, success, failed, timeout, expired or cancelled.
@@ -126,8 +129,11 @@ pub struct Preview {
 /// Is one agent of a [`Preview`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PreviewAgent {
-    /// The agent's number.
+    /// The agent's number, `number` of `/v1/agents`.
     pub id: AgentId,
+    /// The agent's public id, `id` of `/v1/agents`; always there, but for servers that did not tell it yet.
+    #[serde(default)]
+    pub uid: Option<AgentUid>,
     /// Its name.
     pub name: String,
     /// How alive it is.

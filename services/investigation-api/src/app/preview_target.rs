@@ -3,7 +3,7 @@
 use super::App;
 use crate::error::Error;
 use types::api::action::{Preview, PreviewAgent};
-use types::{AgentId, AgentStatus};
+use types::{AgentId, AgentStatus, AgentUid};
 
 /// Says how many agents a preview names.
 const SAMPLE: i64 = 10;
@@ -20,6 +20,7 @@ impl App {
         let sample = fleet::sample(&mut conn, &target, now, SAMPLE).await?;
         let sample = sample.into_iter().map(|agent| PreviewAgent {
             id: AgentId(agent.id),
+            uid: Some(AgentUid(agent.uid)),
             name: agent.name,
             status: AgentStatus::parse(&agent.status).unwrap_or(AgentStatus::Offline),
         });

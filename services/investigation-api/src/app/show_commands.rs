@@ -5,7 +5,7 @@ use crate::domain::portion::fitting;
 use crate::domain::state::{STATES, mig_status};
 use crate::error::Error;
 use crate::store::command_rows::{
-    CommandPage, CommandRow, agents_names, commands_find, commands_page,
+    CommandPage, CommandRow, agents_called, commands_find, commands_page,
 };
 use fleet::AgentRow;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use types::action::Counters;
 use types::api::Page;
 use types::command::Command;
-use types::{Action, ActionId, Agent, AgentId, CommandId, Environment, instant};
+use types::{Action, ActionId, Agent, AgentId, AgentUid, CommandId, Environment, instant};
 
 /// Is what one operation brought back, as [`types::OperationResult`]; what an agent told is passed on as it is kept,
 /// since a tree of it may take a hundred times as much memory as its text.
@@ -35,6 +35,7 @@ pub(crate) struct KeptResult {
 pub(crate) struct ListedCommand {
     id: CommandId,
     agent_id: AgentId,
+    agent_uid: Option<AgentUid>,
     agent_name: String,
     status: String,
     #[serde(with = "time::serde::rfc3339")]
@@ -81,15 +82,19 @@ impl App {
         let mut rows = commands_find(&mut conn, &ids).await?;
         rows.sort_unstable_by_key(|row| row.id);
         let agents: Vec<_> = rows.iter().map(|row| row.agent_id).collect();
-        let names = agents_names(&mut conn, &agents).await?;
-        let items = rows.into_iter().map(|row| ListedCommand {
-            id: CommandId(row.id),
-            agent_id: AgentId(row.agent_id),
-            agent_name: names.get(&row.agent_id).cloned().unwrap_or_default(),
-            results: results(row.results).unwrap_or_default(),
-            status: row.status,
-            started: row.started,
-            finished: row.finished,
+        let called = agents_called(&mut conn, &agents).await?;
+        let items = rows.into_iter().map(|row| {
+            let agent = called.get(&row.agent_id);
+            ListedCommand {
+                id: CommandId(row.id),
+                agent_id: AgentId(row.agent_id),
+                agent_uid: agent.map(|agent| AgentUid(agent.uid)),
+                agent_name: agent.map(|agent| agent.name.clone()).unwrap_or_default(),
+                results: results(row.results).unwrap_or_default(),
+                status: row.status,
+                started: row.started,
+                finished: row.finished,
+            }
         });
         Ok(Page { items: items.collect(), next })
     }

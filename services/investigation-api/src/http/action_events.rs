@@ -1,5 +1,6 @@
 //! `GET /v1/actions/{id}/events`: an action as it goes on, as server-sent events.
 
+use super::who::ReadActions;
 use crate::InvestigationApi;
 use crate::app::{Event, WatchError, Watched};
 use actix_web::body::{BodySize, MessageBody};
@@ -11,10 +12,10 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::sync::mpsc;
+use types::ActionId;
 use types::api::action::ActionView;
 use types::api::problem::Problem as ProblemBody;
-use types::{ActionId, Permission};
-use web::{Investigator, Problem};
+use web::{Permitted, Problem};
 
 /// Tells an action's state now and whenever its run changes, until it is over.
 ///
@@ -31,13 +32,12 @@ use web::{Investigator, Problem};
 #[get("/v1/actions/{id}/events")]
 pub(super) async fn events(
     service: Data<InvestigationApi>,
-    caller: Investigator,
+    caller: Permitted<ReadActions>,
     id: Path<i64>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Action)?;
     let after = last_event_id(&request)?;
-    let watched = service.app.watch_action(ActionId(*id), caller.id, after).await;
+    let watched = service.app.watch_action(ActionId(*id), caller.0.id, after).await;
     match watched.map_err(problem)? {
         Watched::Over => Ok(HttpResponse::NoContent().finish()),
         Watched::Stream(events) => Ok(HttpResponse::Ok()

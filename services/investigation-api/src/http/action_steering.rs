@@ -1,14 +1,16 @@
 //! `/v1/actions/{id}/pause` and `/resume`.
 
+use super::who::CreateActions;
 use crate::InvestigationApi;
 use crate::app::Steer;
 use crate::domain::audit::Actor;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, post};
+use auth::Caller;
+use types::ActionId;
 use types::api::action::ActionView;
 use types::api::problem::Problem as ProblemBody;
-use types::{ActionId, Permission};
-use web::{Investigator, Peer, Problem};
+use web::{Peer, Permitted, Problem};
 
 /// Pauses an action: none of its commands are given out any more until it is resumed; what was given out goes on.
 ///
@@ -19,11 +21,11 @@ use web::{Investigator, Peer, Problem};
 #[post("/v1/actions/{id}/pause")]
 pub(super) async fn pause(
     service: Data<InvestigationApi>,
-    caller: Investigator,
+    caller: Permitted<CreateActions>,
     peer: Peer,
     id: Path<i64>,
 ) -> Result<HttpResponse, Problem> {
-    steer(&service, &caller, peer, ActionId(*id), Steer::Pause).await
+    steer(&service, &caller.0, peer, ActionId(*id), Steer::Pause).await
 }
 
 /// Lets a paused action go on, one that was stopped by its own rule too: what failed until now no longer counts against
@@ -34,21 +36,20 @@ pub(super) async fn pause(
 #[post("/v1/actions/{id}/resume")]
 pub(super) async fn resume(
     service: Data<InvestigationApi>,
-    caller: Investigator,
+    caller: Permitted<CreateActions>,
     peer: Peer,
     id: Path<i64>,
 ) -> Result<HttpResponse, Problem> {
-    steer(&service, &caller, peer, ActionId(*id), Steer::Resume).await
+    steer(&service, &caller.0, peer, ActionId(*id), Steer::Resume).await
 }
 
 async fn steer(
     service: &InvestigationApi,
-    caller: &Investigator,
+    caller: &Caller,
     peer: Peer,
     id: ActionId,
     wanted: Steer,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::ActionCreate)?;
     service.app.steer_action(id, wanted, caller.id, &Actor::caller(caller, peer.0)).await?;
     Ok(HttpResponse::Accepted().json(service.app.show_action(id).await?))
 }

@@ -1,17 +1,18 @@
 //! `/v1/actions`: plain JSON.
 
 use super::query::CommandQuery;
+use super::who::{CreateActions, ReadActions, ReadCommands};
 use crate::InvestigationApi;
 use crate::app::Reach;
 use crate::domain::audit::Actor;
 use crate::domain::dispatch;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, http::StatusCode, post};
+use types::ActionId;
 use types::api::Page;
 use types::api::action::{ActionView, CommandView};
 use types::api::problem::Problem as ProblemBody;
-use types::{ActionId, Permission};
-use web::{Body, Investigator, PageQuery, Peer, Problem, Query};
+use web::{Body, PageQuery, Peer, Permitted, Problem, Query};
 
 /// Accepts a signed action: the MIG action JSON as body.
 ///
@@ -27,11 +28,10 @@ use web::{Body, Investigator, PageQuery, Peer, Problem, Query};
 #[post("/v1/actions")]
 pub(super) async fn create(
     service: Data<InvestigationApi>,
-    caller: Investigator,
+    caller: Permitted<CreateActions>,
     peer: Peer,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::ActionCreate)?;
     let document = std::str::from_utf8(&body.0).map_err(|error| {
         let at = error.valid_up_to();
         Problem::malformed("action-not-utf8", format!("the body is not UTF-8 from byte {at} on"))
@@ -39,7 +39,13 @@ pub(super) async fn create(
     let dispatch = dispatch::read(document)?;
     let accepted = service
         .app
-        .accept_action(caller.id, &Actor::caller(&caller, peer.0), document, dispatch, Reach::Must)
+        .accept_action(
+            caller.0.id,
+            &Actor::caller(&caller.0, peer.0),
+            document,
+            dispatch,
+            Reach::Must,
+        )
         .await?;
     let view = service.app.show_action(accepted.id).await?;
     let status = if accepted.new { StatusCode::ACCEPTED } else { StatusCode::OK };
@@ -53,10 +59,9 @@ pub(super) async fn create(
 #[get("/v1/actions")]
 pub(super) async fn list(
     service: Data<InvestigationApi>,
-    caller: Investigator,
+    _caller: Permitted<ReadActions>,
     query: Query<PageQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Action)?;
     let rows = service.app.list_actions(query.after()?, query.rows()?).await?;
     Ok(HttpResponse::Ok().json(query.page(rows, |row| row.id)?))
 }
@@ -68,10 +73,9 @@ pub(super) async fn list(
 #[get("/v1/actions/{id}")]
 pub(super) async fn show(
     service: Data<InvestigationApi>,
-    caller: Investigator,
+    _caller: Permitted<ReadActions>,
     id: Path<i64>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Action)?;
     Ok(HttpResponse::Ok().json(service.app.show_action(ActionId(*id)).await?))
 }
 
@@ -85,11 +89,10 @@ pub(super) async fn show(
 #[get("/v1/actions/{id}/commands")]
 pub(super) async fn commands(
     service: Data<InvestigationApi>,
-    caller: Investigator,
+    _caller: Permitted<ReadCommands>,
     id: Path<i64>,
     wanted: Query<CommandQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Command)?;
     let CommandQuery { status, limit, cursor } = wanted.into_inner();
     let query = PageQuery::new(limit, cursor);
     let (action, status) = (ActionId(*id), status.as_deref());
@@ -104,12 +107,11 @@ pub(super) async fn commands(
 #[post("/v1/actions/{id}/cancel")]
 pub(super) async fn cancel(
     service: Data<InvestigationApi>,
-    caller: Investigator,
+    caller: Permitted<CreateActions>,
     peer: Peer,
     id: Path<i64>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::ActionCreate)?;
     let id = ActionId(*id);
-    service.app.cancel_action(id, caller.id, &Actor::caller(&caller, peer.0)).await?;
+    service.app.cancel_action(id, caller.0.id, &Actor::caller(&caller.0, peer.0)).await?;
     Ok(HttpResponse::Accepted().json(service.app.show_action(id).await?))
 }

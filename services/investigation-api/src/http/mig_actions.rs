@@ -1,5 +1,6 @@
 //! `/api/v1/action`, as MIG's clients know it (specs/mig/api.md §3.6, §3.7).
 
+use super::who::{CreateActions, ReadActions};
 use crate::InvestigationApi;
 use crate::app::Reach;
 use crate::domain::audit::Actor;
@@ -7,8 +8,8 @@ use crate::error::Error;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use types::{Action, ActionId, Permission, instant};
-use web::{Collection, Form, Investigator, Item, Origin, Peer, Problem, QueryValues, mig_number};
+use types::{Action, ActionId, instant};
+use web::{Collection, Form, Item, Origin, Peer, Permitted, Problem, QueryValues, mig_number};
 
 /// Accepts a signed action; form field `action`.
 #[utoipa::path(tag = "mig", request_body(content = Object, content_type = "application/x-www-form-urlencoded"),
@@ -17,16 +18,15 @@ use web::{Collection, Form, Investigator, Item, Origin, Peer, Problem, QueryValu
 pub(super) async fn create(
     service: Data<InvestigationApi>,
     origin: Data<Origin>,
-    caller: Investigator,
+    caller: Permitted<CreateActions>,
     peer: Peer,
     form: Form,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::ActionCreate)?;
     let document = form.first("action").unwrap_or_default();
     let accepted = service
         .app
-        .accept_action(caller.id, &Actor::caller(&caller, peer.0), document, None, Reach::May)
+        .accept_action(caller.0.id, &Actor::caller(&caller.0, peer.0), document, None, Reach::May)
         .await
         .map_err(|error| match error {
             Error::Signature(fault) => Problem::malformed("signature-invalid", fault.mig_text()),
@@ -52,11 +52,10 @@ pub(super) async fn create(
 pub(super) async fn show(
     service: Data<InvestigationApi>,
     origin: Data<Origin>,
-    caller: Investigator,
+    _caller: Permitted<ReadActions>,
     query: QueryValues,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Action)?;
     let asked = query.first("actionid");
     let id = ActionId(mig_number::id("actionid", "Action", asked)?);
     let action = service.app.mig_action(id).await?;

@@ -1,12 +1,13 @@
 //! `/api/v1/agent` and `/api/v1/dashboard`, as MIG's clients know them (specs/mig/api.md §3.5, §3.9).
 
 use super::mig_actions;
+use super::who::{ReadAgents, ReadDashboard};
 use crate::InvestigationApi;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
-use types::{AgentId, Permission};
-use web::{Collection, Investigator, Item, Origin, Problem, QueryValues, mig_number};
+use types::AgentId;
+use web::{Collection, Item, Origin, Permitted, Problem, QueryValues, mig_number};
 
 /// Shows one agent.
 #[utoipa::path(tag = "mig", params(("agentid" = f64, Query)),
@@ -15,11 +16,10 @@ use web::{Collection, Investigator, Item, Origin, Problem, QueryValues, mig_numb
 pub(super) async fn show(
     service: Data<InvestigationApi>,
     origin: Data<Origin>,
-    caller: Investigator,
+    _caller: Permitted<ReadAgents>,
     query: QueryValues,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Agent)?;
     let asked = query.first("agentid");
     let id = mig_number::id("agentid", "Agent", asked)?;
     let agent = service.app.mig_agent(id).await?;
@@ -34,10 +34,9 @@ pub(super) async fn show(
 pub(super) async fn dashboard(
     service: Data<InvestigationApi>,
     origin: Data<Origin>,
-    caller: Investigator,
+    _caller: Permitted<ReadDashboard>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Dashboard)?;
     let (stats, actions) = service.app.dashboard().await?;
     let mut collection = Collection::new(origin.href(&request));
     if let Some(stats) = stats {

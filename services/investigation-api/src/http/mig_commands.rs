@@ -1,12 +1,13 @@
 //! `/api/v1/command`, as MIG's clients know it (specs/mig/api.md §3.8).
 
 use super::mig_actions;
+use super::who::ReadCommands;
 use crate::InvestigationApi;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
-use types::{CommandId, Permission};
-use web::{Collection, Investigator, Item, Origin, Problem, QueryValues, mig_number};
+use types::CommandId;
+use web::{Collection, Item, Origin, Permitted, Problem, QueryValues, mig_number};
 
 /// Shows one command with its results.
 #[utoipa::path(tag = "mig", params(("commandid" = f64, Query)),
@@ -15,11 +16,10 @@ use web::{Collection, Investigator, Item, Origin, Problem, QueryValues, mig_numb
 pub(super) async fn show(
     service: Data<InvestigationApi>,
     origin: Data<Origin>,
-    caller: Investigator,
+    _caller: Permitted<ReadCommands>,
     query: QueryValues,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Command)?;
     let asked = query.first("commandid");
     let id = mig_number::id("commandid", "Command", asked)?;
     let found = service.app.mig_command(CommandId(id)).await?;

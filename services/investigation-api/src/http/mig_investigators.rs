@@ -1,5 +1,6 @@
 //! `/api/v1/investigator`, as MIG's clients know it (specs/mig/api.md §3.10–3.12).
 
+use super::who::{CreateInvestigators, ReadInvestigators, UpdateInvestigators};
 use crate::InvestigationApi;
 use crate::app::{ApiKey, Candidate, Change};
 use crate::domain::audit::Actor;
@@ -10,9 +11,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use types::investigator::Investigator as Document;
 use types::messages::InvestigatorChanged;
-use types::{InvestigatorId, InvestigatorStatus, Permission, Permissions, instant};
+use types::{InvestigatorId, InvestigatorStatus, Permissions, instant};
 use web::{
-    Collection, Form, Investigator, Item, Multipart, Origin, Peer, Problem, QueryValues, mig_number,
+    Collection, Form, Item, Multipart, Origin, Peer, Permitted, Problem, QueryValues, mig_number,
 };
 
 /// Shows one investigator with key and permissions.
@@ -22,11 +23,10 @@ use web::{
 pub(super) async fn show(
     service: Data<InvestigationApi>,
     origin: Data<Origin>,
-    caller: Investigator,
+    _caller: Permitted<ReadInvestigators>,
     query: QueryValues,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Investigator)?;
     let asked = query.first("investigatorid");
     let id = InvestigatorId(mig_number::id("investigatorid", "Investigator", asked)?);
     let found = service.app.show_investigator(id).await?;
@@ -46,12 +46,11 @@ pub(super) async fn show(
 pub(super) async fn create(
     service: Data<InvestigationApi>,
     origin: Data<Origin>,
-    caller: Investigator,
+    caller: Permitted<CreateInvestigators>,
     peer: Peer,
     form: Multipart<262_144>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::InvestigatorCreate)?;
     let name = form.text("name").unwrap_or_default();
     if name.is_empty() {
         return Err(invalid("Investigator name must not be empty"));
@@ -59,8 +58,8 @@ pub(super) async fn create(
     let permissions = permissions(&form.text("permissions").unwrap_or_default())?;
     let key = form.file("publickey").map(String::from_utf8_lossy);
     let candidate = Candidate { name: &name, permissions, public_key: key.as_deref() };
-    let actor = Actor::caller(&caller, peer.0);
-    let made = service.app.create_investigator(&actor, caller.permissions, &candidate).await?;
+    let actor = Actor::caller(&caller.0, peer.0);
+    let made = service.app.create_investigator(&actor, caller.0.permissions, &candidate).await?;
     let echo = Document {
         status: String::new(),
         createdat: instant::NONE,
@@ -77,12 +76,11 @@ pub(super) async fn create(
 pub(super) async fn update(
     service: Data<InvestigationApi>,
     origin: Data<Origin>,
-    caller: Investigator,
+    caller: Permitted<UpdateInvestigators>,
     peer: Peer,
     form: Form<65_536>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::InvestigatorUpdate)?;
     let given = |name| form.first(name).filter(|value| !value.is_empty());
     let Some(asked) = given("id") else {
         return Err(invalid("Investigator ID must not be empty"));
@@ -96,8 +94,9 @@ pub(super) async fn update(
     if change.status.is_none() && change.permissions.is_none() && change.api_key.is_none() {
         return Err(invalid("No updates to the investigator were specified"));
     }
-    let actor = Actor::caller(&caller, peer.0);
-    let new_key = service.app.change_investigator(&actor, caller.permissions, id, &change).await?;
+    let actor = Actor::caller(&caller.0, peer.0);
+    let new_key =
+        service.app.change_investigator(&actor, caller.0.permissions, id, &change).await?;
     // only what was posted is repeated
     let echo = Document {
         id: Some(id),

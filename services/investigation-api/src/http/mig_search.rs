@@ -1,6 +1,6 @@
 //! `/api/v1/search`, as MIG's clients know it (specs/mig/api.md §4).
 
-use super::{mig_actions, mig_agents, mig_commands, mig_investigators};
+use super::{mig_actions, mig_agents, mig_commands, mig_investigators, who};
 use crate::InvestigationApi;
 use crate::app::Found;
 use crate::domain::search::Search;
@@ -9,8 +9,8 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
 use futures_util::stream;
-use types::{InvestigatorId, Permission};
-use web::{Collection, Investigator, Item, Origin, Problem, QueryValues};
+use types::InvestigatorId;
+use web::{Collection, Item, Origin, Permitted, Problem, QueryValues};
 
 /// Finds actions, agents, commands, investigators, loaders or manifests.
 #[utoipa::path(tag = "mig", params(
@@ -29,11 +29,10 @@ use web::{Collection, Investigator, Item, Origin, Problem, QueryValues};
 pub(super) async fn find(
     service: Data<InvestigationApi>,
     origin: Data<Origin>,
-    caller: Investigator,
+    _caller: Permitted<who::Search>,
     query: QueryValues,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Search)?;
     let href = origin.href(&request);
     let (search, fault) = Search::read(|name| query.first(name), service.app.clock.now());
     let refuse = |status, message: String| {

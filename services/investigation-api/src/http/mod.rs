@@ -12,6 +12,7 @@ mod mig_search;
 mod preview;
 mod problem;
 mod query;
+mod who;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

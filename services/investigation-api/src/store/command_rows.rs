@@ -1,11 +1,12 @@
 //! Commands as they are shown.
 
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use std::collections::HashMap;
 use store::{Conn, Value};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// Is a command; its results are the text that is kept, and are never taken apart.
 #[derive(Debug, Clone, QueryableByName)]
@@ -109,21 +110,25 @@ pub(crate) async fn commands_page(
     store::bind(text, binds).get_results(conn).await
 }
 
-/// Gives the names of these agents.
-pub(crate) async fn agents_names(
+/// Is what an agent is called.
+#[derive(Debug, Clone, QueryableByName)]
+pub(crate) struct Called {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = SqlUuid)]
+    pub(crate) uid: Uuid,
+    #[diesel(sql_type = Text)]
+    pub(crate) name: String,
+}
+
+/// Gives what these agents are called, by number; those that are gone are left out.
+pub(crate) async fn agents_called(
     conn: &mut Conn,
     ids: &[i64],
-) -> QueryResult<HashMap<i64, String>> {
-    #[derive(QueryableByName)]
-    struct Named {
-        #[diesel(sql_type = BigInt)]
-        id: i64,
-        #[diesel(sql_type = Text)]
-        name: String,
-    }
-    let rows: Vec<Named> = store::sql("select id, name from agent where id = any($1)")
+) -> QueryResult<HashMap<i64, Called>> {
+    let rows: Vec<Called> = store::sql("select id, uid, name from agent where id = any($1)")
         .bind::<Array<BigInt>, _>(ids)
         .get_results(conn)
         .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }

@@ -36,10 +36,10 @@ async fn a_preview_counts_and_names_whom_a_target_reaches() {
         .post("/v1/actions/preview", json!({"target": "tags->>'role'='web'"}).to_string())
         .await;
     assert_eq!(status, 200, "{preview}");
-    assert_eq!(
-        preview,
-        json!({"count": 1, "sample": [{"id": 1, "name": "web-1", "status": "online"}]})
-    );
+    let uid = "select uid::text as text from agent where id = 1";
+    let uid = testkit::texts(&process.running.parts.store, uid).await.remove(0);
+    let agent = json!({"id": 1, "uid": uid, "name": "web-1", "status": "online"});
+    assert_eq!(preview, json!({"count": 1, "sample": [agent]}));
     let (status, problem) =
         process.post("/v1/actions/preview", json!({"target": "1=="}).to_string()).await;
     assert_eq!((status, problem["code"].as_str()), (422, Some("target-invalid")));

@@ -270,6 +270,9 @@ async fn results_are_shown_to_both_kinds_of_clients() {
         .await;
     let row = &page["items"][0];
     assert_eq!((row["agent_name"].as_str(), row["id"].as_i64()), (Some("web-1"), Some(1)));
+    let uid = "select uid::text as text from agent where id = 1";
+    let uid = testkit::texts(&process.running.parts.store, uid).await.remove(0);
+    assert_eq!((row["agent_id"].as_i64(), row["agent_uid"].as_str()), (Some(1), Some(&*uid)));
     assert_eq!(row["results"][0]["elements"]["s1"][0]["size"], 12_345_678_901_234_567_u64);
 
     let (status, answer) = process.get("/api/v1/command?commandid=1").await;

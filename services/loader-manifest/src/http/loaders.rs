@@ -1,5 +1,6 @@
 //! `/v1/loaders`: plain JSON.
 
+use super::who::{CreateLoaders, ReadLoaders, ReplaceKeys};
 use crate::LoaderManifest;
 use crate::store::loaders::LoaderRow;
 use actix_web::web::{Data, Path};
@@ -8,7 +9,7 @@ use types::api::Page;
 use types::api::loader::{KeyedLoader, LoaderPatch, LoaderView, NewLoader};
 use types::api::problem::Problem as ProblemBody;
 use types::{LoaderId, ManifestId, Permission};
-use web::{Investigator, Json, PageQuery, Problem, Query};
+use web::{Investigator, Json, PageQuery, Permitted, Problem, Query};
 
 /// Lists loaders by number.
 #[utoipa::path(tag = "loaders", params(PageQuery), responses(
@@ -17,10 +18,9 @@ use web::{Investigator, Json, PageQuery, Problem, Query};
 #[get("/v1/loaders")]
 pub(super) async fn list(
     service: Data<LoaderManifest>,
-    caller: Investigator,
+    _caller: Permitted<ReadLoaders>,
     query: Query<PageQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Loader)?;
     let rows = service.app.list_loaders(query.after()?.unwrap_or_default(), query.rows()?).await?;
     let Page { items, next } = query.page(rows, |row| row.id)?;
     let items: Vec<LoaderView> = items.into_iter().map(view).collect();
@@ -34,11 +34,10 @@ pub(super) async fn list(
 #[post("/v1/loaders")]
 pub(super) async fn create(
     service: Data<LoaderManifest>,
-    caller: Investigator,
+    caller: Permitted<CreateLoaders>,
     new: Json<NewLoader>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::LoaderNew)?;
-    let (row, secret) = service.app.create_loader(caller.id, &new.name, &new.expect_env).await?;
+    let (row, secret) = service.app.create_loader(caller.0.id, &new.name, &new.expect_env).await?;
     Ok(HttpResponse::Created().json(keyed(row, &secret)))
 }
 
@@ -49,10 +48,9 @@ pub(super) async fn create(
 #[get("/v1/loaders/{id}")]
 pub(super) async fn show(
     service: Data<LoaderManifest>,
-    caller: Investigator,
+    _caller: Permitted<ReadLoaders>,
     id: Path<i64>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Loader)?;
     Ok(HttpResponse::Ok().json(view(service.app.show_loader(LoaderId(*id)).await?)))
 }
 
@@ -85,11 +83,10 @@ pub(super) async fn change(
 #[post("/v1/loaders/{id}/key")]
 pub(super) async fn replace_key(
     service: Data<LoaderManifest>,
-    caller: Investigator,
+    caller: Permitted<ReplaceKeys>,
     id: Path<i64>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::LoaderKey)?;
-    let (row, secret) = service.app.rekey_loader(caller.id, LoaderId(*id)).await?;
+    let (row, secret) = service.app.rekey_loader(caller.0.id, LoaderId(*id)).await?;
     Ok(HttpResponse::Ok().json(keyed(row, &secret)))
 }
 

@@ -1,8 +1,9 @@
 //! `/v1/manifests`: plain JSON, and archives as they are.
 
 use super::content::Content;
+use super::held::Held;
 use super::query::{ManifestQuery, RolloutQuery};
-use super::who::{Held, Maker};
+use super::who::{CreateManifests, ListLoaders, ReadManifests, SetManifestStatus, Sign};
 use crate::LoaderManifest;
 use crate::app::{Candidate, Whole};
 use actix_web::http::header;
@@ -15,8 +16,8 @@ use types::api::manifest::{
     ManifestFile, ManifestSignature, ManifestView, NewSignature, Rollout, RolloutItem, StatusChange,
 };
 use types::api::problem::Problem as ProblemBody;
-use types::{LoaderId, ManifestId, ManifestStatus, Permission};
-use web::{Body, Investigator, Json, PageQuery, Problem, Query};
+use types::{LoaderId, ManifestId, ManifestStatus};
+use web::{Body, Json, PageQuery, Permitted, Problem, Query};
 
 /// Says how many bytes an archive may have.
 const LARGEST: usize = 96 << 20;
@@ -28,10 +29,9 @@ const LARGEST: usize = 96 << 20;
 #[get("/v1/manifests")]
 pub(super) async fn list(
     service: Data<LoaderManifest>,
-    caller: Investigator,
+    _caller: Permitted<ReadManifests>,
     wanted: Query<ManifestQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Manifest)?;
     let ManifestQuery { status, limit, cursor } = wanted.into_inner();
     let query = PageQuery::new(limit, cursor);
     let before = query.after()?.unwrap_or(i64::MAX);
@@ -67,7 +67,7 @@ pub(super) struct New {
 #[post("/v1/manifests")]
 pub(super) async fn create(
     service: Data<LoaderManifest>,
-    maker: Maker,
+    caller: Permitted<CreateManifests>,
     new: Query<New>,
     body: Held<Body<LARGEST>, LARGEST>,
 ) -> Result<HttpResponse, Problem> {
@@ -75,7 +75,7 @@ pub(super) async fn create(
     let archive = Vec::from(body.0);
     let candidate =
         Candidate { name: &new.name, target: &new.target, expires: new.expires, archive };
-    let made = service.app.create_manifest(maker.0.id, candidate).await?;
+    let made = service.app.create_manifest(caller.0.id, candidate).await?;
     Ok(HttpResponse::Created().json(shown(&service, made.id).await?))
 }
 
@@ -86,10 +86,9 @@ pub(super) async fn create(
 #[get("/v1/manifests/{id}")]
 pub(super) async fn show(
     service: Data<LoaderManifest>,
-    caller: Investigator,
+    _caller: Permitted<ReadManifests>,
     id: Path<i64>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Manifest)?;
     Ok(HttpResponse::Ok().json(shown(&service, ManifestId(*id)).await?))
 }
 
@@ -100,10 +99,9 @@ pub(super) async fn show(
 #[get("/v1/manifests/{id}/content")]
 pub(super) async fn download(
     service: Data<LoaderManifest>,
-    caller: Investigator,
+    _caller: Permitted<ReadManifests>,
     id: Path<i64>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Manifest)?;
     let id = ManifestId(*id);
     let archive = service.app.show_manifest(id).await?.archive;
     let archive = archive
@@ -121,13 +119,12 @@ pub(super) async fn download(
 #[post("/v1/manifests/{id}/signatures")]
 pub(super) async fn sign(
     service: Data<LoaderManifest>,
-    caller: Investigator,
+    caller: Permitted<Sign>,
     id: Path<i64>,
     new: Json<NewSignature>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::ManifestSign)?;
     let id = ManifestId(*id);
-    service.app.sign_manifest(&caller, id, &new.signature).await?;
+    service.app.sign_manifest(&caller.0, id, &new.signature).await?;
     Ok(HttpResponse::Ok().json(shown(&service, id).await?))
 }
 
@@ -139,13 +136,12 @@ pub(super) async fn sign(
 #[post("/v1/manifests/{id}/status")]
 pub(super) async fn set_status(
     service: Data<LoaderManifest>,
-    caller: Investigator,
+    caller: Permitted<SetManifestStatus>,
     id: Path<i64>,
     change: Json<StatusChange>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::ManifestStatus)?;
     let id = ManifestId(*id);
-    service.app.set_manifest_status(caller.id, id, change.status).await?;
+    service.app.set_manifest_status(caller.0.id, id, change.status).await?;
     Ok(HttpResponse::Ok().json(shown(&service, id).await?))
 }
 
@@ -159,11 +155,10 @@ pub(super) async fn set_status(
 #[get("/v1/manifests/{id}/rollout")]
 pub(super) async fn rollout(
     service: Data<LoaderManifest>,
-    caller: Investigator,
+    _caller: Permitted<ListLoaders>,
     id: Path<i64>,
     wanted: Query<RolloutQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::ManifestLoaders)?;
     let RolloutQuery { state, limit, cursor } = wanted.into_inner();
     let query = PageQuery::new(limit, cursor);
     let (id, state, after) =

@@ -1,5 +1,6 @@
 //! `/api/v1/loader`, as MIG's clients know it (specs/mig/api.md §3.13–3.17).
 
+use super::who::{CreateLoaders, ReadLoaders, ReplaceKeys, SetExpectations, SetLoaderStatus};
 use crate::LoaderManifest;
 use crate::store::loaders::LoaderRow;
 use actix_web::http::StatusCode;
@@ -7,8 +8,8 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use serde::Deserialize;
 use types::loader::LoaderEntry;
-use types::{LoaderId, Permission, go_json, instant};
-use web::{Collection, Form, Investigator, Item, Origin, Problem, QueryValues, Values, mig_number};
+use types::{LoaderId, go_json, instant};
+use web::{Collection, Form, Item, Origin, Permitted, Problem, QueryValues, Values, mig_number};
 
 /// Shows one loader.
 #[utoipa::path(tag = "mig", params(("loaderid" = f64, Query)),
@@ -17,11 +18,10 @@ use web::{Collection, Form, Investigator, Item, Origin, Problem, QueryValues, Va
 pub(super) async fn show(
     service: Data<LoaderManifest>,
     origin: Data<Origin>,
-    caller: Investigator,
+    _caller: Permitted<ReadLoaders>,
     query: QueryValues,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Loader)?;
     let row = service.app.show_loader(id(&query)?).await?;
     let entry = entry(row);
     let item = Item::new(href(&origin, entry.id)).with("loader", &entry);
@@ -42,11 +42,10 @@ struct Posted {
 pub(super) async fn create(
     service: Data<LoaderManifest>,
     origin: Data<Origin>,
-    caller: Investigator,
+    caller: Permitted<CreateLoaders>,
     form: Form<65_536>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::LoaderNew)?;
     let document = form.first("loader").unwrap_or_default();
     if document.is_empty() {
         return Err(Problem::malformed("loader-missing", "no loader entry specified in form"));
@@ -54,7 +53,7 @@ pub(super) async fn create(
     let posted: Posted = read(document, "loader-not-json")?;
     let name = posted.name.unwrap_or_default();
     let expect = posted.expectenv.unwrap_or_default();
-    let (row, key) = service.app.create_loader(caller.id, &name, &expect).await?;
+    let (row, key) = service.app.create_loader(caller.0.id, &name, &expect).await?;
     let shown =
         LoaderEntry { key, agentname: String::new(), lastseen: instant::NONE, ..entry(row) };
     answer_key(&request, &origin, &shown, StatusCode::CREATED)
@@ -67,13 +66,12 @@ pub(super) async fn create(
 pub(super) async fn set_status(
     service: Data<LoaderManifest>,
     origin: Data<Origin>,
-    caller: Investigator,
+    caller: Permitted<SetLoaderStatus>,
     form: Form<65_536>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::LoaderStatus)?;
     let enabled = form.first("status") == Some("enabled");
-    service.app.enable_loader(caller.id, id(&form)?, enabled).await?;
+    service.app.enable_loader(caller.0.id, id(&form)?, enabled).await?;
     Collection::new(origin.href(&request)).respond(StatusCode::OK)
 }
 
@@ -84,13 +82,12 @@ pub(super) async fn set_status(
 pub(super) async fn set_expect(
     service: Data<LoaderManifest>,
     origin: Data<Origin>,
-    caller: Investigator,
+    caller: Permitted<SetExpectations>,
     form: Form<65_536>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::LoaderExpect)?;
     let expect = form.first("expectenv").unwrap_or_default();
-    service.app.expect_loader(caller.id, id(&form)?, expect).await?;
+    service.app.expect_loader(caller.0.id, id(&form)?, expect).await?;
     Collection::new(origin.href(&request)).respond(StatusCode::OK)
 }
 
@@ -101,12 +98,11 @@ pub(super) async fn set_expect(
 pub(super) async fn replace_key(
     service: Data<LoaderManifest>,
     origin: Data<Origin>,
-    caller: Investigator,
+    caller: Permitted<ReplaceKeys>,
     form: Form<65_536>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::LoaderKey)?;
-    let (row, key) = service.app.rekey_loader(caller.id, id(&form)?).await?;
+    let (row, key) = service.app.rekey_loader(caller.0.id, id(&form)?).await?;
     let shown = LoaderEntry { key, ..entry(row) };
     answer_key(&request, &origin, &shown, StatusCode::OK)
 }

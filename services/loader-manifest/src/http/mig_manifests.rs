@@ -1,9 +1,10 @@
 //! `/api/v1/manifest`, as MIG's clients know it (specs/mig/api.md §3.18–3.22).
 
 use super::content::{Content, mark};
+use super::held::Held;
 use super::mig_agent::ok;
 use super::mig_loaders;
-use super::who::{Held, Maker};
+use super::who::{CreateManifests, ListLoaders, ReadManifests, SetManifestStatus, Sign};
 use crate::LoaderManifest;
 use crate::app::{Candidate, Whole};
 use actix_web::http::StatusCode;
@@ -13,8 +14,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use types::loader::{LoaderEntry, ManifestRecord};
-use types::{ManifestId, ManifestStatus, Permission};
-use web::{Collection, Form, Investigator, Item, Origin, Problem, QueryValues, Values, mig_number};
+use types::{ManifestId, ManifestStatus};
+use web::{Collection, Form, Item, Origin, Permitted, Problem, QueryValues, Values, mig_number};
 
 /// Says how many bytes a posted manifest may have, as in the original.
 const LARGEST: usize = 20 << 20;
@@ -26,11 +27,11 @@ const LARGEST: usize = 20 << 20;
 pub(super) async fn show(
     service: Data<LoaderManifest>,
     origin: Data<Origin>,
-    caller: Investigator,
+    _caller: Permitted<ReadManifests>,
     query: QueryValues,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    record(service, &origin, &caller, &query, &request).await
+    record(service, &origin, &query, &request).await
 }
 
 /// Shows one manifest under the address that MIG documents and never answered.
@@ -40,21 +41,19 @@ pub(super) async fn show(
 pub(super) async fn show_documented(
     service: Data<LoaderManifest>,
     origin: Data<Origin>,
-    caller: Investigator,
+    _caller: Permitted<ReadManifests>,
     query: QueryValues,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    record(service, &origin, &caller, &query, &request).await
+    record(service, &origin, &query, &request).await
 }
 
 async fn record(
     service: Data<LoaderManifest>,
     origin: &Origin,
-    caller: &Investigator,
     query: &Values,
     request: &HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::Manifest)?;
     let id = id(query)?;
     let Whole { manifest, archive, signatures, .. } = service.app.show_manifest(id).await?;
     let archive = archive
@@ -92,7 +91,7 @@ struct Posted {
 pub(super) async fn create(
     service: Data<LoaderManifest>,
     origin: Data<Origin>,
-    maker: Maker,
+    caller: Permitted<CreateManifests>,
     form: Held<Form<LARGEST>, LARGEST>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
@@ -119,7 +118,7 @@ pub(super) async fn create(
     drop(content);
     let (name, target) = (posted.name.unwrap_or_default(), posted.target.unwrap_or_default());
     let candidate = Candidate { name: &name, target: &target, expires: None, archive };
-    service.app.create_manifest(maker.0.id, candidate).await?;
+    service.app.create_manifest(caller.0.id, candidate).await?;
     Collection::new(origin.href(&request)).respond(StatusCode::CREATED)
 }
 
@@ -130,13 +129,12 @@ pub(super) async fn create(
 pub(super) async fn sign(
     service: Data<LoaderManifest>,
     origin: Data<Origin>,
-    caller: Investigator,
+    caller: Permitted<Sign>,
     form: Form<262_144>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::ManifestSign)?;
     let signature = form.first("signature").unwrap_or_default();
-    service.app.sign_manifest(&caller, id(&form)?, signature).await?;
+    service.app.sign_manifest(&caller.0, id(&form)?, signature).await?;
     Collection::new(origin.href(&request)).respond(StatusCode::OK)
 }
 
@@ -148,17 +146,16 @@ pub(super) async fn sign(
 pub(super) async fn set_status(
     service: Data<LoaderManifest>,
     origin: Data<Origin>,
-    caller: Investigator,
+    caller: Permitted<SetManifestStatus>,
     form: Form<65_536>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::ManifestStatus)?;
     let status = ManifestStatus::parse(form.first("status").unwrap_or_default());
     let status = status.ok_or_else(|| {
         let detail = "Invalid status specified, must be disabled or staged";
         Problem::malformed("status-invalid", detail)
     })?;
-    service.app.set_manifest_status(caller.id, id(&form)?, status).await?;
+    service.app.set_manifest_status(caller.0.id, id(&form)?, status).await?;
     Collection::new(origin.href(&request)).respond(StatusCode::OK)
 }
 
@@ -169,11 +166,10 @@ pub(super) async fn set_status(
 pub(super) async fn loaders(
     service: Data<LoaderManifest>,
     origin: Data<Origin>,
-    caller: Investigator,
+    _caller: Permitted<ListLoaders>,
     query: QueryValues,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.require(Permission::ManifestLoaders)?;
     let mut collection = Collection::new(origin.href(&request));
     for row in service.app.match_loaders(id(&query)?).await? {
         let whole = mig_loaders::entry(row);

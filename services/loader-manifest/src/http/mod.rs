@@ -1,6 +1,7 @@
 //! What loader-manifest answers: MIG's routes for people and loaders, `/v1/loaders` and `/v1/manifests`.
 
 mod content;
+mod held;
 mod loader_key;
 mod loaders;
 mod manifests;
@@ -11,7 +12,7 @@ mod problem;
 mod query;
 mod who;
 
-pub(crate) use who::ROOM;
+pub(crate) use held::ROOM;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

@@ -1,69 +1,75 @@
-//! Who may come in with something large, and how much of it lies in memory at a time.
+//! Who may come in. A caller stands before path, query and body among a handler's arguments: who may not come in learns
+//! nothing of what is wrong with them, and nothing of an archive is read.
 
-use crate::LoaderManifest;
-use actix_web::dev::Payload;
-use actix_web::http::header;
-use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest};
-use futures_util::future::LocalBoxFuture;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use types::Permission;
-use web::{Needs, Permitted, Problem};
+use web::Needs;
 
-/// How many mebibytes of archives are read at a time.
-pub(crate) const ROOM: usize = 192;
-/// How long a caller waits for room before it is told to come again.
-const PATIENCE: Duration = Duration::from_secs(10);
-const MIB: usize = 1 << 20;
+/// Needs `loader`.
+pub(super) enum ReadLoaders {}
 
-/// Is an investigator with `manifest_new`; known before any of an archive is read, which may be large. It has to stand
-/// before the body among a handler's arguments.
-pub(super) type Maker = Permitted<Make>;
+/// Needs `loader_new`.
+pub(super) enum CreateLoaders {}
+
+/// Needs `loader_status`.
+pub(super) enum SetLoaderStatus {}
+
+/// Needs `loader_expect`.
+pub(super) enum SetExpectations {}
+
+/// Needs `loader_key`.
+pub(super) enum ReplaceKeys {}
+
+/// Needs `manifest`.
+pub(super) enum ReadManifests {}
 
 /// Needs `manifest_new`.
-#[derive(Debug, Clone)]
-pub(super) enum Make {}
+pub(super) enum CreateManifests {}
 
-impl Needs for Make {
+/// Needs `manifest_sign`.
+pub(super) enum Sign {}
+
+/// Needs `manifest_status`.
+pub(super) enum SetManifestStatus {}
+
+/// Needs `manifest_loaders`.
+pub(super) enum ListLoaders {}
+
+impl Needs for ReadLoaders {
+    const PERMISSION: Permission = Permission::Loader;
+}
+
+impl Needs for CreateLoaders {
+    const PERMISSION: Permission = Permission::LoaderNew;
+}
+
+impl Needs for SetLoaderStatus {
+    const PERMISSION: Permission = Permission::LoaderStatus;
+}
+
+impl Needs for SetExpectations {
+    const PERMISSION: Permission = Permission::LoaderExpect;
+}
+
+impl Needs for ReplaceKeys {
+    const PERMISSION: Permission = Permission::LoaderKey;
+}
+
+impl Needs for ReadManifests {
+    const PERMISSION: Permission = Permission::Manifest;
+}
+
+impl Needs for CreateManifests {
     const PERMISSION: Permission = Permission::ManifestNew;
 }
 
-/// Is a body `B` of at most `LIMIT` bytes, of which none is read before there is room for all of it. The room is to be
-/// held until nothing of the body is needed any more.
-#[derive(Debug)]
-pub(super) struct Held<B, const LIMIT: usize>(pub(super) B, pub(super) OwnedSemaphorePermit);
-
-impl<B, const LIMIT: usize> FromRequest for Held<B, LIMIT>
-where
-    B: FromRequest<Error = Problem> + 'static,
-{
-    type Error = Problem;
-    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        let mut payload = payload.take();
-        Box::pin(async move {
-            let service = request.app_data::<Data<LoaderManifest>>().ok_or_else(|| {
-                Problem::internal(anyhow::anyhow!("the server was set up without its service"))
-            })?;
-            let room = take_room(&service.app.room, told(&request).unwrap_or(LIMIT).min(LIMIT));
-            let room = tokio::time::timeout(PATIENCE, room).await.map_err(|_elapsed| {
-                Problem::unavailable("other archives are being read; come again", None)
-            })??;
-            Ok(Self(B::from_request(&request, &mut payload).await?, room))
-        })
-    }
+impl Needs for Sign {
+    const PERMISSION: Permission = Permission::ManifestSign;
 }
 
-async fn take_room(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
-    let mib = u32::try_from(bytes.div_ceil(MIB).max(1)).map_err(Problem::internal)?;
-    Arc::clone(room).acquire_many_owned(mib).await.map_err(Problem::internal)
+impl Needs for SetManifestStatus {
+    const PERMISSION: Permission = Permission::ManifestStatus;
 }
 
-/// Gives how large the body says that it is.
-fn told(request: &HttpRequest) -> Option<usize> {
-    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+impl Needs for ListLoaders {
+    const PERMISSION: Permission = Permission::ManifestLoaders;
 }

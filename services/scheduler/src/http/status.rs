@@ -1,7 +1,7 @@
 //! SOARCA's `/status` (specs/soarca/soarca-api.md §5).
 
 use super::reporter::written;
-use super::who::Reader;
+use super::who::KnownReader;
 use crate::Scheduler;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, routes};
@@ -17,13 +17,13 @@ pub(super) async fn ping() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("pong")
 }
 
-/// Says since when the service is there.
+/// Says since when the service is there; to investigators, also where SOARCA's other paths are open.
 #[utoipa::path(tag = "soarca", responses((status = 200, body = Object), (status = "4XX", body = Object)))]
 #[routes]
 #[get("/status")]
 #[get("/status/")]
 pub(super) async fn status(
-    _reader: Reader,
+    _reader: KnownReader,
     service: Data<Scheduler>,
 ) -> Result<HttpResponse, Problem> {
     let now = service.app.clock.now();

@@ -1,10 +1,21 @@
-//! Who may come in. Under SOARCA's paths anyone may, where the operators said so (`WRIT_MANUAL_AUTH=off`).
+//! Who may come in. Under SOARCA's paths anyone may, where the operators said so (`WRIT_MANUAL_AUTH=off`); not under
+//! `/status`, of which SOARCA's own tools ask `/status/ping` only (specs/soarca/gui-and-clients.md).
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use std::future::{Ready, ready};
 use types::Permission;
-use web::{Dialect, Investigator, Problem, SoarcaCaller};
+use web::{Dialect, Investigator, Needs, Permitted, Problem, SoarcaCaller};
+
+/// Is an investigator with `playbook_read`, wherever they ask.
+pub(super) type KnownReader = Permitted<Read>;
+
+/// Needs `playbook_read`.
+pub(super) enum Read {}
+
+impl Needs for Read {
+    const PERMISSION: Permission = Permission::PlaybookRead;
+}
 
 /// Is a caller who may read.
 #[derive(Debug, Clone)]

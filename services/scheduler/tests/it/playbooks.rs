@@ -29,6 +29,7 @@ async fn each_route_wants_its_own_permission() {
             (Method::GET, "/v1/playbooks", Permission::PlaybookRead),
             (Method::GET, "/reporter", Permission::PlaybookRead),
             (Method::GET, "/playbook/", Permission::PlaybookRead),
+            (Method::GET, "/status", Permission::PlaybookRead),
             (Method::POST, "/v1/playbooks", Permission::PlaybookWrite),
             (Method::PUT, "/playbook/x", Permission::PlaybookWrite),
             (Method::DELETE, "/playbook/x/", Permission::PlaybookWrite),
@@ -67,6 +68,11 @@ async fn without_authentication_soarcas_paths_are_open_and_no_others() {
     assert_eq!(house.client.get(house.url("/v1/executions")).send().await.unwrap().status(), 401);
     let answer = house.client.get(house.url("/status/ping")).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, "pong"));
+    // which version runs here since when is told to those who may read
+    for path in ["/status", "/status/"] {
+        assert_eq!(house.client.get(house.url(path)).send().await.unwrap().status(), 401, "{path}");
+        assert_eq!(house.get(path).await["mode"], "production");
+    }
     // pages of any origin read SOARCA's paths, and no others
     for (method, path, status, allowed) in [
         (Method::OPTIONS, "/trigger/playbook", 204, Some("*")),

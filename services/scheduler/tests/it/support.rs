@@ -1,4 +1,6 @@
 //! A process of the scheduler on servers of its own, and what the others would send it.
+//!
+//! Long because every test of runs begins with the same process and hears the same of the others.
 
 use diesel::QueryableByName;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text};

@@ -80,6 +80,7 @@ fn action(id: i64, status: &str, command: &str) -> (ActionView, Vec<CommandView>
     let command = CommandView {
         id: CommandId(id * 10),
         agent_id: AgentId(7),
+        agent_uid: None,
         agent_name: name("fleet", AGENT),
         status: command.into(),
         started: began,

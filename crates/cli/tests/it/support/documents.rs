@@ -40,6 +40,7 @@ pub(crate) fn command(id: i64, status: &str, found: bool, elements: Value) -> Co
     CommandView {
         id: CommandId(id),
         agent_id: AgentId(100 + id),
+        agent_uid: None,
         agent_name: format!("agent-{id}"),
         status: status.into(),
         started: now(),
@@ -68,6 +69,7 @@ pub(crate) fn count(commands: &[CommandView]) -> CommandCounters {
 pub(crate) fn preview(count: i64) -> Preview {
     let sample = (1..=count.min(10)).map(|id| PreviewAgent {
         id: AgentId(100 + id),
+        uid: None,
         name: format!("agent-{id}"),
         status: AgentStatus::Online,
     });
