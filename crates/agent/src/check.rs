@@ -3,7 +3,9 @@
 use crate::acl::{Acl, AclError};
 use crate::ledger::Digest;
 use anyhow::{Context as _, bail};
-use signing::{KeySet, Policy, PublicKey, VerifyError};
+use sha2::{Digest as _, Sha256};
+use signing::action::{mark, one_text, signed_string};
+use signing::{KeySet, Policy, PublicKey, Verified, VerifyError};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -26,8 +28,12 @@ pub struct Rules {
 /// Is an order that may run.
 #[derive(Debug)]
 pub(crate) struct Order {
-    /// Names it, whoever hands it out and however often.
-    pub(crate) digest: Digest,
+    /// Name it, whoever hands it out and however often: each of its signatures orders once
+    /// (proto-docs/decisions/0008).
+    pub(crate) marks: BTreeSet<Digest>,
+    /// Named it to older agents, whose ledger this machine may still have: the SHA-256 of what is signed, also
+    /// with the other line ends that a signature in text mode is good for.
+    pub(crate) former: [Digest; 2],
     /// When it ends.
     pub(crate) expires: OffsetDateTime,
     /// What to do.
@@ -91,8 +97,11 @@ impl Rules {
         let operations = action.operations.as_ref().map_or(1, Vec::len).clamp(1, 256);
         let refused = |reason| Refusal { operations, reason };
         check_times(&action, now, self.policy.clock_skew).map_err(refused)?;
-        let signers = self.signers(&action, now).map_err(refused)?;
-        let digest = signing::action::digest(&action);
+        let signed = signed_string(&action);
+        let verified = self.verified(&action, &signed, now).map_err(refused)?;
+        let marks = verified.iter().map(|by| mark(&signed, by)).collect();
+        let former = [&signed, &one_text(&signed)].map(|text| Sha256::digest(text).into());
+        let signers = verified.into_iter().map(|by| by.fingerprint).collect();
         let operations = action.operations.unwrap_or_default();
         if let Some(acl) = &self.acl {
             for operation in &operations {
@@ -100,23 +109,25 @@ impl Rules {
                 allowed.map_err(|error| refused(Reason::Acl(error)))?;
             }
         }
-        Ok(Order { digest, expires: action.expireafter, operations, signers })
+        Ok(Order { marks, former, expires: action.expireafter, operations, signers })
     }
 
     /// Verifies every signature; one that does not count spoils them all.
-    fn signers(&self, action: &Action, now: OffsetDateTime) -> Result<BTreeSet<String>, Reason> {
-        let signed = signing::action::signed_string(action);
+    fn verified(
+        &self,
+        action: &Action,
+        signed: &str,
+        now: OffsetDateTime,
+    ) -> Result<Vec<Verified>, Reason> {
         let signatures = action.pgpsignatures.as_deref().unwrap_or_default();
-        let mut signers = BTreeSet::new();
-        for (number, signature) in signatures.iter().enumerate() {
-            let verified = self.keys.verify(signature, signed.as_bytes(), now, &self.policy);
-            let verified = verified.map_err(|error| Reason::Signature(number + 1, error))?;
-            signers.insert(verified.fingerprint);
-        }
-        if signers.is_empty() {
+        if signatures.is_empty() {
             return Err(Reason::Form(ActionFault::NoSignature));
         }
-        Ok(signers)
+        let verify = |(signature, number): (&String, usize)| {
+            let verified = self.keys.verify(signature, signed.as_bytes(), now, &self.policy);
+            verified.map_err(|error| Reason::Signature(number, error))
+        };
+        signatures.iter().zip(1..).map(verify).collect()
     }
 }
 
@@ -196,7 +207,7 @@ mod tests {
 
     fn sign(mut order: Value, keys: &[&SecretKey]) -> String {
         let action = Action::parse(order.to_string().as_bytes()).unwrap();
-        let signed = signing::action::signed_string(&action);
+        let signed = signed_string(&action);
         let lines = keys
             .iter()
             .map(|key| key.sign_line(signed.as_bytes(), NOW - Duration::MINUTE).unwrap());

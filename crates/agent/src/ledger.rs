@@ -1,7 +1,8 @@
 //! Remembers on disk which orders this agent took, so that none runs twice.
 //!
-//! One file per order, named by the SHA-256 of the signed string, written before the order runs and kept until the
-//! order expires. A file that cannot be read any more still counts: the order it names is refused.
+//! One file per signature of an order, named by what the signature is known by (proto-docs/decisions/0008), written
+//! before the order runs and kept until the order expires; older agents had one per order, named by the SHA-256 of
+//! what is signed. A file that cannot be read any more still counts: the order it names is refused.
 
 use crate::state::{sync_dir, write_durably};
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use time::{Duration, OffsetDateTime};
 use types::RunId;
 
-/// Names an order: the SHA-256 of its signed string.
+/// Names an order: a SHA-256.
 pub(crate) type Digest = [u8; 32];
 
 /// Keeps the orders that were taken.
@@ -25,9 +26,16 @@ pub(crate) struct Ledger {
 
 #[derive(Debug, Default)]
 struct Orders {
-    taken: BTreeMap<Digest, Entry>,
-    unreadable: BTreeSet<Digest>,
-    runs: BTreeMap<RunId, Digest>,
+    taken: BTreeMap<RunId, Taken>,
+    /// Name the orders that were taken, those in files that cannot be read among them.
+    known: BTreeSet<Digest>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    entry: Entry,
+    /// The names of its files.
+    names: Vec<Digest>,
 }
 
 /// Is what is known of a taken order.
@@ -66,10 +74,10 @@ impl Ledger {
                 continue;
             }
             match serde_json::from_slice::<Entry>(&fs::read(file.path())?) {
-                Ok(entry) => orders.insert(digest, entry),
+                Ok(entry) => orders.insert(digest, &entry),
                 Err(error) => {
                     tracing::error!(%error, file = %file.path().display(), "unreadable ledger entry; its order stays refused");
-                    orders.unreadable.insert(digest);
+                    orders.known.insert(digest);
                 }
             }
         }
@@ -78,75 +86,85 @@ impl Ledger {
 
     /// Tells whether a run was taken.
     pub(crate) fn knows(&self, run: RunId) -> bool {
-        self.lock().runs.contains_key(&run)
+        self.lock().taken.contains_key(&run)
     }
 
-    /// Takes an order; when this returns [`Admission::Admitted`], the order is on the disk.
-    pub(crate) fn admit(&self, digest: Digest, entry: Entry) -> io::Result<Admission> {
+    /// Takes an order unless one of its `marks` was taken before, or it was under one of its `former` names; when this
+    /// returns [`Admission::Admitted`], the order is on the disk.
+    pub(crate) fn admit(
+        &self,
+        marks: &BTreeSet<Digest>,
+        former: &[Digest],
+        entry: &Entry,
+    ) -> io::Result<Admission> {
         let mut orders = self.lock();
-        let seen = orders.taken.contains_key(&digest) || orders.unreadable.contains(&digest);
-        if seen || orders.runs.contains_key(&entry.run) {
+        let seen = marks.iter().chain(former).any(|name| orders.known.contains(name));
+        if seen || orders.taken.contains_key(&entry.run) {
             return Ok(Admission::Replayed);
         }
-        self.write(digest, &entry)?;
-        orders.insert(digest, entry);
+        for mark in marks {
+            self.write(mark, entry)?;
+        }
+        for mark in marks {
+            orders.insert(*mark, entry);
+        }
         Ok(Admission::Admitted)
     }
 
     /// Notes that the server has the answer of a run; tells whether the run is one of the ledger's.
     pub(crate) fn mark_answered(&self, run: RunId) -> io::Result<bool> {
         let mut orders = self.lock();
-        let Some(digest) = orders.runs.get(&run).copied() else {
+        let Some(taken) = orders.taken.get_mut(&run) else {
             return Ok(false);
         };
-        let Some(entry) = orders.taken.get_mut(&digest) else {
-            return Ok(false);
-        };
-        if !entry.answered {
-            let answered = Entry { answered: true, ..entry.clone() };
-            self.write(digest, &answered)?;
-            *entry = answered;
+        if !taken.entry.answered {
+            let answered = Entry { answered: true, ..taken.entry.clone() };
+            for name in &taken.names {
+                self.write(name, &answered)?;
+            }
+            taken.entry = answered;
         }
         Ok(true)
     }
 
     /// Lists the runs that were begun and whose answer the server does not have.
     pub(crate) fn unanswered(&self) -> Vec<Entry> {
-        self.lock().taken.values().filter(|entry| !entry.answered).cloned().collect()
+        let orders = self.lock();
+        let entries = orders.taken.values().map(|taken| &taken.entry);
+        entries.filter(|entry| !entry.answered).cloned().collect()
     }
 
     /// Tells whether a run was begun and the server does not have its answer.
     pub(crate) fn is_unanswered(&self, run: RunId) -> bool {
-        let orders = self.lock();
-        let entry = orders.runs.get(&run).and_then(|digest| orders.taken.get(digest));
-        entry.is_some_and(|entry| !entry.answered)
+        self.lock().taken.get(&run).is_some_and(|taken| !taken.entry.answered)
     }
 
     /// Forgets orders that can no longer be valid, a day after their end so that a clock set back revives none;
     /// gives their runs.
     pub(crate) fn purge(&self, now: OffsetDateTime) -> io::Result<Vec<RunId>> {
         let mut orders = self.lock();
-        let over: Vec<(Digest, RunId)> = orders
-            .taken
-            .iter()
-            .filter(|(_, entry)| {
-                entry.answered && entry.expires.saturating_add(Duration::DAY) < now
-            })
-            .map(|(digest, entry)| (*digest, entry.run))
-            .collect();
-        for (digest, run) in &over {
-            fs::remove_file(self.dir.join(file_name(digest)))?;
-            orders.taken.remove(digest);
-            orders.runs.remove(run);
+        let Orders { taken, known } = &mut *orders;
+        let is_over =
+            |entry: &Entry| entry.answered && entry.expires.saturating_add(Duration::DAY) < now;
+        let over = taken.iter().filter(|(_, taken)| is_over(&taken.entry));
+        let over: Vec<RunId> = over.map(|(run, _)| *run).collect();
+        for run in &over {
+            let Some(order) = taken.get_mut(run) else { continue };
+            while let Some(name) = order.names.last() {
+                fs::remove_file(self.dir.join(file_name(name)))?;
+                known.remove(name);
+                order.names.pop();
+            }
+            taken.remove(run);
         }
         if !over.is_empty() {
             sync_dir(&self.dir)?;
         }
-        Ok(over.into_iter().map(|(_, run)| run).collect())
+        Ok(over)
     }
 
-    fn write(&self, digest: Digest, entry: &Entry) -> io::Result<()> {
-        write_durably(&self.dir, &file_name(&digest), &serde_json::to_vec(entry)?)
+    fn write(&self, name: &Digest, entry: &Entry) -> io::Result<()> {
+        write_durably(&self.dir, &file_name(name), &serde_json::to_vec(entry)?)
     }
 
     fn lock(&self) -> MutexGuard<'_, Orders> {
@@ -155,9 +173,15 @@ impl Ledger {
 }
 
 impl Orders {
-    fn insert(&mut self, digest: Digest, entry: Entry) {
-        self.runs.insert(entry.run, digest);
-        self.taken.insert(digest, entry);
+    /// Adds a file of an order. A stop may have come between two of them: what one says is so.
+    fn insert(&mut self, name: Digest, entry: &Entry) {
+        self.known.insert(name);
+        let taken = self
+            .taken
+            .entry(entry.run)
+            .or_insert_with(|| Taken { entry: entry.clone(), names: Vec::new() });
+        taken.entry.answered |= entry.answered;
+        taken.names.push(name);
     }
 }
 
@@ -170,6 +194,10 @@ mod tests {
     use super::*;
     use time::macros::datetime;
     use uuid::Uuid;
+
+    fn admit(ledger: &Ledger, mark: u8, entry: &Entry) -> io::Result<Admission> {
+        ledger.admit(&BTreeSet::from([[mark; 32]]), &[], entry)
+    }
 
     fn entry(run: u128) -> Entry {
         Entry {
@@ -184,11 +212,11 @@ mod tests {
     fn an_order_is_admitted_once_also_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(dir.path().into()).unwrap();
-        assert_eq!(ledger.admit([1; 32], entry(1)).unwrap(), Admission::Admitted);
+        assert_eq!(admit(&ledger, 1, &entry(1)).unwrap(), Admission::Admitted);
         for ledger in [ledger, Ledger::open(dir.path().into()).unwrap()] {
-            assert_eq!(ledger.admit([1; 32], entry(2)).unwrap(), Admission::Replayed);
-            assert_eq!(ledger.admit([1; 32], entry(1)).unwrap(), Admission::Replayed);
-            assert_eq!(ledger.admit([2; 32], entry(1)).unwrap(), Admission::Replayed);
+            assert_eq!(admit(&ledger, 1, &entry(2)).unwrap(), Admission::Replayed);
+            assert_eq!(admit(&ledger, 1, &entry(1)).unwrap(), Admission::Replayed);
+            assert_eq!(admit(&ledger, 2, &entry(1)).unwrap(), Admission::Replayed);
             assert!(ledger.knows(RunId(Uuid::from_u128(1))));
             assert!(!ledger.knows(RunId(Uuid::from_u128(2))));
         }
@@ -198,7 +226,7 @@ mod tests {
     fn unanswered_runs_are_known_until_the_server_has_the_answer() {
         let dir = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(dir.path().into()).unwrap();
-        ledger.admit([1; 32], entry(1)).unwrap();
+        admit(&ledger, 1, &entry(1)).unwrap();
         assert_eq!(ledger.unanswered(), [entry(1)]);
         assert!(ledger.mark_answered(entry(1).run).unwrap());
         assert!(!ledger.mark_answered(entry(9).run).unwrap());
@@ -209,8 +237,8 @@ mod tests {
     fn only_what_is_over_and_answered_is_forgotten() {
         let dir = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(dir.path().into()).unwrap();
-        ledger.admit([1; 32], entry(1)).unwrap();
-        ledger.admit([2; 32], entry(2)).unwrap();
+        admit(&ledger, 1, &entry(1)).unwrap();
+        admit(&ledger, 2, &entry(2)).unwrap();
         ledger.mark_answered(entry(1).run).unwrap();
         assert_eq!(ledger.purge(datetime!(2030-01-01 12:00 UTC)).unwrap(), []);
         assert_eq!(ledger.purge(datetime!(2030-01-03 00:00 UTC)).unwrap(), [entry(1).run]);
@@ -224,7 +252,7 @@ mod tests {
         fs::write(dir.path().join(file_name(&[7; 32])), "{").unwrap();
         fs::write(dir.path().join("notes.txt"), "not an entry").unwrap();
         let ledger = Ledger::open(dir.path().into()).unwrap();
-        assert_eq!(ledger.admit([7; 32], entry(1)).unwrap(), Admission::Replayed);
+        assert_eq!(admit(&ledger, 7, &entry(1)).unwrap(), Admission::Replayed);
     }
 
     #[test]
@@ -232,7 +260,58 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(dir.path().into()).unwrap();
         fs::remove_dir(dir.path()).unwrap();
-        assert!(ledger.admit([1; 32], entry(1)).is_err());
+        assert!(admit(&ledger, 1, &entry(1)).is_err());
         assert!(!ledger.knows(entry(1).run));
+    }
+
+    #[test]
+    fn each_signature_orders_once_whichever_others_stand_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(dir.path().into()).unwrap();
+        let marks = |marks: &[u8]| marks.iter().map(|mark| [*mark; 32]).collect::<BTreeSet<_>>();
+        let admit =
+            |ledger: &Ledger, all, run| ledger.admit(&marks(all), &[], &entry(run)).unwrap();
+        assert_eq!(admit(&ledger, &[1, 2], 1), Admission::Admitted);
+        for ledger in [ledger, Ledger::open(dir.path().into()).unwrap()] {
+            for some in [&[1][..], &[2], &[2, 3], &[1, 2]] {
+                assert_eq!(admit(&ledger, some, 2), Admission::Replayed, "{some:?}");
+            }
+        }
+        let ledger = Ledger::open(dir.path().into()).unwrap();
+        assert_eq!(admit(&ledger, &[3], 3), Admission::Admitted, "signed anew");
+        ledger.mark_answered(entry(1).run).unwrap();
+        let runs =
+            |ledger: &Ledger| ledger.unanswered().iter().map(|it| it.run).collect::<Vec<_>>();
+        assert_eq!(runs(&Ledger::open(dir.path().into()).unwrap()), [entry(3).run]);
+        assert_eq!(ledger.purge(datetime!(2030-01-03 00:00 UTC)).unwrap(), [entry(1).run]);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "both of its files are gone");
+        assert_eq!(admit(&ledger, &[2], 4), Admission::Admitted);
+    }
+
+    #[test]
+    fn an_answer_that_was_noted_in_one_of_two_files_is_noted() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(dir.path().into()).unwrap();
+        ledger.admit(&BTreeSet::from([[1; 32], [2; 32]]), &[], &entry(1)).unwrap();
+        let answered = Entry { answered: true, ..entry(1) };
+        for (one, other) in [([1; 32], [2; 32]), ([2; 32], [1; 32])] {
+            ledger.write(&one, &answered).unwrap();
+            ledger.write(&other, &entry(1)).unwrap();
+            assert_eq!(Ledger::open(dir.path().into()).unwrap().unanswered(), []);
+        }
+    }
+
+    #[test]
+    fn what_an_older_agent_took_stays_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = serde_json::to_vec(&entry(1)).unwrap();
+        fs::write(dir.path().join(file_name(&[7; 32])), old).unwrap();
+        let ledger = Ledger::open(dir.path().into()).unwrap();
+        let marks = BTreeSet::from([[1; 32]]);
+        let again = ledger.admit(&marks, &[[6; 32], [7; 32]], &entry(2)).unwrap();
+        assert_eq!(again, Admission::Replayed);
+        assert_eq!(ledger.unanswered(), [entry(1)]);
+        let new = ledger.admit(&marks, &[[6; 32], [5; 32]], &entry(2)).unwrap();
+        assert_eq!(new, Admission::Admitted);
     }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
+use types::command::is_something;
 use types::{Clock, CommandStatus, Operation, OperationResult, PluginId, go_json};
 
 /// Runs operations.
@@ -181,18 +182,6 @@ fn parameters(operation: &Operation) -> Result<Value, String> {
     go_json::parse(&json).map_err(|error| format!("inflated parameters are not JSON: {error}"))
 }
 
-/// Tells whether a value says that something was found: it is not null, false, zero or empty.
-fn is_something(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(found) => *found,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(members) => !members.is_empty(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,17 +210,5 @@ mod tests {
         assert!(parameters(&with(json!("é"))).unwrap_err().contains("base64"));
         assert!(parameters(&with(json!("AAAA"))).unwrap_err().contains("inflate"));
         assert!(parameters(&with(json!(1))).unwrap_err().contains("string"));
-    }
-
-    #[test]
-    fn nothing_is_found_by_empty_values() {
-        for nothing in
-            [json!(null), json!(false), json!(0), json!(-0.0), json!(""), json!([]), json!({})]
-        {
-            assert!(!is_something(&nothing), "{nothing}");
-        }
-        for something in [json!(true), json!(1), json!("x"), json!([0]), json!({"a": null})] {
-            assert!(is_something(&something), "{something}");
-        }
     }
 }

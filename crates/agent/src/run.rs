@@ -117,8 +117,8 @@ impl Desk {
         };
         let operations = order.operations.len();
         let entry = Entry { run: item.run, operations, expires: order.expires, answered: false };
-        let (ledger, digest) = (Arc::clone(&self.ledger), order.digest);
-        Ok(match blocking(move || ledger.admit(digest, entry)).await? {
+        let (ledger, marks, former) = (Arc::clone(&self.ledger), order.marks.clone(), order.former);
+        Ok(match blocking(move || ledger.admit(&marks, &former, &entry)).await? {
             Admission::Admitted => Ok(order),
             Admission::Replayed => Err(Refusal { operations, reason: Reason::Replayed }),
         })

@@ -2,16 +2,15 @@
 
 use crate::{AuthError, Caller, Settings, digest};
 use sha2::{Digest, Sha256};
-use signing::{KeySet, PublicKey, Token, Verified};
+use signing::{KeySet, PublicKey, Token};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
+use types::action::MAX_SIGNATURES;
 use types::messages::InvestigatorChanged;
 use types::{Action, InvestigatorId, InvestigatorStatus, Permissions};
 
-/// Says how many signatures an action may carry.
-const MOST_SIGNATURES: usize = 32;
 /// Says how long an API key may be, in bytes.
 const LONGEST_API_KEY: usize = 256;
 
@@ -25,15 +24,13 @@ pub struct Keyring {
     settings: Arc<Settings>,
 }
 
-/// Is whose one signature of an action is, and of when.
+/// Is whose one signature of an action is, and what it is known by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signer {
     /// The investigator.
     pub id: InvestigatorId,
-    /// The fingerprint of their primary key in upper-case hex.
-    pub fingerprint: String,
-    /// When the signature says it was made, which it covers.
-    pub signed_at: OffsetDateTime,
+    /// The signature's mark, as [`signing::action::mark`] gives it.
+    pub mark: [u8; 32],
 }
 
 #[derive(Debug)]
@@ -70,16 +67,8 @@ impl Keyring {
         ring
     }
 
-    /// Finds the caller by the value of `X-PGPAUTHORIZATION`, whether it was used before or not.
-    pub fn by_token(&self, header: &str, now: OffsetDateTime) -> Result<Caller, AuthError> {
-        self.by_parsed_token(&Token::parse(header).map_err(AuthError::Token)?, now)
-    }
-
-    pub(crate) fn by_parsed_token(
-        &self,
-        token: &Token,
-        now: OffsetDateTime,
-    ) -> Result<Caller, AuthError> {
+    /// Finds the caller by a token, whether it was used before or not.
+    pub(crate) fn by_token(&self, token: &Token, now: OffsetDateTime) -> Result<Caller, AuthError> {
         let settings = &self.settings;
         let verified = token
             .verify(&self.keys, now, settings.token_tolerance, &settings.policy)
@@ -110,7 +99,8 @@ impl Keyring {
         Ok(signers.into_iter().map(|signer| signer.id).collect())
     }
 
-    /// Verifies every signature of `action` as [`Keyring::verify_action`] does, and tells whose each is and of when.
+    /// Verifies every signature of `action` as [`Keyring::verify_action`] does, and tells whose each is and what it is
+    /// known by.
     pub fn signers_of_action(
         &self,
         action: &Action,
@@ -120,8 +110,8 @@ impl Keyring {
         if signatures.is_empty() {
             return Err(AuthError::Unsigned);
         }
-        if signatures.len() > MOST_SIGNATURES {
-            return Err(AuthError::TooMany { count: signatures.len(), most: MOST_SIGNATURES });
+        if signatures.len() > MAX_SIGNATURES {
+            return Err(AuthError::TooMany { count: signatures.len(), most: MAX_SIGNATURES });
         }
         let text = signing::action::signed_string(action);
         let mut signers = Vec::<Signer>::with_capacity(signatures.len());
@@ -135,8 +125,7 @@ impl Keyring {
             if signers.iter().any(|signer| signer.id == id) {
                 return Err(AuthError::SameSigner { name: member.state.name.clone() });
             }
-            let Verified { fingerprint, signed_at } = verified;
-            signers.push(Signer { id, fingerprint, signed_at });
+            signers.push(Signer { id, mark: signing::action::mark(&text, &verified) });
         }
         Ok(signers)
     }

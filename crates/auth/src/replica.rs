@@ -52,7 +52,7 @@ impl Replica {
     pub fn by_token(&self, header: &str, now: OffsetDateTime) -> Result<Caller, AuthError> {
         let token = Token::parse(header).map_err(AuthError::Token)?;
         let keyring = self.current();
-        let caller = keyring.by_parsed_token(&token, now)?;
+        let caller = keyring.by_token(&token, now)?;
         let settings = keyring.settings();
         if settings.once {
             let maker = caller.fingerprint.as_deref().unwrap_or_default();
@@ -83,13 +83,28 @@ impl Replica {
     /// Writes a state to the database in the caller's transaction, unless a higher version is there. Once that is
     /// committed, [`Self::learn`] tells the memory: what is rolled back must not be known.
     pub async fn apply(&self, conn: &mut Conn, state: &InvestigatorChanged) -> QueryResult<()> {
-        rows::investigator_write(conn, state).await
+        self.apply_all(conn, std::slice::from_ref(state)).await
     }
 
-    /// Takes committed states into memory; for every request from now on.
+    /// Does as [`Self::apply`] for any number of states, several of one investigator among them.
+    pub async fn apply_all(
+        &self,
+        conn: &mut Conn,
+        states: &[InvestigatorChanged],
+    ) -> QueryResult<()> {
+        rows::investigators_write(conn, states).await
+    }
+
+    /// Takes committed states into memory; for every request from now on. Where none is newer than what is known, the
+    /// keyring stays the one it is: by that others know that nothing has changed.
     pub fn learn(&self, states: &[InvestigatorChanged]) {
-        if !states.is_empty() {
-            self.keyring.rcu(|keyring| keyring.with(states.iter().cloned()));
+        let keyring = self.current();
+        let known = |state: &InvestigatorChanged| {
+            keyring.get(state.id).is_some_and(|known| known.version >= state.version)
+        };
+        let news: Vec<_> = states.iter().filter(|state| !known(state)).collect();
+        if !news.is_empty() {
+            self.keyring.rcu(|keyring| keyring.with(news.iter().copied().cloned()));
         }
     }
 
@@ -133,12 +148,7 @@ impl Replica {
     ) -> Result<InvestigatorDigest, Failure> {
         let mut conn = store.get().await?;
         let states = rows::investigators_all(&mut conn).await?;
-        let keyring = self.current();
-        let known = |state: &InvestigatorChanged| {
-            keyring.get(state.id).is_some_and(|known| known.version >= state.version)
-        };
-        let news: Vec<_> = states.into_iter().filter(|state| !known(state)).collect();
-        self.learn(&news);
+        self.learn(&states);
         self.confirm(now);
         let (count, hash) = self.current().digest();
         Ok(InvestigatorDigest { count, hash, at: now })

@@ -2,8 +2,9 @@
 
 use diesel::prelude::QueryableByName;
 use diesel::result::QueryResult;
-use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
+use std::collections::BTreeMap;
 use store::{Conn, Value};
 use time::OffsetDateTime;
 use types::messages::InvestigatorChanged;
@@ -65,36 +66,54 @@ pub(crate) async fn investigators_all(conn: &mut Conn) -> QueryResult<Vec<Invest
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Writes an investigator's state, unless a higher version is there.
-pub(crate) async fn investigator_write(
+/// Writes the states of investigators, each unless a higher version is there; in one order, so that two processes that
+/// hear the same do not wait for each other in a circle.
+pub(crate) async fn investigators_write(
     conn: &mut Conn,
-    state: &InvestigatorChanged,
+    states: &[InvestigatorChanged],
 ) -> QueryResult<()> {
-    let values = vec![
-        Value::Int(state.id.0),
-        Value::Text(state.name.clone()),
-        Value::MaybeText(state.fingerprint.clone()),
-        Value::MaybeText(state.public_key.clone()),
-        Value::Text(state.status.name().into()),
-        Value::Int(state.permissions),
-        Value::MaybeText(state.api_key_sha256.clone()),
-        Value::Time(state.created),
-        Value::Time(state.modified),
-        Value::Int(state.version),
-    ];
-    store::bind(
+    let mut newest = BTreeMap::<InvestigatorId, &InvestigatorChanged>::new();
+    for state in states {
+        let known = newest.entry(state.id).or_insert(state);
+        if state.version > known.version {
+            *known = state;
+        }
+    }
+    if newest.is_empty() {
+        return Ok(());
+    }
+    let states: Vec<_> = newest.into_values().collect();
+    store::sql(
         "insert into auth.investigator as known \
          (id, name, fingerprint, public_key, status, permissions, api_key_sha256, created, modified, version) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+         select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], \
+             $7::text[], $8::timestamptz[], $9::timestamptz[], $10::bigint[]) as told(id) order by id \
          on conflict (id) do update set name = excluded.name, fingerprint = excluded.fingerprint, \
          public_key = excluded.public_key, status = excluded.status, permissions = excluded.permissions, \
          api_key_sha256 = excluded.api_key_sha256, created = excluded.created, modified = excluded.modified, \
          version = excluded.version where excluded.version > known.version",
-        values,
     )
+    .bind::<Array<BigInt>, _>(each(&states, |state| state.id.0))
+    .bind::<Array<Text>, _>(each(&states, |state| state.name.as_str()))
+    .bind::<Array<Nullable<Text>>, _>(each(&states, |state| state.fingerprint.as_deref()))
+    .bind::<Array<Nullable<Text>>, _>(each(&states, |state| state.public_key.as_deref()))
+    .bind::<Array<Text>, _>(each(&states, |state| state.status.name()))
+    .bind::<Array<BigInt>, _>(each(&states, |state| state.permissions))
+    .bind::<Array<Nullable<Text>>, _>(each(&states, |state| state.api_key_sha256.as_deref()))
+    .bind::<Array<Timestamptz>, _>(each(&states, |state| state.created))
+    .bind::<Array<Timestamptz>, _>(each(&states, |state| state.modified))
+    .bind::<Array<BigInt>, _>(each(&states, |state| state.version))
     .execute(conn)
     .await
     .map(drop)
+}
+
+/// Gives one column of many rows.
+fn each<'a, T>(
+    states: &[&'a InvestigatorChanged],
+    part: impl Fn(&'a InvestigatorChanged) -> T,
+) -> Vec<T> {
+    states.iter().map(|state| part(state)).collect()
 }
 
 #[derive(QueryableByName)]

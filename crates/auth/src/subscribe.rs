@@ -56,12 +56,7 @@ async fn take<S: HasReplica>(service: &S, batch: &[Delivery]) -> Result<(), Outc
     let (replica, now) = (service.replica(), service.clock().now());
     service
         .store()
-        .tx(async |conn| -> Result<(), Failure> {
-            for state in &states {
-                replica.apply(conn, state).await?;
-            }
-            Ok(())
-        })
+        .tx(async |conn| -> Result<(), Failure> { Ok(replica.apply_all(conn, &states).await?) })
         .await?;
     replica.learn(&states);
     let Some(digest) = digest else { return Ok(()) };

@@ -1,5 +1,6 @@
 //! The string that an action's signers sign (specs/mig/data-model.md §3.1).
 
+use crate::Verified;
 use crate::go_json::{write, write_list, write_string};
 use sha2::{Digest, Sha256};
 use types::{Action, Operation};
@@ -23,9 +24,21 @@ pub fn signed_string(action: &Action) -> String {
     )
 }
 
-/// Gives the SHA-256 of the signed string: two documents with the same digest are the same order.
-pub fn digest(action: &Action) -> [u8; 32] {
-    Sha256::digest(signed_string(action)).into()
+/// Gives what a signature over `signed` is known by, however it is written and whichever of the texts that it is good
+/// for it comes with: it orders once (proto-docs/decisions/0008).
+///
+/// Its bytes will not do: the checksum, the spaces around it and the packet's header and unsigned part can be written in
+/// any number of ways, by anyone, and it is valid in all of them.
+pub fn mark(signed: &str, by: &Verified) -> [u8; 32] {
+    let mut mark = Sha256::new_with_prefix(one_text(signed));
+    mark.update(format!("\n{}\n{}", by.fingerprint, by.signed_at.unix_timestamp()));
+    mark.finalize().into()
+}
+
+/// Gives the one that stands for all texts that a signature in text mode is good for: to it CR LF and LF are the same
+/// (RFC 9580 §5.2.1.2), and a lone CR is a character like others.
+pub fn one_text(signed: &str) -> String {
+    signed.replace("\r\n", "\n")
 }
 
 fn write_operation(out: &mut String, operation: &Operation) {
@@ -63,12 +76,29 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_is_that_of_the_signed_string() {
-        let action = Action::default();
-        let other = Action { syntaxversion: 2, ..Action::default() };
-        assert_eq!(digest(&action), digest(&other), "the version is not signed");
-        let named = Action { name: "x".into(), ..Action::default() };
-        assert_ne!(digest(&action), digest(&named));
-        assert_eq!(digest(&named).as_slice(), Sha256::digest(signed_string(&named)).as_slice());
+    fn a_mark_is_of_the_text_the_signer_and_the_second() {
+        let by =
+            |fingerprint: &str, signed_at| Verified { fingerprint: fingerprint.into(), signed_at };
+        let at = datetime!(2026-11-21 19:35:44 UTC);
+        let known = mark("name=a\nb;", &by("AB", at));
+        assert_eq!(
+            hex::encode(known),
+            "3df0378faa8084d2e5c08fecfa35ff196678c791562e674f0a8d170a23bcafc0",
+            "what is kept on disks and in databases is known by it"
+        );
+        assert_eq!(
+            mark("name=a\r\nb;", &by("AB", at)),
+            known,
+            "text mode does not tell them apart"
+        );
+        for other in [
+            mark("name=a\rb;", &by("AB", at)),
+            mark("name=a\r\r\nb;", &by("AB", at)),
+            mark("name=ab;", &by("AB", at)),
+            mark("name=a\nb;", &by("AC", at)),
+            mark("name=a\nb;", &by("AB", datetime!(2026-11-21 19:35:45 UTC))),
+        ] {
+            assert_ne!(other, known);
+        }
     }
 }

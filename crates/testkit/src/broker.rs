@@ -2,7 +2,9 @@
 
 use crate::database::on_its_own;
 use crate::{PATIENCE, rabbitmq, until};
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
 use std::time::Duration;
@@ -80,6 +82,17 @@ impl Vhost {
         let channel = self.channel().await;
         let declared = channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
         declared.ok().map(|queue| queue.message_count())
+    }
+
+    /// Waits for a message in a queue and gives the names of its headers; it stays there.
+    pub async fn headers(&self, queue: &str) -> Vec<String> {
+        let some = async || self.queue_length(queue).await.is_some_and(|length| length > 0);
+        until(PATIENCE, some).await;
+        let channel = self.channel().await;
+        let got = channel.basic_get(queue.into(), BasicGetOptions::default()).await;
+        let message = got.expect("the queue cannot be read").expect("somebody took the message");
+        let headers = message.properties.headers().clone().unwrap_or_default();
+        headers.inner().keys().map(ToString::to_string).collect()
     }
 
     /// Opens a channel, on a connection of its own that lives as long as the channel.

@@ -70,6 +70,19 @@ pub struct OperationResult {
     pub errors: Option<Vec<String>>,
 }
 
+/// Tells whether a value that an agent's code gave back says that it found something: it is not null, false, zero or
+/// empty. By that [`OperationResult::foundanything`] is filled where the code says nothing else.
+pub fn is_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(found) => *found,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+    }
+}
+
 /// Is a command as MIG writes it (specs/mig/data-model.md §2). `R` is what one operation brought back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Command<R = OperationResult> {
@@ -89,4 +102,22 @@ pub struct Command<R = OperationResult> {
     /// When it ended.
     #[serde(with = "time::serde::rfc3339", default = "instant::none")]
     pub finishtime: OffsetDateTime,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn nothing_is_found_by_empty_values() {
+        let zeroes = [json!(0), json!(0.0), json!(-0.0)];
+        let empty = [json!(null), json!(false), json!(""), json!([]), json!({})];
+        for nothing in zeroes.iter().chain(&empty) {
+            assert!(!is_something(nothing), "{nothing}");
+        }
+        for something in [json!(true), json!(1), json!("x"), json!([0]), json!({"a": null})] {
+            assert!(is_something(&something), "{something}");
+        }
+    }
 }

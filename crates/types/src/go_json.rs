@@ -24,6 +24,19 @@ pub fn fold_names(object: Map<String, Value>) -> Map<String, Value> {
     object.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect()
 }
 
+/// Tells whether any text in `value` has a NUL character, which no text of PostgreSQL can hold; the parser has bounded
+/// its depth.
+pub fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => {
+            members.iter().any(|(name, value)| name.contains('\0') || has_nul(value))
+        }
+        _ => false,
+    }
+}
+
 /// Replaces each byte that is not UTF-8 by U+FFFD; one per byte, where the standard library puts one per sequence.
 fn mend_utf8(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());

@@ -32,6 +32,9 @@ pub enum Error {
     /// What there is does not allow it.
     #[error("{0}")]
     Conflict(String),
+    /// There is more to do than can be done now.
+    #[error("the service is busy")]
+    Busy,
     /// What is needed is not here yet; the same message will do later.
     #[error("not yet: {0}")]
     NotYet(&'static str),
@@ -61,8 +64,22 @@ impl From<Error> for Outcome {
     fn from(error: Error) -> Self {
         match error {
             Error::Store(failure) => failure.into(),
-            Error::NotYet(_) => Self::Retry(error.to_string()),
+            Error::Busy => Self::Retry(error.to_string()),
+            // whoever sends what is waited for may be away for long (proto-docs/decisions/0004)
+            Error::NotYet(_) => Self::Wait(error.to_string()),
             other => Self::Reject(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn to_wait_for_another_message_is_no_failure() {
+        assert!(matches!(Outcome::from(Error::NotYet("x")), Outcome::Wait(_)));
+        assert!(matches!(Outcome::from(Error::Busy), Outcome::Retry(_)));
+        assert!(matches!(Outcome::from(Error::Conflict("x".into())), Outcome::Reject(_)));
     }
 }

@@ -395,11 +395,24 @@ pub(crate) fn draft(operations: &Value) -> Value {
     })
 }
 
-pub(crate) fn sign(keys: &[&SecretKey], mut draft: Value) -> String {
+pub(crate) fn sign(keys: &[&SecretKey], draft: Value) -> String {
+    sign_at(keys, draft, now())
+}
+
+/// Signs an order in this second.
+pub(crate) fn sign_at(keys: &[&SecretKey], draft: Value, at: OffsetDateTime) -> String {
+    let text = signed_string(&draft);
+    let lines = keys.iter().map(|key| key.sign_line(text.as_bytes(), at).unwrap());
+    with_signatures(draft, lines)
+}
+
+pub(crate) fn signed_string(draft: &Value) -> String {
     let action = Action::parse(draft.to_string().as_bytes()).unwrap();
-    let signed = signing::action::signed_string(&action);
-    let lines = keys.iter().map(|key| key.sign_line(signed.as_bytes(), now()).unwrap());
-    draft["pgpsignatures"] = lines.collect();
+    signing::action::signed_string(&action)
+}
+
+pub(crate) fn with_signatures(mut draft: Value, lines: impl IntoIterator<Item = String>) -> String {
+    draft["pgpsignatures"] = lines.into_iter().collect();
     draft.to_string()
 }
 

@@ -47,7 +47,7 @@ fn every_signature_must_count_and_each_signer_once() {
         let error = verify(&["alice", refused]).unwrap_err();
         assert!(matches!(error, AuthError::Signature { number: 2, .. }), "{error}");
     }
-    assert!(matches!(verify(&["alice"; 33]), Err(AuthError::TooMany { count: 33, .. })));
+    assert!(matches!(verify(&["alice"; 17]), Err(AuthError::TooMany { count: 17, most: 16 })));
     let other = Action { target: "id=1".into(), ..action(&["alice"]) };
     assert!(ring.verify_action(&other, NOW).is_err(), "another text was signed");
     assert!(ring.verify_action(&Action { pgpsignatures: None, ..other }, NOW).is_err());
@@ -55,11 +55,12 @@ fn every_signature_must_count_and_each_signer_once() {
 
 #[test]
 fn a_disabled_investigator_proves_nothing() {
-    let ring = keyring(everyone());
+    let replica = Replica::new(Settings::default(), everyone());
+    let ring = replica.current();
     let token = |name: &str| signing::token::make(&keys::of(name), NOW, "n").unwrap();
-    assert_eq!(ring.by_token(&token("alice"), NOW).unwrap().id, InvestigatorId(1));
-    assert!(ring.by_token(&token("carol"), NOW).is_err());
-    assert!(ring.by_token(&token("alice"), NOW + Duration::minutes(11)).is_err());
+    assert_eq!(replica.by_token(&token("alice"), NOW).unwrap().id, InvestigatorId(1));
+    assert!(replica.by_token(&token("carol"), NOW).is_err());
+    assert!(replica.by_token(&token("alice"), NOW + Duration::minutes(11)).is_err());
     assert_eq!(ring.by_api_key("key of bob").unwrap().id, InvestigatorId(2));
     for wrong in ["key of carol", "key of mallory", "", &"x".repeat(100_000)] {
         assert!(matches!(ring.by_api_key(wrong), Err(AuthError::ApiKey)));
@@ -95,4 +96,18 @@ fn a_changed_key_takes_the_place_of_the_old_one() {
     assert!(ring.verify_action(&action(&["alice"]), NOW).is_err());
     assert_eq!(ring.verify_action(&action(&["alice again"]), NOW).unwrap(), [InvestigatorId(1)]);
     assert!(ring.by_api_key("key of alice").is_err());
+}
+
+#[test]
+fn what_is_known_already_makes_no_new_keyring() {
+    let replica = Replica::new(Settings::default(), everyone());
+    let before = replica.current();
+    replica.learn(&everyone());
+    replica.learn(&[investigator(3, "late", 1)]);
+    assert!(Arc::ptr_eq(&replica.current(), &before), "others throw away what they made of it");
+    replica.learn(&[everyone(), vec![investigator(2, "bob", 2)]].concat());
+    let after = replica.current();
+    assert!(!Arc::ptr_eq(&after, &before));
+    let version = |id| after.get(InvestigatorId(id)).unwrap().version;
+    assert_eq!([1, 2, 3].map(version), [1, 2, 2]);
 }

@@ -33,6 +33,38 @@ async fn the_highest_version_stays_in_whatever_order_states_come() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn states_that_come_together_are_as_if_they_came_one_by_one() {
+    let (database, vhost) = (database().await, testkit::vhost().await);
+    let copy = Copy::new(&database, &vhost).await;
+    copy.take(investigator(3, "carol", 5)).await;
+    let nameless = InvestigatorChanged {
+        fingerprint: None,
+        public_key: None,
+        api_key_sha256: None,
+        ..investigator(2, "robot", 1)
+    };
+    let told = [
+        investigator(7, "second", 2),
+        investigator(3, "late", 4),
+        investigator(7, "third", 3),
+        nameless.clone(),
+        investigator(7, "first", 1),
+    ];
+    let written = copy.store.tx(async |conn| -> Result<(), store::Failure> {
+        copy.replica.apply_all(conn, &[]).await?;
+        Ok(copy.replica.apply_all(conn, &told).await?)
+    });
+    written.await.unwrap();
+    copy.replica.learn(&told);
+    for copy in [&copy, &Copy::new(&database, &vhost).await] {
+        assert_eq!(copy.name_of(3).unwrap(), "carol");
+        assert_eq!(copy.name_of(7).unwrap(), "third");
+        assert_eq!(copy.replica.current().get(nameless.id), Some(&nameless));
+        assert_eq!(copy.replica.current().digest().0, 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_rolled_back_is_not_known() {
     let (database, vhost) = (database().await, testkit::vhost().await);
     let copy = Copy::new(&database, &vhost).await;

@@ -52,7 +52,6 @@ fn the_unsigned_act1_becomes_the_signed_one() {
     let mut action = parse("act1.json");
     (action.validfrom, action.expireafter) = (signed.validfrom, signed.expireafter);
     assert_eq!(action::signed_string(&action), action::signed_string(&signed));
-    assert_eq!(action::digest(&action), action::digest(&signed));
 }
 
 #[test]

@@ -124,6 +124,9 @@ impl CommandDelivered {
 pub struct DeliveredCommand {
     /// The command.
     pub id: CommandId,
+    /// The action it belongs to; absent where it was not told yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<ActionId>,
     /// When the agent took it.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,

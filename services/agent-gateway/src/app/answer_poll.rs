@@ -98,7 +98,11 @@ impl App {
                 let leased = leases::mailbox_lease(conn, &each, terms, AT_ONCE).await?;
                 let first = leased.iter().filter(|work| work.attempts == 1);
                 let commands: Vec<_> = first
-                    .map(|work| DeliveredCommand { id: work.command, at: terms.now })
+                    .map(|work| DeliveredCommand {
+                        id: work.command,
+                        action: Some(work.action),
+                        at: terms.now,
+                    })
                     .collect();
                 self.bus.put_all(conn, terms.now, &CommandDelivered::many(&commands)).await?;
                 let actions: BTreeSet<i64> = leased.iter().map(|work| work.action.0).collect();

@@ -93,9 +93,12 @@ impl App {
         let Sorted { possible, impossible } = sort_mail(conn, mail).await?;
         let steps: Vec<NewTaskRow> =
             possible.iter().flat_map(|(mail, plan)| steps_of(mail, plan)).collect();
-        let delivered = possible.iter().map(|(mail, _)| mail.command);
-        let delivered: Vec<DeliveredCommand> =
-            delivered.map(|id| DeliveredCommand { id, at: terms.now }).collect();
+        let delivered = possible.iter().map(|(mail, _)| DeliveredCommand {
+            id: mail.command,
+            action: Some(mail.action),
+            at: terms.now,
+        });
+        let delivered: Vec<DeliveredCommand> = delivered.collect();
         tasks::tasks_insert(conn, &steps, terms.now).await?;
         self.bus.put_all(conn, terms.now, &CommandDelivered::many(&delivered)).await?;
         self.fail_mail(conn, impossible, terms.now).await

@@ -210,8 +210,8 @@ impl App {
         self.store
             .tx(async |conn| {
                 let taken = mig_mail::mig_mail_note(conn, &sent, now).await?;
-                let taken: Vec<_> =
-                    taken.into_iter().map(|id| DeliveredCommand { id, at: now }).collect();
+                let told = |(id, action)| DeliveredCommand { id, action: Some(action), at: now };
+                let taken: Vec<_> = taken.into_iter().map(told).collect();
                 self.bus.put_all(conn, now, &CommandDelivered::many(&taken)).await?;
                 Ok::<_, Error>(())
             })

@@ -5,6 +5,7 @@ use super::{cron, exact, text};
 use serde_json::Value;
 use types::api::problem::Fault;
 use types::api::task::NewTask;
+use types::command::is_something;
 use types::{OperationResult, PluginId};
 
 const ARGUMENTS_BYTES: usize = 256 * 1_024;
@@ -151,18 +152,6 @@ impl Outcome {
     }
 }
 
-/// Tells whether a value says that something was found: not null, false, 0 or empty.
-fn is_something(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::Bool(true) => true,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(members) => !members.is_empty(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,18 +209,6 @@ mod tests {
         assert_eq!((key.plugin.to_string().as_str(), key.name.as_str()), (id, "greet"));
         for other in ["file", "a.b", "", ".", "0190A1B2-0000-7000-8000-000000000002.greet"] {
             assert_eq!(CommandKey::parse(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_found_in_nothing() {
-        for nothing in
-            [json!(null), json!(false), json!(0), json!(0.0), json!(""), json!([]), json!({})]
-        {
-            assert!(!is_something(&nothing), "{nothing}");
-        }
-        for something in [json!(true), json!(-1), json!("0"), json!([0]), json!({"a": null})] {
-            assert!(is_something(&something), "{something}");
         }
     }
 

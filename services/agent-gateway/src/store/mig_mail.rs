@@ -58,7 +58,7 @@ pub(crate) const MIG_MAIL_NOTE: &str = "
         order by m.command for update of m
     ) as held
     where m.command = held.command
-    returning m.command, held.again is null as taken";
+    returning m.command, m.action, held.again is null as taken";
 
 /// Locks the commands that answers name; those of a machine that was revoked have failed for good.
 pub(crate) const MIG_MAIL_FIND: &str = "
@@ -194,16 +194,18 @@ pub(crate) async fn mig_mail_hold(
 }
 
 /// Notes what became of commands that were sent, each with when it is to be sent again; those without are their agents'
-/// until the action ends. Gives these, in order; what was withdrawn or answered meanwhile stays so.
+/// until the action ends. Gives these with their actions, in order; what was withdrawn or answered meanwhile stays so.
 pub(crate) async fn mig_mail_note(
     conn: &mut Conn,
     sent: &[(CommandId, Option<OffsetDateTime>)],
     now: OffsetDateTime,
-) -> QueryResult<Vec<CommandId>> {
+) -> QueryResult<Vec<(CommandId, ActionId)>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = BigInt)]
         command: i64,
+        #[diesel(sql_type = BigInt)]
+        action: i64,
         #[diesel(sql_type = Bool)]
         taken: bool,
     }
@@ -215,8 +217,9 @@ pub(crate) async fn mig_mail_note(
         .bind::<Timestamptz, _>(now)
         .get_results(conn)
         .await?;
-    let taken = rows.into_iter().filter(|row| row.taken).map(|row| CommandId(row.command));
-    let mut taken: Vec<CommandId> = taken.collect();
+    let taken = rows.into_iter().filter(|row| row.taken);
+    let mut taken: Vec<_> =
+        taken.map(|row| (CommandId(row.command), ActionId(row.action))).collect();
     taken.sort_unstable();
     Ok(taken)
 }

@@ -31,6 +31,7 @@ async fn work_goes_out_once_and_its_answer_comes_back_once() {
     assert_eq!(gateway.work_now(&agent).await, Vec::<Value>::new());
     let told = gateway.tap.next::<CommandDelivered>().await.data.commands;
     assert_eq!((told.len(), told[0].id, told[0].at), (1, CommandId(70), gateway.now()));
+    assert_eq!(told[0].action.unwrap().0, 7);
 
     gateway.clock.advance(Duration::seconds(2));
     let answer = success(&work[0]["run"]);

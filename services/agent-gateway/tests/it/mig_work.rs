@@ -70,7 +70,7 @@ async fn an_agent_is_heard_works_and_answers() {
     assert_eq!(command["agent"]["pid"], 16_248);
     assert_eq!(command["results"].as_array().unwrap().len(), 2);
     let delivered = gateway.tap.next::<CommandDelivered>().await.data.commands;
-    assert_eq!(delivered[0].id, CommandId(70));
+    assert_eq!((delivered[0].id, delivered[0].action), (CommandId(70), Some(ActionId(7))));
 
     let answer = agent.answer(&command, &json!({"s1": [{"file": "/etc/passwd"}]})).to_string();
     // an agent that is given a message twice answers twice

@@ -366,7 +366,7 @@ async fn a_signed_action_is_done_as_tasks() {
 
     agent.sync().await.unwrap();
     let delivered = gateway.tap.next::<CommandDelivered>().await.data.commands;
-    assert_eq!(delivered[0].id, CommandId(70));
+    assert_eq!((delivered[0].id, delivered[0].action.unwrap().0), (CommandId(70), 7));
     let returned = gateway.tap.next::<CommandReturned>().await.data.commands.remove(0);
     assert_eq!(
         (returned.id, returned.status, returned.agent),

@@ -85,9 +85,7 @@ impl App {
     /// Judges a document beside the event loop: each of its signatures takes about a millisecond.
     pub(super) async fn judge(&self, document: &str, now: OffsetDateTime) -> Result<Order, Error> {
         let (document, keyring) = (document.to_owned(), self.replica.current());
-        web::cpu(move || judge(&document, &keyring, now))
-            .await
-            .map_err(|_busy| Error::NotYet("the service is busy"))?
+        web::cpu(move || judge(&document, &keyring, now)).await.map_err(|_busy| Error::Busy)?
     }
 
     /// Refuses an order that no agent would get, or with a module that no agent has; not one that is there already.

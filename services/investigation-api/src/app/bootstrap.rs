@@ -2,13 +2,12 @@
 
 use super::App;
 use super::api_key::new_api_key;
-use super::change_investigators::LONGEST_NAME;
+use super::change_investigators::{LONGEST_NAME, is_name, known_key};
 use crate::domain::audit::{Actor, Entry};
 use crate::error::Error;
 use crate::store::audit::audit_append;
 use crate::store::investigators::{NewInvestigator, administrator_exists, investigator_insert};
 use signing::key::PublicKey;
-use store::Failure;
 use types::{InvestigatorId, Permissions};
 
 /// Is the administrator that was created.
@@ -29,10 +28,7 @@ impl App {
         with_api_key: bool,
     ) -> Result<FirstAdministrator, Error> {
         let now = self.clock.now();
-        if name.is_empty()
-            || name.chars().count() > LONGEST_NAME
-            || name.chars().any(char::is_control)
-        {
+        if !is_name(name) {
             let detail = format!(
                 "give a name of 1 to {LONGEST_NAME} characters, no control character among them"
             );
@@ -59,7 +55,10 @@ impl App {
                     permissions: Permissions::all(),
                     api_key_sha256: hash.as_deref(),
                 };
-                let made = investigator_insert(conn, &new, now).await.map_err(known_key)?;
+                let taken =
+                    "this key belongs to an investigator who is no active administrator; use another key";
+                let made = investigator_insert(conn, &new, now).await;
+                let made = made.map_err(|error| known_key(error, taken))?;
                 self.replica.apply(conn, &made).await?;
                 self.bus.put(conn, now, &made).await?;
                 let subject = format!("investigator {}", made.id);
@@ -70,16 +69,5 @@ impl App {
             .await?;
         self.bus.wake();
         Ok(FirstAdministrator { id, fingerprint, api_key })
-    }
-}
-
-/// Says what stands against the new row: only its key can.
-fn known_key(error: diesel::result::Error) -> Error {
-    match error.into() {
-        Failure::Conflict { .. } => Error::Conflict(
-            "this key belongs to an investigator who is no active administrator; use another key"
-                .into(),
-        ),
-        failure => Error::Store(failure),
     }
 }

@@ -86,7 +86,7 @@ impl App {
         if name.is_empty() {
             return Err(Error::invalid("name-invalid", "", "Investigator name must not be empty"));
         }
-        if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+        if !is_name(name) {
             let detail = format!(
                 "Investigator name must have at most {LONGEST_NAME} characters and no control character"
             );
@@ -103,7 +103,10 @@ impl App {
                     permissions: candidate.permissions,
                     api_key_sha256: None,
                 };
-                let made = investigator_insert(conn, &new, now).await.map_err(known_key)?;
+                let made = investigator_insert(conn, &new, now).await;
+                let made = made.map_err(|error| {
+                    known_key(error, "Investigator's PGP Fingerprint already exists in database")
+                })?;
                 self.replica.apply(conn, &made).await?;
                 self.bus.put(conn, now, &made).await?;
                 let subject = format!("investigator {}", made.id);
@@ -256,12 +259,15 @@ fn told(change: &Change) -> String {
     words.join(" ")
 }
 
-/// Says what stands against a new row: only its key can.
-fn known_key(error: diesel::result::Error) -> Error {
+/// Tells whether an investigator may be called so.
+pub(super) fn is_name(name: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control)
+}
+
+/// Says what stands against a new row, `taken` where it is another one: only its key can be.
+pub(super) fn known_key(error: diesel::result::Error, taken: &str) -> Error {
     match error.into() {
-        Failure::Conflict { .. } => {
-            Error::Conflict("Investigator's PGP Fingerprint already exists in database".into())
-        }
+        Failure::Conflict { .. } => Error::Conflict(taken.into()),
         failure => Error::Store(failure),
     }
 }

@@ -32,7 +32,7 @@ impl App {
     /// Notes a change that was refused; refusals of one minute are counted together.
     pub(crate) fn note_refusal(&self, actor: &Actor, what: &str, subject: &str, error: &Error) {
         // what was not judged was not refused
-        if matches!(error, Error::Store(_) | Error::NotYet(_)) {
+        if matches!(error, Error::Store(_) | Error::Busy | Error::NotYet(_)) {
             return;
         }
         self.notes.add(AuditEntry {

@@ -40,7 +40,7 @@ impl App {
             self.reread_investigators().await?;
             judged = self.judge_proposal(document, now).await;
         }
-        if let Err(error @ (Error::Store(_) | Error::NotYet(_))) = judged {
+        if let Err(error @ (Error::Store(_) | Error::Busy | Error::NotYet(_))) = judged {
             return Err(error);
         }
         let keyring = self.replica.current();

@@ -1,12 +1,13 @@
 //! Judges a posted action before anything is written.
 
 use crate::error::Error;
-use auth::{Keyring, Signer};
+use auth::Keyring;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use target::Target;
 use time::OffsetDateTime;
 use types::action::MAX_DOCUMENT;
+use types::go_json::has_nul;
 use types::{Action, InvestigatorId};
 
 /// Is an action whose form, target and signatures hold.
@@ -17,7 +18,7 @@ pub(crate) struct Order {
     pub(crate) target: Target,
     /// Who signed it, in the order of the signatures.
     pub(crate) signers: Vec<InvestigatorId>,
-    /// What is signed.
+    /// What is signed, or what stands for it where a signature is good for several texts.
     pub(crate) text: String,
     /// What each signature is known by, in their order: a signature orders once (proto-docs/decisions/0008).
     pub(crate) marks: Vec<Vec<u8>>,
@@ -32,12 +33,9 @@ impl Order {
     }
 }
 
-/// Gives what a signature over `text` is known by. Its bytes will not do: the checksum, the spaces around it and the
-/// packet's header and unsigned part can be written in any number of ways, by anyone, and it is valid in all of them.
-fn mark(text: &str, signer: &Signer) -> Vec<u8> {
-    let mut mark = Sha256::new_with_prefix(text);
-    mark.update(format!("\n{}\n{}", signer.fingerprint, signer.signed_at.unix_timestamp()));
-    mark.finalize().to_vec()
+/// Gives what is signed of an action, in the one form that stands for all texts that its signatures may be good for.
+pub(crate) fn signed_text(action: &Action) -> String {
+    signing::action::one_text(&signing::action::signed_string(action))
 }
 
 /// Judges `document`; the order of the checks is the original's (specs/mig/data-model.md §3.3).
@@ -64,8 +62,8 @@ pub(crate) fn judge(
         .map_err(|fault| Error::invalid("target-invalid", "/target", format!("target: {fault}")))?;
     well_named_modules(&action)?;
     let signers = keyring.signers_of_action(&action, now).map_err(Error::Signature)?;
-    let text = signing::action::signed_string(&action);
-    let marks = signers.iter().map(|signer| mark(&text, signer)).collect();
+    let text = signed_text(&action);
+    let marks = signers.iter().map(|signer| signer.mark.to_vec()).collect();
     let signers = signers.into_iter().map(|signer| signer.id).collect();
     Ok(Order { action, target, signers, text, marks })
 }
@@ -86,18 +84,6 @@ fn without_nul(action: &Action) -> Result<(), Error> {
             Err(Error::invalid("action-invalid", pointer, detail))
         }
         None => Ok(()),
-    }
-}
-
-/// Tells whether any text in `value` has a NUL character; the parser has bounded its depth.
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(list) => list.iter().any(has_nul),
-        Value::Object(members) => {
-            members.iter().any(|(name, value)| name.contains('\0') || has_nul(value))
-        }
-        _ => false,
     }
 }
 

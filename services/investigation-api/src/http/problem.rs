@@ -16,13 +16,14 @@ impl From<Error> for Problem {
                 let detail = error.to_string();
                 Self::invalid("signature-invalid", detail.as_str()).fault("/pgpsignatures", detail)
             }
+            // not the word of a missing permission, which every server notes for the audit: the use case has
             Error::Denied(detail) => {
                 let status = StatusCode::FORBIDDEN;
-                Self::new(status, "permission-missing", "Not permitted", detail)
+                Self::new(status, "permission-not-held", "Not permitted", detail)
             }
             Error::Conflict(detail) => Self::conflict("conflict", detail),
-            Error::NotYet(what) => {
-                Self::unavailable(format!("{what}; send the request again"), None)
+            Error::Busy | Error::NotYet(_) => {
+                Self::unavailable(format!("{error}; send the request again"), None)
             }
             Error::Store(failure) => failure.into(),
         }

@@ -10,8 +10,7 @@ use store::{Conn, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use types::messages::ActionChanged;
-use types::messages::command::ReturnedCommand;
-use types::{ActionId, Dispatch, InvestigatorId};
+use types::{ActionId, CommandId, Dispatch, InvestigatorId};
 
 const COLUMNS: &str = "id, name, target, valid_from, expire_after, created, status, reason, started, finished, \
      updated, targeted, run_version, dispatch, wave, held";
@@ -177,12 +176,16 @@ pub(crate) async fn signers_find(conn: &mut Conn, actions: &[i64]) -> QueryResul
 /// turns, and neither waits for the other half-way.
 pub(crate) async fn actions_lock(
     conn: &mut Conn,
-    actions: &[i64],
-    commands: &[i64],
+    actions: &BTreeSet<ActionId>,
+    commands: &[CommandId],
 ) -> QueryResult<usize> {
+    let actions: Vec<_> = actions.iter().map(|action| action.0).collect();
+    let commands: Vec<_> = commands.iter().map(|command| command.0).collect();
     store::sql(
-        "select from action where id = any($1) or id in (select action_id from command where id = any($2))
-         order by id for no key update",
+        // joined by `or`, the actions of the commands are no join: every action would be read
+        "select from action where id in (
+             select unnest($1) union select action_id from command where id = any($2)
+         ) order by id for no key update",
     )
     .bind::<Array<BigInt>, _>(actions)
     .bind::<Array<BigInt>, _>(commands)
@@ -190,25 +193,24 @@ pub(crate) async fn actions_lock(
     .await
 }
 
-/// Gives those of the actions of these answers that are here.
+/// Gives those of these actions that are here.
 pub(crate) async fn actions_here(
     conn: &mut Conn,
-    answers: &[&ReturnedCommand],
-) -> QueryResult<HashSet<i64>> {
+    actions: &BTreeSet<ActionId>,
+) -> QueryResult<HashSet<ActionId>> {
     #[derive(QueryableByName)]
     struct Here {
         #[diesel(sql_type = BigInt)]
         id: i64,
     }
-    let named: BTreeSet<i64> = answers.iter().map(|answer| answer.action.0).collect();
-    if named.is_empty() {
+    if actions.is_empty() {
         return Ok(HashSet::new());
     }
     let here: Vec<Here> = store::sql("select id from action where id = any($1)")
-        .bind::<Array<BigInt>, _>(named.into_iter().collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(actions.iter().map(|action| action.0).collect::<Vec<_>>())
         .get_results(conn)
         .await?;
-    Ok(here.into_iter().map(|row| row.id).collect())
+    Ok(here.into_iter().map(|row| ActionId(row.id)).collect())
 }
 
 /// Takes how runs stand; an older version changes nothing.

@@ -1,7 +1,7 @@
 //! The table `audit`.
 
 use crate::domain::audit::{Actor, Entry, Outcome, hash};
-use diesel::sql_types::{BigInt, Binary, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use store::Conn;
@@ -33,30 +33,40 @@ pub(crate) async fn audit_append(conn: &mut Conn, entries: &[Entry]) -> QueryRes
     let last: Vec<Head> =
         store::sql("select id, hash from audit order by id desc limit 1").load(conn).await?;
     let mut head = last.into_iter().next().unwrap_or_else(Head::none);
+    let mut links = Vec::with_capacity(entries.len());
     for entry in entries {
         let id = head.id.saturating_add(1);
         let hash = hash(&head.hash, id, entry);
-        store::sql(
-            "insert into audit (id, at, investigator_id, who, what, subject, address, outcome, detail, count, \
-             previous, hash) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        )
-        .bind::<BigInt, _>(id)
-        .bind::<Timestamptz, _>(entry.at)
-        .bind::<Nullable<BigInt>, _>(entry.actor.id.map(|id| id.0))
-        .bind::<Text, _>(&entry.actor.who)
-        .bind::<Text, _>(&entry.what)
-        .bind::<Text, _>(&entry.subject)
-        .bind::<Text, _>(&entry.actor.address)
-        .bind::<Text, _>(entry.outcome.name())
-        .bind::<Text, _>(&entry.detail)
-        .bind::<BigInt, _>(entry.count)
-        .bind::<Binary, _>(&head.hash)
-        .bind::<Binary, _>(&hash)
-        .execute(conn)
-        .await?;
-        head = Head { id, hash };
+        let before = std::mem::replace(&mut head, Head { id, hash });
+        links.push((before.hash, head.clone()));
     }
-    Ok(())
+    // all at once: whoever accepts an action waits for the lock meanwhile
+    store::sql(
+        "insert into audit (id, at, investigator_id, who, what, subject, address, outcome, detail, count, previous, \
+             hash)
+         select * from unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+             $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bytea[], $12::bytea[])",
+    )
+    .bind::<Array<BigInt>, _>(links.iter().map(|(_, head)| head.id).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(each(entries, |entry| entry.at))
+    .bind::<Array<Nullable<BigInt>>, _>(each(entries, |entry| entry.actor.id.map(|id| id.0)))
+    .bind::<Array<Text>, _>(each(entries, |entry| entry.actor.who.as_str()))
+    .bind::<Array<Text>, _>(each(entries, |entry| entry.what.as_str()))
+    .bind::<Array<Text>, _>(each(entries, |entry| entry.subject.as_str()))
+    .bind::<Array<Text>, _>(each(entries, |entry| entry.actor.address.as_str()))
+    .bind::<Array<Text>, _>(each(entries, |entry| entry.outcome.name()))
+    .bind::<Array<Text>, _>(each(entries, |entry| entry.detail.as_str()))
+    .bind::<Array<BigInt>, _>(each(entries, |entry| entry.count))
+    .bind::<Array<Binary>, _>(links.iter().map(|(previous, _)| previous).collect::<Vec<_>>())
+    .bind::<Array<Binary>, _>(links.iter().map(|(_, head)| &head.hash).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Gives one column of many rows.
+fn each<'a, T>(entries: &'a [Entry], part: impl Fn(&'a Entry) -> T) -> Vec<T> {
+    entries.iter().map(part).collect()
 }
 
 /// Is a row as it stands in the table.

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use store::Conn;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use types::messages::command::ReturnedCommand;
-use types::messages::{CommandDelivered, CommandIssued, CommandPlanned, CommandWithdrawn};
-use types::{Action, ActionId, OperationResult, messages::command::IssuedCommand};
+use types::messages::command::{DeliveredCommand, IssuedCommand, ReturnedCommand};
+use types::messages::{CommandIssued, CommandPlanned, CommandWithdrawn};
+use types::{Action, ActionId, CommandId, OperationResult};
 
 /// Inserts commands as they are made; those that could not be given out have failed, with the reason as the result of
 /// each operation. That moment is when their action started, whether or not the scheduler has told so.
@@ -69,13 +69,9 @@ fn operations(issued: &CommandIssued) -> usize {
 /// Notes that agents took commands.
 pub(crate) async fn commands_deliver(
     conn: &mut Conn,
-    delivered: &[&CommandDelivered],
+    delivered: &[&DeliveredCommand],
 ) -> QueryResult<i64> {
-    let ids: Vec<_> = delivered
-        .iter()
-        .flat_map(|message| &message.commands)
-        .map(|command| command.id.0)
-        .collect();
+    let ids: Vec<_> = delivered.iter().map(|command| command.id.0).collect();
     let moved: Moved = store::sql(format!(
         "with old as (select id from command where id = any($1) and status = 'waiting' order by id for update),
          moved as (update command set status = 'delivered' from old where command.id = old.id
@@ -149,14 +145,14 @@ pub(crate) async fn commands_return(
 }
 
 /// Counts which of these commands are here.
-pub(crate) async fn commands_known(conn: &mut Conn, ids: &[i64]) -> QueryResult<i64> {
+pub(crate) async fn commands_known(conn: &mut Conn, ids: &[CommandId]) -> QueryResult<i64> {
     #[derive(QueryableByName)]
     struct Known {
         #[diesel(sql_type = BigInt)]
         count: i64,
     }
     let known: Known = store::sql("select count(*) as count from command where id = any($1)")
-        .bind::<Array<BigInt>, _>(ids)
+        .bind::<Array<BigInt>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
         .get_result(conn)
         .await?;
     Ok(known.count)

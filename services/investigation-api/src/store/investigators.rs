@@ -69,7 +69,7 @@ pub(crate) async fn administrator_exists(conn: &mut Conn) -> QueryResult<bool> {
         #[diesel(sql_type = Bool)]
         found: bool,
     }
-    store::sql("lock table investigator in share row exclusive mode").execute(conn).await?;
+    investigators_lock(conn).await?;
     let administrator = Permission::Investigator.mask() | Permission::InvestigatorUpdate.mask();
     let exists: Exists = store::sql(
         "select exists (select from investigator where status = 'active' and permissions & $1 = $1) as found",

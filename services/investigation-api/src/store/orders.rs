@@ -1,7 +1,7 @@
 //! Whether an order was accepted before (proto-docs/decisions/0008).
 
 use super::actions::{ActionRow, actions_find};
-use crate::domain::order::Order;
+use crate::domain::order::{Order, signed_text};
 use diesel::sql_types::{Array, BigInt, Bytea, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
@@ -67,7 +67,7 @@ async fn unmarked_find(conn: &mut Conn, order: &Order) -> QueryResult<Option<i64
     .await?;
     let same = rows.into_iter().find(|row| {
         let read = Action::parse(row.document.as_bytes()).unwrap_or_default();
-        signing::action::signed_string(&read) == order.text
+        signed_text(&read) == order.text
     });
     Ok(same.map(|row| row.id))
 }

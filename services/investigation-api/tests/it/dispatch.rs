@@ -145,7 +145,7 @@ async fn commands_that_are_held_back_wait() {
     process.until(&page, |view| view["counters"]["waiting"] == 3).await;
     let commands = vec![IssuedCommand { id: CommandId(1), agent: AgentId(1), failed: None }];
     process.publish(CommandIssued { action, document, at, expire_after: at, commands }).await;
-    let commands = vec![DeliveredCommand { id: CommandId(1), at }];
+    let commands = vec![DeliveredCommand { id: CommandId(1), action: None, at }];
     process.publish(CommandDelivered { commands }).await;
     let view = process.until(&page, |view| view["counters"]["delivered"] == 1).await;
     assert_eq!(
@@ -191,7 +191,11 @@ async fn tell(
     let status = CommandStatus::parse(message);
     match message {
         "delivered" => {
-            process.publish(CommandDelivered { commands: vec![DeliveredCommand { id, at }] }).await;
+            process
+                .publish(CommandDelivered {
+                    commands: vec![DeliveredCommand { id, action: Some(action), at }],
+                })
+                .await;
         }
         "expired" | "cancelled" => {
             let status = status.unwrap();

@@ -1,7 +1,7 @@
 //! Investigators through MIG's routes (specs/mig/api.md §3.10–3.12; captures 001–009, 045–091).
 
 use crate::house::{ADMIN, house, send, start};
-use testkit::{Tap, keys, until};
+use testkit::{PATIENCE, Tap, keys, until};
 use time::OffsetDateTime;
 use types::Permission;
 use types::messages::InvestigatorChanged;
@@ -261,6 +261,13 @@ async fn nobody_wakes_one_who_may_more_than_they() {
     }
     let refused = changer("id=3&status=active").await.expect(401);
     assert!(refused.error().contains("you do not hold"), "{refused:?}");
+    // rows come in the order of what they tell
+    house.call(reqwest::Method::GET, "/api/v1/search", "wrong").await.expect(401);
+    until(PATIENCE, async || house.count("audit where what = 'login'").await == 1).await;
+    let rows = house
+        .texts("select what || ' ' || subject as text from audit where outcome = 'refused' order by id")
+        .await;
+    assert_eq!(rows, ["investigator.changed investigator 3", "login GET /api/v1/search"]);
     assert_eq!(house.count("investigator where id = 3 and status = 'disabled'").await, 1);
     changer("id=4&status=active").await.expect(200);
     house.update("id=3&status=active").await.expect(200);
@@ -295,7 +302,7 @@ async fn whoever_is_disabled_is_out_of_another_process_within_a_second() {
     assert_eq!(eve().await, 200);
     house.update("id=2&status=disabled").await.expect(200);
     let since = std::time::Instant::now();
-    until(testkit::PATIENCE, async || eve().await == 401).await;
+    until(PATIENCE, async || eve().await == 401).await;
     // a loaded machine may be slow; the message alone takes some milliseconds
     assert!(since.elapsed() < std::time::Duration::from_secs(5), "{:?}", since.elapsed());
     send(house.client.get(&url).header("x-migapikey", ADMIN)).await.expect(200);

@@ -195,3 +195,26 @@ async fn revoked_keys_and_weak_hashes_count_only_where_that_is_set() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_line_ends_under_a_signature_in_text_mode_are_no_other_order() {
+    let (house, gpg) = (house(&[]).await, Gpg::new());
+    gpg.make("ann", "ed25519", "sign", "never");
+    let key = gpg.text(&["--armor", "--export", "ann"], b"");
+    register(&house, "ann", &key).await.expect(201);
+    for (number, options) in [&["--textmode"][..], &[]].into_iter().enumerate() {
+        let title = format!("two\nlines {number}");
+        let document = signed(&house, &gpg, &[("ann", options)], &title, Duration::minutes(5));
+        let id = post(&house, &document).await.expect(202).value()["id"].clone();
+        let other = document.replace("two\\nlines", "two\\r\\nlines");
+        assert_ne!(other, document);
+        if number == 0 {
+            let again = post(&house, &other).await.expect(202).value();
+            assert_eq!(again["id"], id, "the signature is good for both texts, and orders once");
+        } else {
+            assert!(post(&house, &other).await.expect(400).error().contains("invalid signature"));
+        }
+        assert_eq!(post(&house, &document).await.expect(202).value()["id"], id);
+        assert_eq!(house.count("action").await, i64::try_from(number).unwrap() + 1);
+    }
+}

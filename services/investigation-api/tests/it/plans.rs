@@ -1,11 +1,20 @@
 //! Every hot query goes by index: no search reads all commands, nor all agents where an index is due.
 
+use crate::house::{House, house, start};
 use crate::rows::{Api, api};
 use diesel::sql_types::Text;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use investigation_api::{
     actions_page_as_text, commands_page_as_text, search_as_text, search_behind_as_text,
 };
+use testkit::{PATIENCE, Scans, until};
+use types::messages::action::RunCounters;
+use types::messages::command::{DeliveredCommand, IssuedCommand, PlannedCommand, ReturnedCommand};
+use types::messages::{
+    ActionChanged, CommandDelivered, CommandIssued, CommandPlanned, CommandReturned,
+    CommandWithdrawn,
+};
+use types::{ActionId, AgentId, CommandId, CommandStatus};
 
 #[derive(diesel::QueryableByName)]
 struct Line {
@@ -149,5 +158,83 @@ async fn pages_begin_where_the_one_before_ended() {
     ] {
         let plan = explain(&api, &text).await;
         assert!(plan.contains(index) && !plan.contains("Seq Scan"), "{text}\n{plan}");
+    }
+}
+
+/// Actions that are kept, with a command each.
+const KEPT: [&str; 2] = [
+    "insert into action (id, document, digest, name, target, valid_from, expire_after, posted_by, created, status,
+            updated)
+        select n, repeat('document', 100), sha256(n::text::bytea), 'kept', 'x', now(), now() + interval '1 day', 1,
+            now(), 'inflight', now() from generate_series(1, 5000) n",
+    "insert into command (id, action_id, agent_id, status, started)
+        select n, n, n, 'success', now() from generate_series(1, 4999) n",
+];
+
+/// Tells of a run from its plan to its end, each message in a batch of its own.
+async fn tell_a_run(house: &House) {
+    let (action, at) = (ActionId(5000), house.clock.now());
+    let (ids, agent) = ([10_001, 10_002, 10_003].map(CommandId), AgentId(1));
+    let taken = async |number| {
+        let inbox = "messaging.inbox where consumer = 'investigation-api.runs'";
+        until(PATIENCE, async || house.count(inbox).await == number).await;
+    };
+    let planned = ids.map(|id| PlannedCommand { id, agent }).to_vec();
+    house.vhost.publish("scheduler", at, CommandPlanned { action, at, commands: planned }).await;
+    taken(1).await;
+    let [first, second, third] = ids;
+    let commands = [first, second].map(|id| IssuedCommand { id, agent, failed: None }).to_vec();
+    let issued = CommandIssued { action, document: "{}".into(), at, expire_after: at, commands };
+    house.vhost.publish("scheduler", at, issued).await;
+    taken(2).await;
+    for (number, (id, told)) in [(first, None), (second, Some(action))].into_iter().enumerate() {
+        let commands = vec![DeliveredCommand { id, action: told, at }];
+        house.vhost.publish("agent-gateway", at, CommandDelivered { commands }).await;
+        taken(3 + i64::try_from(number).unwrap()).await;
+    }
+    let (status, results) = (CommandStatus::Success, vec![]);
+    let answer = ReturnedCommand { id: first, action, agent, status, results, at, given_up: false };
+    house.vhost.publish("agent-gateway", at, CommandReturned { commands: vec![answer] }).await;
+    taken(5).await;
+    let (status, commands) = (CommandStatus::Expired, vec![second, third]);
+    let withdrawn = CommandWithdrawn { action, status, at, commands };
+    house.vhost.publish("scheduler", at, withdrawn).await;
+    taken(6).await;
+    let changed = ActionChanged {
+        id: action,
+        status: "completed".into(),
+        reason: None,
+        counters: RunCounters::default(),
+        started: Some(at),
+        finished: Some(at),
+        at,
+        version: 9,
+        wave: 0,
+        held: 0,
+    };
+    house.vhost.publish("scheduler", at, changed).await;
+    let done = "action where id = 5000 and run_version = 9";
+    until(PATIENCE, async || house.count(done).await == 1).await;
+    assert_eq!(house.count("command where action_id = 5000 and status = 'expired'").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_of_a_run_reads_no_other_action() {
+    for analysed in [false, true] {
+        let mut house = house(&[]).await;
+        for rows in KEPT {
+            House::execute(&house, rows).await;
+        }
+        if analysed {
+            House::execute(&house, "analyze").await;
+        }
+        let scans = Scans::plain(&house.database);
+        house.running.stop().await.unwrap();
+        let before = scans.rows("action").await;
+        house.running = start(house.database.url(), &house.vhost, &house.clock, &[]).await;
+        tell_a_run(&house).await;
+        house.running.stop().await.unwrap();
+        let read = scans.rows("action").await - before;
+        assert!(read < 1_000, "{read} rows were read; the tables were analysed: {analysed}");
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Process {
     pub(crate) http: Client,
     pub(crate) now: OffsetDateTime,
     _database: Database,
-    vhost: Vhost,
+    pub(crate) vhost: Vhost,
 }
 
 impl Process {

@@ -98,6 +98,49 @@ async fn an_answer_waits_for_no_action_that_is_being_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_of_an_action_that_is_not_kept_takes_nothing_else_along() {
+    let process = Process::new().await;
+    let document = process.sign(process.action(), &["alice"]);
+    let id = process.post("/v1/actions", document.clone()).await.1["id"].as_i64().unwrap();
+    let (action, gone, now) = (ActionId(id), ActionId(id + 1_000), process.now);
+    process.publish(issued(action, &document, now)).await;
+    let delivered = [(99, gone), (1, action)].map(|(id, action)| DeliveredCommand {
+        id: CommandId(id),
+        action: Some(action),
+        at: now,
+    });
+    process.publish(CommandDelivered { commands: delivered.into() }).await;
+    let view = format!("/v1/actions/{id}");
+    process.until(&view, |view| view["counters"]["delivered"] == 1).await;
+    let of = |action, id| CommandWithdrawn {
+        action,
+        status: CommandStatus::Expired,
+        at: now,
+        commands: vec![CommandId(id)],
+    };
+    process.publish(of(gone, 98)).await;
+    process.publish(of(action, 2)).await;
+    process.until(&view, |view| view["counters"]["expired"] == 1).await;
+    let taken = "messaging.inbox where consumer = 'investigation-api.runs'";
+    until(PATIENCE, async || process.count(taken).await == 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_command_holds_nothing_up_and_is_no_failure() {
+    let process = Process::new().await;
+    let document = process.sign(process.action(), &["alice"]);
+    let id = process.post("/v1/actions", document.clone()).await.1["id"].as_i64().unwrap();
+    let (action, now) = (ActionId(id), process.now);
+    let early = DeliveredCommand { id: CommandId(77), action: Some(action), at: now };
+    process.publish(CommandDelivered { commands: vec![early] }).await;
+    process.publish(issued(action, &document, now)).await;
+    process.until(&format!("/v1/actions/{id}"), |view| view["counters"]["waiting"] == 3).await;
+    let headers = process.vhost.headers("investigation-api.runs.wait").await;
+    assert!(headers.contains(&"x-waited".to_owned()), "{headers:?}");
+    assert!(!headers.contains(&"x-attempt".to_owned()), "{headers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn counters_follow_the_commands_and_always_sum() {
     let process = Process::new().await;
     let document = process.sign(process.action(), &["alice"]);
@@ -123,7 +166,7 @@ async fn counters_follow_the_commands_and_always_sum() {
     process.publish(issued(action, &document, now)).await;
     shows([4, 3, 0, 0, 1, 0, 0, 0]).await;
     process.publish(issued(action, &document, now)).await; // told again under another id
-    let delivered = [1, 2].map(|id| DeliveredCommand { id: CommandId(id), at: now });
+    let delivered = [1, 2].map(|id| DeliveredCommand { id: CommandId(id), action: None, at: now });
     process.publish(CommandDelivered { commands: delivered.into() }).await;
     shows([4, 1, 2, 0, 1, 0, 0, 0]).await;
 

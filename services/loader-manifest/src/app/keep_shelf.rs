@@ -17,6 +17,8 @@ use types::{ManifestId, ManifestStatus};
 
 /// Says how long signatures are not verified again.
 const VERIFIED_FOR: Duration = Duration::seconds(60);
+/// Says how long one waits while another makes the shelf.
+const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
 /// Says how many active manifests are looked at, the newest first.
 const MOST: i64 = 1000;
 
@@ -58,7 +60,8 @@ impl App {
         if let Some(shelf) = self.kept.get(revision, &keyring, now) {
             return Ok(shelf);
         }
-        let _turn = self.kept.turn.lock().await;
+        let turn = tokio::time::timeout(LONGEST_WAIT, self.kept.turn.lock()).await;
+        let _turn = turn.map_err(|_late| Error::Busy)?;
         // another may have made it meanwhile
         if let Some(shelf) = self.kept.get(revision, &keyring, now) {
             return Ok(shelf);

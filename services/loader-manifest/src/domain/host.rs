@@ -6,7 +6,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use target::{Field, Row};
 use time::OffsetDateTime;
-use types::{Environment, LoaderId, go_json};
+use types::go_json::{self, has_nul};
+use types::{Environment, LoaderId};
 
 const LONGEST_NAME: usize = 2048;
 /// Says how many bytes a queue location may have: it has an index.
@@ -89,19 +90,8 @@ impl Host {
     fn holds_nul(&self) -> bool {
         self.name.contains('\0')
             || self.queueloc.as_ref().is_some_and(|queueloc| queueloc.contains('\0'))
-            || nul_in(&self.environment)
-            || nul_in(&self.tags)
-    }
-}
-
-fn nul_in(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(nul_in),
-        Value::Object(members) => {
-            members.iter().any(|(name, value)| name.contains('\0') || nul_in(value))
-        }
-        _ => false,
+            || has_nul(&self.environment)
+            || has_nul(&self.tags)
     }
 }
 

@@ -112,8 +112,11 @@ impl House {
         while answered < AGENTS {
             let issued = self.tap.next::<CommandIssued>().await.data;
             let at = Clock::system().now();
-            let delivered =
-                issued.commands.iter().map(|command| DeliveredCommand { id: command.id, at });
+            let delivered = issued.commands.iter().map(|command| DeliveredCommand {
+                id: command.id,
+                action: Some(issued.action),
+                at,
+            });
             self.publish(CommandDelivered { commands: delivered.collect() }).await;
             let returned = issued.commands.iter().map(|command| ReturnedCommand {
                 id: command.id,
