@@ -151,12 +151,29 @@ def quantile(values, part):
     return round(values[min(int(part * len(values)), len(values) - 1)], 1)
 
 
-def rss():
-    """Megabytes of memory of the services' processes."""
+def memory():
+    """Megabytes of memory of the services' processes (five with WRIT_BENCH_APART, otherwise one): now, and at the most."""
     names = ["AGENT_GATEWAY", "INVESTIGATION_API", "MANUAL_INTERACTION", "LOADER_MANIFEST", "SCHEDULER"]
     pids = {os.environ[f"WRIT_{name}_PID"] for name in names}
-    pages = sum(int(open(f"/proc/{pid}/statm").read().split()[1]) for pid in pids)
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+    kilobytes = {"VmRSS": 0, "VmHWM": 0}
+    for pid in pids:
+        for line in open(f"/proc/{pid}/status"):
+            name, _, value = line.partition(":")
+            if name in kilobytes:
+                kilobytes[name] += int(value.split()[0])
+    return {"rss_mb": round(kilobytes["VmRSS"] / 1e3, 1), "rss_peak_mb": round(kilobytes["VmHWM"] / 1e3, 1)}
+
+
+def counted(service, metric, **labels):
+    """What a counter of a service stands at, over all its other labels."""
+    url = urllib.parse.urlsplit(os.environ[f"WRIT_{service}_ADMIN_URL"])
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=PATIENCE)
+    connection.request("GET", "/metrics")
+    total = 0
+    for line in connection.getresponse().read().decode().splitlines():
+        if line.startswith(metric + "{") and all(f'{name}="{value}"' in line for name, value in labels.items()):
+            total += float(line.rsplit(" ", 1)[1])
+    return total
 
 
 def show(result):

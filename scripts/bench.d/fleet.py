@@ -7,12 +7,14 @@ PostgreSQL alone (COPY) and the broker alone take for the same results, before a
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
-from common import FILE, Database, House, raw_broker, raw_copy, rss, show, signed, until
+from common import FILE, PATIENCE, Database, House, memory, raw_broker, raw_copy, show, signed, until
 
 RESULT = f'{{"foundanything": true, "elements": {{"fill": "{"x" * 900}"}}}}'
 SCRIPT = "class Plugin:\n    def work(self):\n        return None\n"
@@ -44,7 +46,21 @@ def fleet(program, kind, count, words):
             print(line, end="", file=sys.stderr)
             if line == f"{count} agents are enrolled\n":
                 break
+        # whatever it says later: a pipe that nobody reads holds it up
+        threading.Thread(target=shutil.copyfileobj, args=(process.stderr, sys.stderr), daemon=True).start()
         yield process
+
+
+def told(process):
+    """Waits until the fleet has ended; gives what it says of itself."""
+    patience = threading.Timer(600, process.kill)
+    patience.start()
+    line = process.stdout.read()
+    process.wait()
+    patience.cancel()
+    if not line:
+        sys.exit(f"the fleet ended with {process.returncode}")
+    return json.loads(line)
 
 
 def main():
@@ -52,6 +68,8 @@ def main():
     house, scheduler = House(), Database("SCHEDULER")
     usual = USUAL[kind] if count <= MANY else ["--every", "60"]
     words, operations = [*usual, "--actions", "1"], FILE
+    # many ask once a minute, and take their time on a machine that does other things too
+    patience = max(PATIENCE, count // 50)
     if kind == "runbook":
         new = {"name": "bench", "version": "1", "script": SCRIPT, "commands": {"work": {"function": "work"}}}
         plugin = house.ask("POST", "/v1/plugins", json.dumps(new))["id"]
@@ -59,23 +77,26 @@ def main():
     before = yardsticks(scheduler, count)
     with fleet(program, kind, count, words) as process:
         preview = json.dumps({"target": "tags->>'fleet'='fleet' AND status='online'"})
-        until("all are online", lambda: house.ask("POST", "/v1/actions/preview", preview)["count"] == count, pause=0.5)
+        until("all are online", lambda: house.ask("POST", "/v1/actions/preview", preview)["count"] == count, patience, pause=0.5)
         time.sleep(5)  # a fleet at its usual work
-        idle = rss()
+        idle = memory()["rss_mb"]
         document = signed("fleet", "tags->>'fleet'='fleet'", operations=operations)
         began = time.perf_counter()
         action = house.ask("POST", "/v1/actions", document)["id"]
         counters = lambda: house.ask("GET", f"/v1/actions/{action}")["counters"]
         answered = lambda: sum(counters()[end] for end in ("success", "failed", "timeout"))
-        first = until("the first result", lambda: answered() > 0, pause=0.01)
-        given = until("all have their commands", lambda: counters()["waiting"] == 0, pause=0.01)
-        most = until("99 % of the results", lambda: answered() >= count * 0.99, pause=0.02)
-        memory = {"rss_idle_mb": idle, "rss_mb": rss()}
-        line, _ = process.communicate(timeout=600)
+        first = until("the first result", lambda: answered() > 0, patience, pause=0.01)
+        given = until("all have their commands", lambda: counters()["waiting"] == 0, patience, pause=0.01)
+        most = until("99 % of the results", lambda: answered() >= count * 0.99, patience, pause=0.02)
+        used = {"rss_idle_mb": idle} | memory()
+        seen = told(process)
     copy, broker = (min(both) for both in zip(before, yardsticks(scheduler, count)))
     times = {"first_s": round(first - began, 3), "given_s": round(given - began, 3), "p99_s": round(most - began, 3)}
     raw = {"copy_s": round(copy, 3), "broker_s": round(broker, 3), "p99_to_copy_and_broker": round((most - began) / (copy + broker), 1)}
-    show(times | raw | memory | {"fleet": json.loads(line)})
+    reached = [action["counters"]["targeted"] for action in seen["actions"]]
+    show(times | raw | used | {"fleet": seen})
+    if reached != [count]:
+        sys.exit(f"the action reached {reached} of {count} agents")
     sys.exit(process.returncode)
 
 

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from common import NOBODY, Database, House, raw_broker, raw_copy, rss, seed, show, signed, until
+from common import NOBODY, Database, House, memory, raw_broker, raw_copy, seed, show, signed, until
 
 ISSUED_PER_MESSAGE = 500
 RETURNED_PER_MESSAGE = 50
@@ -81,7 +81,8 @@ def main():
             {"agents": count}
             | times
             | {"copy_s": round(min(copies), 3), "broker_s": round(min(brokers), 3)}
-            | {"handed_to_copy_and_broker": round(times["handed_s"] / (min(copies) + min(brokers)), 1), "rss_mb": rss()}
+            | {"handed_to_copy_and_broker": round(times["handed_s"] / (min(copies) + min(brokers)), 1)}
+            | memory()
         )
         return
     columns = "id bigint primary key, results json"
@@ -95,7 +96,8 @@ def main():
     show(
         {"results": count, "seconds": round(seconds, 3), "results_per_second": round(count / seconds)}
         | {"copy_per_second": round(count / min(copies)), "broker_per_second": round(count / min(brokers))}
-        | {"to_copy": round(min(copies) / seconds, 3), "to_broker": round(min(brokers) / seconds, 3), "rss_mb": rss()}
+        | {"to_copy": round(min(copies) / seconds, 3), "to_broker": round(min(brokers) / seconds, 3)}
+        | memory()
     )
 
 

@@ -23,7 +23,7 @@ helm_tools() {
   if ! cmp -s "$pins/requirements.txt" "$folder/requirements.txt"; then
     say "installing Helm 4's SDK and Kubernetes' schemas (pip)"
     rm -rf "$folder"
-    if { python3 -m venv "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+    if { (ensure venv) && python3 -m venv "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
       --only-binary :all: --requirement "$pins/requirements.txt"; } >"$CHART_TOOLS/pip.log" 2>&1; then
       cp "$pins/requirements.txt" "$folder"
     fi

@@ -21,21 +21,32 @@ house_claim() {
   fi
 }
 
-# private_dir DIR: where the private servers have their data. Their users must be able to enter it, and a unix socket's path
-# has 107 bytes; where DIR is not so, it is a directory under /tmp that DIR/private leads to.
+# private_dir DIR: where the private servers have their data. Their users must be able to enter it.
 private_dir() {
-  local dir=$1 real
-  if [ ! -e "$dir/private" ]; then
-    rm -f "$dir/private"
-    chmod a+x "$dir"
-    if [ ${#dir} -le 70 ] && as postgres test -x "$dir"; then
-      mkdir "$dir/private"
-    else
-      real=$(mktemp -d /tmp/writ-private.XXXXXX)
-      ln -s "$real" "$dir/private"
-    fi
+  if [ ! -e "$1/private" ]; then
+    chmod a+x "$1"
+    if as postgres test -x "$1"; then socket_dir "$1" private; else elsewhere "$1" private; fi
   fi
-  (cd "$dir/private" && pwd -P)
+  (cd "$1/private" && pwd -P)
+}
+
+# socket_dir DIR NAME: makes DIR/NAME for who has sockets there, whose paths have 107 bytes at most; where DIR's own name is long,
+# it leads to a directory under /tmp.
+socket_dir() {
+  if [ -e "$1/$2" ]; then return 0; fi
+  if [ ${#1} -le 70 ]; then mkdir "$1/$2"; else elsewhere "$1" "$2"; fi
+}
+
+elsewhere() { # DIR NAME
+  rm -f "$1/$2"
+  ln -s "$(mktemp -d "/tmp/writ-$2.XXXXXX")" "$1/$2"
+}
+
+# own_servers: forgets the databases, brokers and administrators that the environment names, as `env.sh` of another house does,
+# so that a house that is made now has its own.
+own_servers() {
+  local name
+  for name in $(compgen -e | grep -E '^(AMQP_URL|WRIT_[A-Z_]*_(DATABASE|BROKER|AMQP)_URL|WRIT_ADMIN_[A-Z]+)$'); do unset "$name"; done
 }
 
 # house_end DIR KEEP: ends every process of the house, and removes its files unless KEEP is 1.
@@ -50,10 +61,14 @@ house_end() {
     real=$(cd "$dir/private" && pwd -P)
     "$LIB/../private-services" "$([ "$keep" = 1 ] && echo stop || echo discard)" "$real" 2>/dev/null || true
   fi
-  if [ -d "$dir/gnupg" ]; then gpgconf --homedir "$dir/gnupg" --kill all 2>/dev/null || true; fi
+  if [ -d "$dir/gnupg" ]; then gpgconf --homedir "$(cd "$dir/gnupg" && pwd -P)" --kill all 2>/dev/null || true; fi
   rm -f "$dir/pids"
   if [ "$keep" = 1 ]; then return 0; fi
-  for file in "${HOUSE_FILES[@]}"; do rm -rf "${dir:?}/$file"; done
+  for file in "${HOUSE_FILES[@]}"; do
+    real=$(readlink -f "$dir/$file") || continue
+    if [[ $real == "/tmp/writ-$file".?????? ]]; then rm -rf "$real"; fi
+    rm -rf "${dir:?}/$file"
+  done
   rmdir "$dir" 2>/dev/null || true
 }
 

@@ -21,7 +21,8 @@ nginx_conf() { # DIR LISTEN TABLE
 daemon off;
 worker_processes 1;
 pid nginx.pid;
-events { worker_connections 4096; }
+worker_rlimit_nofile 65536;
+events { worker_connections 32768; }
 http {
   access_log off;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # What the scripts need on the machine. On Debian, as root, it is installed; anywhere else what is missing is named.
 
-# ensure NAME...: names are programs, or `postgres` and `rabbitmq` for the servers, which are not on the PATH.
+# ensure NAME...: names are programs, or `postgres`, `rabbitmq` and `sshd` for the servers, which are not on the PATH, or `venv`
+# for what Python makes its environments with.
 ensure() {
   local name packages=() missing=()
   for name in "$@"; do
@@ -24,6 +25,7 @@ present() {
     postgres) [ -n "$(find /usr/lib/postgresql -mindepth 3 -maxdepth 3 -name initdb 2>/dev/null || true)" ] ;;
     rabbitmq) [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] ;;
     sshd) [ -x /usr/sbin/sshd ] ;;
+    venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -38,6 +40,8 @@ package() {
     sshd) echo openssh-server ;;
     gpg) echo "gpg gpg-agent" ;;
     cc) echo "gcc libc6-dev" ;;
+    venv) echo python3-venv ;;
+    c++) echo g++ ;;
     promtool) echo prometheus ;;
     cargo) echo - ;;
     *) echo "$1" ;;

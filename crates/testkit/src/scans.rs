@@ -12,7 +12,7 @@ struct Number {
     number: i64,
 }
 
-/// Watches a database in which reading a table whole is dear, as it is where tables are large: a statement does so only
+/// Watches what is read of a database. Most watch one in which reading a table whole is dear, as it is where tables are large: a statement does so only
 /// when no index serves it.
 pub struct Scans<'a> {
     database: &'a Database,
@@ -20,6 +20,11 @@ pub struct Scans<'a> {
 }
 
 impl<'a> Scans<'a> {
+    /// Watches a database as it is: what is read is what PostgreSQL thinks best.
+    pub fn plain(database: &'a Database) -> Self {
+        Self { database, store: database.store() }
+    }
+
     /// Begins before a service connects.
     pub async fn new(database: &'a Database) -> Self {
         let scans = Self { database, store: database.store() };
@@ -40,12 +45,7 @@ impl<'a> Scans<'a> {
     /// Checks, once all sessions but its own have ended, that none of `tables` was read whole and that each of
     /// `indexes` was used.
     pub async fn check(&self, tables: &[&str], indexes: &[&str]) {
-        let others = format!(
-            "select count(*) as number from pg_stat_activity where datname = '{}' and pid <> pg_backend_pid()
-                 and backend_type = 'client backend' and application_name <> 'writ'",
-            self.database.name()
-        );
-        until(PATIENCE, async || self.number(&others).await == 0).await;
+        self.ended().await;
         for table in tables {
             let whole = self.of("seq_scan", "pg_stat_user_tables", "relname", table).await;
             assert_eq!(whole, 0, "{table} was read whole");
@@ -54,6 +54,23 @@ impl<'a> Scans<'a> {
             let used = self.of("idx_scan", "pg_stat_user_indexes", "indexrelname", index).await;
             assert!(used > 0, "{index} was not used");
         }
+    }
+
+    /// Gives how many rows of a table were read, whole or by index, once all sessions but its own have ended.
+    pub async fn rows(&self, table: &str) -> i64 {
+        self.ended().await;
+        let read = "coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)";
+        self.of(read, "pg_stat_user_tables", "relname", table).await
+    }
+
+    /// Waits until what all other sessions have read is counted, which is at their ends.
+    async fn ended(&self) {
+        let others = format!(
+            "select count(*) as number from pg_stat_activity where datname = '{}' and pid <> pg_backend_pid()
+                 and backend_type = 'client backend' and application_name <> 'writ'",
+            self.database.name()
+        );
+        until(PATIENCE, async || self.number(&others).await == 0).await;
     }
 
     async fn of(&self, what: &str, view: &str, column: &str, name: &str) -> i64 {

@@ -18,12 +18,14 @@ pub struct Dispatch {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Value>)]
     pub waves: Vec<Wave>,
-    /// When to pause.
+    /// When to pause; needs `rate_per_second`, or `waves` of which the first is a number: what is given out all at once
+    /// cannot be stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_when: Option<StopWhen>,
 }
 
-/// Says when the run of an action is paused by itself.
+/// Says when the run of an action is paused by itself. Whoever went away without an answer counts, for both, at the end of
+/// its wave.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StopWhen {
     /// When such a part of the commands given out has failed, from 0 to 1; 0 is the first one.
@@ -113,7 +115,7 @@ pub const MIN_RATE: f64 = 0.000_01;
 pub const MAX_WAVE: i64 = 100_000_000;
 
 impl Dispatch {
-    /// Checks that every number is in its bounds.
+    /// Checks that every number is in its bounds, and that what is to stop it can.
     pub fn check(&self) -> Result<(), DispatchFault> {
         if let Some(rate) = self.rate_per_second
             && !(MIN_RATE..=MAX_RATE).contains(&rate)
@@ -152,6 +154,12 @@ impl Dispatch {
         {
             return fault("/stop_when/timeouts", format!("{count} is less than 0"));
         }
+        let all_at_once =
+            self.rate_per_second.is_none() && !matches!(self.waves.first(), Some(Wave::Of(_)));
+        if all_at_once && stop != StopWhen::default() {
+            let detail = "needs rate_per_second, or waves of which the first is a number";
+            return fault("/stop_when", detail.into());
+        }
         Ok(())
     }
 }
@@ -180,6 +188,29 @@ mod tests {
         assert_eq!(dispatch.waves, [Wave::Of(1), Wave::Of(10), Wave::All]);
         assert_eq!(serde_json::to_value(dispatch).unwrap(), value);
         assert_eq!(read(json!({})).unwrap(), Dispatch::default());
+    }
+
+    #[test]
+    fn a_limit_stops_a_rate_or_waves() {
+        let stop_when = json!({"failed_ratio": 0.1});
+        for value in [
+            json!({"rate_per_second": 50, "waves": [1, 10, 100, "all"], "stop_when": stop_when}),
+            json!({"waves": [1, 10, 100, "all"], "stop_when": stop_when}),
+            json!({"rate_per_second": 50, "stop_when": stop_when}),
+            json!({"rate_per_second": 50, "waves": ["all"], "stop_when": stop_when}),
+            json!({"rate_per_second": 50, "waves": [1, 10, 100, "all"]}),
+            json!({"waves": ["all"], "stop_when": {}}),
+        ] {
+            assert!(read(value.clone()).is_ok(), "{value}");
+        }
+        for value in [
+            json!({"stop_when": stop_when}),
+            json!({"stop_when": {"timeouts": 0}}),
+            json!({"waves": ["all"], "stop_when": stop_when}),
+        ] {
+            let want = "/stop_when: needs rate_per_second, or waves of which the first is a number";
+            assert_eq!(read(value.clone()).unwrap_err(), want, "{value}");
+        }
     }
 
     #[test]

@@ -35,6 +35,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Tells whether others held a lock for longer than was to be waited.
+    pub(crate) fn is_held_up(&self) -> bool {
+        matches!(self, Self::Store(Failure::Unavailable(cause)) if cause.to_string().contains("lock timeout"))
+    }
+
     /// Says that the input is wrong at one place.
     pub(crate) fn invalid(
         code: &'static str,

@@ -9,7 +9,6 @@ use super::record::{Record, Truth};
 use super::{config::Parts, say};
 use rand::Rng;
 use rand::rngs::StdRng;
-use serde_json::json;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -368,7 +367,7 @@ impl<D: Dialect> Worker<D> {
         };
         for _ in 0..times {
             let began = Instant::now();
-            let answer = self.truth(agent.number, given, status);
+            let answer = Answer::of(agent.number, given, status, self.bytes);
             if doubt != Doubt::Settled {
                 self.record.sending(agent.number, given, status);
             }
@@ -411,7 +410,7 @@ impl<D: Dialect> Worker<D> {
         for run in [invented, self.record.run_of_another(agent.number)].into_iter().flatten() {
             let status = CommandStatus::Success;
             let given = Given { run, ..given };
-            let answer = self.truth(agent.number, given, status);
+            let answer = Answer::of(agent.number, given, status, self.bytes);
             match self.dialect.answer(&agent.identity, &[answer]).await {
                 Ok(verdicts) => {
                     for verdict in verdicts {
@@ -431,19 +430,6 @@ impl<D: Dialect> Worker<D> {
             }
             Err(error) => self.record.failed(agent.number, &error),
         }
-    }
-
-    /// Writes what this agent answers to this run, so that it can be recognised wherever it is shown.
-    fn truth(&self, agent: u32, given: Given, status: CommandStatus) -> Answer {
-        let success = status == CommandStatus::Success;
-        let elements = json!({"agent": agent, "run": given.run, "fill": "x".repeat(self.bytes)});
-        let result = OperationResult {
-            foundanything: success,
-            success,
-            elements,
-            ..OperationResult::default()
-        };
-        Answer { given, status, results: vec![result; given.operations] }
     }
 }
 

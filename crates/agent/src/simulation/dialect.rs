@@ -1,7 +1,9 @@
 //! What the languages of agents have in common.
 
 use super::nature::Nature;
+use serde_json::json;
 use std::time::Duration;
+use time::OffsetDateTime;
 use tokio::sync::mpsc::UnboundedSender;
 use types::{ActionId, CommandStatus, OperationResult, RunId};
 
@@ -16,6 +18,8 @@ pub(super) struct Given {
     pub(super) operations: usize,
     /// Whether it needs a module that the agent lacks.
     pub(super) lacking: bool,
+    /// Until when it is this agent's, where the language tells; before, it may not come again.
+    pub(super) until: Option<OffsetDateTime>,
 }
 
 /// Is an answer.
@@ -27,6 +31,21 @@ pub(super) struct Answer {
     pub(super) status: CommandStatus,
     /// One per operation.
     pub(super) results: Vec<OperationResult>,
+}
+
+impl Answer {
+    /// Writes what an agent answers, with so many `bytes` of padding, so that it can be recognised wherever it is shown.
+    pub(super) fn of(agent: u32, given: Given, status: CommandStatus, bytes: usize) -> Self {
+        let success = status == CommandStatus::Success;
+        let elements = json!({"agent": agent, "run": given.run, "fill": "x".repeat(bytes)});
+        let result = OperationResult {
+            foundanything: success,
+            success,
+            elements,
+            ..OperationResult::default()
+        };
+        Self { given, status, results: vec![result; given.operations] }
+    }
 }
 
 /// Says what the server made of an answer.

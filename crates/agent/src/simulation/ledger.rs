@@ -2,7 +2,7 @@
 
 use super::agents::{SLOW, name};
 use super::config::{Cli, Parts};
-use super::dialect::Dialect;
+use super::dialect::{Answer, Dialect, Given};
 use super::nature::Nature;
 use super::record::{History, Told};
 use serde_json::json;
@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 use time::OffsetDateTime;
 use types::api::action::{ActionView, CommandView};
-use types::{ActionId, Clock, CommandId, RunId};
+use types::{ActionId, Clock, CommandId, OperationResult, RunId};
 
 /// How long after its action's end a command may be open, whatever died (specs/mig/scheduler-agent.md §6).
 const GRACE: Duration = Duration::from_secs(30);
@@ -26,6 +26,8 @@ pub(super) struct Terms {
     seed: u64,
     parts: Parts,
     modules: &'static [&'static str],
+    /// How many bytes of padding each result has.
+    bytes: usize,
     /// How long an agent that lives takes at most from when its command is made to its answer, but for how late its
     /// turns are.
     needed: Duration,
@@ -37,7 +39,8 @@ impl Terms {
         let asking = Duration::from_secs_f64(cli.every) + Duration::from_secs(cli.wait);
         let killed = if cli.kills { KILLED } else { Duration::ZERO };
         let needed = asking + SLOW + MARGIN + killed;
-        Self { numbers, seed: cli.seed, parts: cli.parts, modules: D::MODULES, needed }
+        let bytes = usize::try_from(cli.result_bytes).unwrap_or(usize::MAX);
+        Self { numbers, seed: cli.seed, parts: cli.parts, modules: D::MODULES, bytes, needed }
     }
 
     pub(super) fn number(&self, name: &str) -> Option<u32> {
@@ -200,6 +203,9 @@ impl<'a> Ledger<'a> {
                     &format!("agent {number}: an answer that is shown elsewhere too"),
                 );
             }
+            if !self.is_whole(command, run, told) {
+                self.fault(action, &format!("agent {number}: another answer than it gave"));
+            }
             if command.status != told.status.name() {
                 let (given, shown) = (told.status.name(), &command.status);
                 self.fault(action, &format!("agent {number}: {given} is shown as {shown}"));
@@ -209,6 +215,18 @@ impl<'a> Ledger<'a> {
             self.fault(action, &format!("agent {number}: two answers to one command"));
         }
         !runs.is_empty()
+    }
+
+    /// Tells whether a command shows all results of an answer, as they were given.
+    fn is_whole(&self, command: &CommandView, run: RunId, told: Told) -> bool {
+        let Told { agent, action, operations, status, .. } = told;
+        let given = Given { run, action, operations, lacking: false, until: None };
+        let answer = Answer::of(agent, given, status, self.terms.bytes);
+        let same = |(shown, given): (&OperationResult, &OperationResult)| {
+            shown.elements == given.elements
+                && (shown.foundanything, shown.success) == (given.foundanything, given.success)
+        };
+        command.results.len() == operations && command.results.iter().zip(&answer.results).all(same)
     }
 
     /// Notes when a command ended without a word of its agent, and may not have.

@@ -170,7 +170,8 @@ impl Mig {
         let document = self.document(action, body)?;
         locked(&machine.asked).insert(run, head.agent);
         let lacking = machine.nature.lacks(&document.modules, Self::MODULES);
-        Ok(Given { run, action: Some(action), operations: document.operations, lacking })
+        let (action, operations) = (Some(action), document.operations);
+        Ok(Given { run, action, operations, lacking, until: None })
     }
 
     fn document(&self, action: ActionId, body: &[u8]) -> anyhow::Result<Arc<Document>> {

@@ -49,6 +49,8 @@ struct Run {
     agent: u32,
     action: Option<ActionId>,
     accepted: bool,
+    /// Until when it is this agent's.
+    until: Option<OffsetDateTime>,
 }
 
 /// Is an answer that an agent gave.
@@ -60,6 +62,8 @@ pub(super) struct Told {
     pub(super) action: Option<ActionId>,
     /// How it ended.
     pub(super) status: CommandStatus,
+    /// How many results it has.
+    pub(super) operations: usize,
     /// When it was with the server.
     pub(super) at: OffsetDateTime,
     /// Whether the server said that it keeps it.
@@ -114,7 +118,8 @@ struct Counts {
 
 impl Told {
     fn now(agent: u32, given: Given, status: CommandStatus, sure: bool) -> Self {
-        Self { agent, action: given.action, status, at: Clock::system().now(), sure }
+        let Given { action, operations, .. } = given;
+        Self { agent, action, status, operations, at: Clock::system().now(), sure }
     }
 }
 
@@ -315,17 +320,21 @@ impl Inner {
     fn give(&mut self, agent: u32, work: &Given, once: bool) {
         self.counts.given += 1;
         let before = self.runs.len();
-        let run = Run { agent, action: work.action, accepted: false };
+        let run = Run { agent, action: work.action, accepted: false, until: None };
         let known = self.runs.entry(work.run).or_insert(run);
         let (owner, action, accepted) = (known.agent, known.action, known.accepted);
+        let until = std::mem::replace(&mut known.until, work.until);
         if owner != agent || action != work.action {
             self.violate(format!("{} was given to agents {owner} and {agent}", work.run));
         }
         if work.lacking {
             self.violate(format!("agent {agent}: was given {}, and lacks its module", work.run));
         }
-        if accepted {
+        if accepted || (once && self.told.contains_key(&work.run)) {
             self.violate(format!("agent {agent}: {} was given after its answer", work.run));
+        }
+        if until.is_some_and(|until| Clock::system().now() < until) {
+            self.violate(format!("agent {agent}: {} was given again within its lease", work.run));
         }
         let again = self.runs.len() == before;
         self.counts.given_again += u64::from(again);
@@ -370,3 +379,6 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

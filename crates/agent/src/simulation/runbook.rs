@@ -57,6 +57,8 @@ impl Dialect for Runbook {
     type Identity = Client;
     const KIND: &'static str = "runbook";
     const TELLS_FAILURES: bool = false;
+    /// A task that runs once is listed once (`--task-attempts`), whatever was killed.
+    const ONCE: bool = true;
 
     async fn enrol(&self, newcomer: Newcomer<'_>) -> anyhow::Result<Client> {
         let (name, plugins) = (newcomer.name, vec![self.plugin]);
@@ -81,7 +83,8 @@ impl Dialect for Runbook {
             if !task.command.starts_with(&format!("{}.", self.plugin)) {
                 bail!("{} is no command of the plugin", task.command);
             }
-            Ok(Given { run: RunId(task.id.0), action: None, operations: 1, lacking: false })
+            let run = RunId(task.id.0);
+            Ok(Given { run, action: None, operations: 1, lacking: false, until: None })
         });
         given.collect()
     }

@@ -124,7 +124,8 @@ impl Dialect for Writ {
                 let modules = self.modules(item)?;
                 let lacking = member.nature.lacks(&modules, Self::MODULES);
                 let (action, operations) = (Some(item.action), modules.len());
-                Ok(Given { run: item.run, action, operations, lacking })
+                let until = Some(item.leased_until);
+                Ok(Given { run: item.run, action, operations, lacking, until })
             })
             .collect()
     }

@@ -69,10 +69,11 @@ pub struct Pace {
     /// repeated until no agent is left.
     #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = wave)]
     pub waves: Vec<Wave>,
-    /// Pause when such a part of the commands given out has failed: 0.1 is one of ten.
+    /// Pause when such a part of the commands given out has failed: 0.1 is one of ten. Needs --rate, or --waves of which
+    /// the first is a number.
     #[arg(long, value_name = "PART")]
     pub stop_when_failed: Option<f64>,
-    /// Pause when so many agents took too long.
+    /// Pause when so many agents took too long. Needs --rate, or --waves of which the first is a number.
     #[arg(long, value_name = "NUMBER")]
     pub stop_when_timeouts: Option<i64>,
 }

@@ -60,6 +60,21 @@ impl App {
         self.doors.waiting().len()
     }
 
+    /// Tells whether heartbeats of MIG's agents over AMQP come in here.
+    pub fn hears_mig(&self) -> bool {
+        self.mig.hears()
+    }
+
+    /// Tells whether commands of MIG's agents could be read here last time.
+    pub fn reads_mailbox(&self) -> bool {
+        self.mailbox.is_there()
+    }
+
+    /// Counts how often the queues of MIG's heartbeats and answers were attached to here.
+    pub fn count_attached(&self) -> u64 {
+        self.mig.count_attached()
+    }
+
     /// Counts agents and what waits for them.
     pub(crate) async fn measure(&self) -> Result<(), Error> {
         refused(0);

@@ -41,13 +41,14 @@ use crate::config::Config;
 use crate::domain::agent::Agent;
 use crate::error::Error;
 use crate::mig::Mig;
+use crate::store::mig_machines::Leavings;
 use crate::store::offers::{Look, Offer};
 use crate::store::tokens::Known;
 use crate::store::{agents, loaders, mig_machines};
 use answer_poll::Lease;
 use auth::Replica;
 use doors::Doors;
-use fade_agents::Hearing;
+use fade_agents::Since;
 use messaging::Bus;
 use record_returns::Asked;
 use record_run::{Grown, Ran};
@@ -80,7 +81,12 @@ pub struct App {
     pub(crate) config: Config,
     pub(crate) doors: Doors,
     pub(crate) seen: Seen,
-    hearing: Hearing,
+    /// Since when agents are heard and that is stored: whom nobody could hear was not silent.
+    hearing: Since,
+    /// The same of MIG's broker.
+    mig_hearing: Since,
+    /// Since when the commands of MIG's agents can be read.
+    mailbox: Since,
     /// Who shows these tokens?
     tokens: Together<[u8; 32], Option<Known>>,
     /// What have these RunbookSolutions agents to run?
@@ -118,7 +124,9 @@ impl App {
             store: parts.store,
             bus: parts.bus,
             replica: parts.replica,
-            hearing: Hearing::new(parts.clock.now()),
+            hearing: Since::new(parts.clock.now()),
+            mig_hearing: Since::new(parts.clock.now()),
+            mailbox: Since::new(parts.clock.now()),
             clock: parts.clock,
             room: Arc::new(Semaphore::new(kib(config.answers_in_flight))),
             small_room: Arc::new(Semaphore::new(kib(SMALL_ROOM))),
@@ -152,10 +160,10 @@ impl App {
         Ok(mig_machines::mig_queues_gone(&mut conn, after, self.clock.now(), limit).await?)
     }
 
-    /// Tells whether nobody of a queue location is there.
-    pub(crate) async fn is_queue_gone(&self, queueloc: &str) -> Result<bool, Error> {
+    /// Tells what is left of a queue location when nobody of it is there.
+    pub(crate) async fn find_leavings(&self, queueloc: &str) -> Result<Option<Leavings>, Error> {
         let mut conn = self.store.get().await?;
-        Ok(mig_machines::mig_queue_is_gone(&mut conn, queueloc, self.clock.now()).await?)
+        Ok(mig_machines::mig_leavings(&mut conn, queueloc, self.clock.now()).await?)
     }
 
     /// Tells the house of these agents as they are now; to be called in the transaction that changed them.

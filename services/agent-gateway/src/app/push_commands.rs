@@ -17,12 +17,12 @@ use types::messages::CommandDelivered;
 use types::messages::command::{DeliveredCommand, module_is_missing};
 use types::{ActionId, AgentId, CommandId};
 
-/// How many commands go out in one transaction.
+/// How many commands go out together.
 const AT_ONCE: usize = 500;
 /// How many bytes of commands are on their way at a time.
 const BYTES: usize = 16 << 20;
-/// How long a command waits whose agent has no queue, or whose queue does not take it, or that is out and not answered
-/// for.
+/// How long a command waits whose agent has no queue, or whose queue does not take it, and how long it is claimed by who
+/// sends it.
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// Says what a round came to.
@@ -40,55 +40,81 @@ pub(crate) enum Pushed {
 
 impl App {
     /// Hands commands that are due to the broker, and remembers of which it said that it has them. The mailbox is the
-    /// truth: what a crash leaves unsaid goes out again, and its rows are locked, so that two replicas never send the
-    /// same.
+    /// truth: who sends commands has claimed them before, so that two replicas never send the same, also when the
+    /// database goes away in between.
     pub(crate) async fn push_commands(&self, sender: &mut Sender) -> Result<Pushed, Error> {
-        if sender.unanswered().is_some() {
-            return self.note_unanswered(sender).await;
+        let pushed = self.push(sender).await;
+        if matches!(pushed, Err(Error::Unavailable(_))) {
+            self.mailbox.lost();
         }
-        let now = self.clock.now();
-        let pushed = self
-            .store
-            .tx(async |conn| {
-                let due = mig_mail::mig_mail_due(conn, now, AT_ONCE).await?;
-                if due.is_empty() {
-                    return Ok::<_, Error>(Pushed::Nothing);
-                }
-                let letters = self.write_letters(conn, due, now).await?;
-                let fates = sender.publish(letters, now).await;
-                let sent = sender.unanswered().unwrap_or_default();
-                self.note_fates(conn, sent, fates, now).await
-            })
-            .await?;
-        if pushed != Pushed::Unanswered {
-            sender.forget();
-        }
-        self.bus.wake();
-        Ok(pushed)
+        pushed
     }
 
-    /// Waits for the broker's word on what went out before, without a lock: what was withdrawn or answered meanwhile
-    /// stays so.
-    async fn note_unanswered(&self, sender: &mut Sender) -> Result<Pushed, Error> {
+    async fn push(&self, sender: &mut Sender) -> Result<Pushed, Error> {
+        if sender.unanswered().is_none() {
+            let now = self.clock.now();
+            let Some((letters, until)) = self.claim_letters(now).await? else {
+                return Ok(Pushed::Nothing);
+            };
+            self.bus.wake();
+            if !letters.is_empty() {
+                self.hand_over(sender, letters, until, now).await?;
+            }
+            if sender.unanswered().is_none() {
+                return Ok(Pushed::Some);
+            }
+        }
         let fates = sender.word().await;
-        let sent = sender.unanswered().unwrap_or_default();
-        let now = self.clock.now();
-        let pushed = self
+        self.note_fates(sender, fates).await
+    }
+
+    /// Claims what is due and writes it; nothing when nothing is. What another claimed and neither sent nor gave back
+    /// is taken over when its time is over, but not soon after the database was away: who claimed it could not note
+    /// what became of it.
+    async fn claim_letters(
+        &self,
+        now: OffsetDateTime,
+    ) -> Result<Option<(Vec<(CommandId, Letter)>, OffsetDateTime)>, Error> {
+        let until = now + AGAIN;
+        let letters = self
             .store
             .tx(async |conn| {
-                let waiting = mig_mail::mig_mail_hold(conn, sent).await?;
-                let fates = fates.map(|mut fates| {
-                    fates.retain(|(command, _)| waiting.contains(command));
-                    fates
-                });
-                self.note_fates(conn, sent, fates, now).await
+                let known = self.mailbox.since(now) <= now - AGAIN;
+                let claimed = if known { now } else { OffsetDateTime::UNIX_EPOCH };
+                let due = mig_mail::mig_mail_due(conn, now, claimed, AT_ONCE).await?;
+                if due.is_empty() {
+                    return Ok::<_, Error>(None);
+                }
+                let letters = self.write_letters(conn, due, now).await?;
+                let commands: Vec<CommandId> =
+                    letters.iter().map(|(command, _)| *command).collect();
+                mig_mail::mig_mail_claim(conn, &commands, until, until).await?;
+                Ok(Some(letters))
             })
             .await?;
-        if pushed != Pushed::Unanswered {
-            sender.forget();
-        }
-        self.bus.wake();
-        Ok(pushed)
+        Ok(letters.map(|letters| (letters, until)))
+    }
+
+    /// Puts letters on the line, without waiting for the broker. What was withdrawn since it was claimed is not: a
+    /// withdrawal waits for as long as this takes, so that nothing leaves after it.
+    async fn hand_over(
+        &self,
+        sender: &mut Sender,
+        mut letters: Vec<(CommandId, Letter)>,
+        until: OffsetDateTime,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let commands: Vec<CommandId> = letters.iter().map(|(command, _)| *command).collect();
+        self.store
+            .tx(async |conn| {
+                let held = mig_mail::mig_mail_hold(conn, &commands, until).await?;
+                letters.retain(|(command, _)| held.contains(command));
+                if !letters.is_empty() {
+                    sender.publish(letters, now);
+                }
+                Ok(())
+            })
+            .await
     }
 
     /// Writes the commands; what cannot be sent any more waits for its withdrawal, and what the agent that reads it
@@ -151,7 +177,7 @@ impl App {
             }
         }
         if !never.is_empty() {
-            mig_mail::mig_mail_postpone(conn, &never, None).await?;
+            mig_mail::mig_mail_postpone(conn, &never).await?;
         }
         for (module, lost) in impossible {
             let commands: Vec<CommandId> = lost.iter().map(|lost| lost.command).collect();
@@ -162,39 +188,39 @@ impl App {
         Ok(letters)
     }
 
-    /// Remembers what the broker said of commands that are locked; while it has said nothing they wait, and no other
-    /// replica sends them.
+    /// Remembers what the broker said; while it has said nothing, what went out stays claimed.
     async fn note_fates(
         &self,
-        conn: &mut Conn,
-        sent: &[CommandId],
+        sender: &mut Sender,
         fates: Option<Vec<(CommandId, Fate)>>,
-        now: OffsetDateTime,
     ) -> Result<Pushed, Error> {
+        let now = self.clock.now();
         let Some(fates) = fates else {
-            mig_mail::mig_mail_keep(conn, sent, now + AGAIN, now + AGAIN / 2).await?;
+            let sent = sender.unanswered().unwrap_or_default();
+            let mut conn = self.store.get().await?;
+            mig_mail::mig_mail_claim(&mut conn, sent, now + AGAIN, now + AGAIN / 2).await?;
             return Ok(Pushed::Unanswered);
         };
-        let of = |wanted: &[Fate]| -> Vec<CommandId> {
-            let matching = fates.iter().filter(|(_, fate)| wanted.contains(fate));
-            matching.map(|(command, _)| *command).collect()
+        let again = |fate: Fate| match fate {
+            Fate::Taken => None,
+            Fate::NoQueue | Fate::Refused => Some(now + AGAIN),
+            Fate::Lost => Some(now),
         };
-        let (taken, waiting) = (of(&[Fate::Taken]), of(&[Fate::NoQueue, Fate::Refused]));
-        let lost = of(&[Fate::Lost]);
-        self.mig.count_pushed(taken.len(), waiting.len());
-        if !taken.is_empty() {
-            mig_mail::mig_mail_pushed(conn, &taken, now).await?;
-            let commands: Vec<_> =
-                taken.into_iter().map(|id| DeliveredCommand { id, at: now }).collect();
-            self.bus.put_all(conn, now, &CommandDelivered::many(&commands)).await?;
-        }
-        if !waiting.is_empty() {
-            mig_mail::mig_mail_postpone(conn, &waiting, Some(now + AGAIN)).await?;
-        }
-        if lost.is_empty() {
-            return Ok(Pushed::Some);
-        }
-        mig_mail::mig_mail_postpone(conn, &lost, Some(now)).await?;
-        Ok(Pushed::Lost)
+        let sent: Vec<_> = fates.iter().map(|(command, fate)| (*command, again(*fate))).collect();
+        self.store
+            .tx(async |conn| {
+                let taken = mig_mail::mig_mail_note(conn, &sent, now).await?;
+                let taken: Vec<_> =
+                    taken.into_iter().map(|id| DeliveredCommand { id, at: now }).collect();
+                self.bus.put_all(conn, now, &CommandDelivered::many(&taken)).await?;
+                Ok::<_, Error>(())
+            })
+            .await?;
+        sender.forget();
+        self.bus.wake();
+        let count =
+            |wanted: &[Fate]| fates.iter().filter(|(_, fate)| wanted.contains(fate)).count();
+        self.mig.count_pushed(count(&[Fate::Taken]), count(&[Fate::NoQueue, Fate::Refused]));
+        Ok(if count(&[Fate::Lost]) > 0 { Pushed::Lost } else { Pushed::Some })
     }
 }

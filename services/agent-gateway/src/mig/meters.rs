@@ -1,5 +1,6 @@
 //! What is counted of MIG's agents.
 
+use super::topology::RESULTS;
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 
@@ -9,6 +10,7 @@ pub(super) struct Meters {
     results: Counter<u64>,
     commands: Counter<u64>,
     conflicts: Counter<u64>,
+    overruns: Counter<u64>,
 }
 
 impl Meters {
@@ -20,6 +22,7 @@ impl Meters {
             results: counter("mig.results", "Answers of MIG agents, by outcome"),
             commands: counter("mig.commands", "Commands for MIG agents, by what the broker said"),
             conflicts: counter("mig.conflicts", "MIG agents that were found to run twice"),
+            overruns: counter("mig.overruns", "Times that MIG agents sent more than is held here"),
         };
         // a rate needs a first value, and the first of each is the one that matters
         let outcome = |outcome| [KeyValue::new("outcome", outcome)];
@@ -30,6 +33,7 @@ impl Meters {
         meters.results.add(0, &outcome("refused"));
         meters.commands.add(0, &outcome("taken"));
         meters.conflicts.add(0, &[]);
+        meters.overruns.add(0, &[KeyValue::new("queue", RESULTS)]);
         meters
     }
 
@@ -45,6 +49,10 @@ impl Meters {
     pub(super) fn pushed(&self, taken: usize, waiting: usize) {
         add(&self.commands, taken, &[KeyValue::new("outcome", "taken")]);
         add(&self.commands, waiting, &[KeyValue::new("outcome", "no_queue")]);
+    }
+
+    pub(super) fn overrun(&self, queue: &'static str) {
+        self.overruns.add(1, &[KeyValue::new("queue", queue)]);
     }
 
     pub(super) fn conflicts(&self, count: usize) {

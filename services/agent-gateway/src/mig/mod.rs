@@ -6,7 +6,7 @@
 //! | `desk` | heartbeats of HTTP callers, taken in together; who is heard at all |
 //! | `topology` | the exchanges and queues |
 //! | `listener` | heartbeats and results on their way in |
-//! | `ahead` | how many of them are in memory |
+//! | `ahead` | what of them is in memory |
 //! | `sender` | commands on their way out |
 //! | `sweeper` | the queues of agents that are gone |
 //! | `meters` | what is counted |
@@ -21,6 +21,7 @@ mod topology;
 
 use desk::{Ask, Desk};
 pub(crate) use desk::{Heard, Space};
+use listener::{Listener, Stream};
 use meters::Meters;
 
 use crate::AgentGateway;
@@ -29,6 +30,7 @@ use crate::config::Config;
 use messaging::link::Link;
 use service::{Service, Shutdown, Tasks, watch_certificates};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
@@ -41,15 +43,36 @@ pub(crate) struct Mig {
     bell: Notify,
     declared: Notify,
     meters: Meters,
+    /// Whether heartbeats over AMQP come in; at first nothing was lost yet.
+    hears: AtomicBool,
+    /// How often the queues were attached to.
+    attached: AtomicU64,
 }
 
 impl Mig {
     /// Makes it; nothing is connected yet.
     pub(crate) fn new(config: &Config) -> (Self, mpsc::Receiver<Ask>) {
         let (desk, asked) = Desk::new(config.mig_whitelist.clone());
-        let mig =
-            Self { desk, bell: Notify::new(), declared: Notify::new(), meters: Meters::new() };
-        (mig, asked)
+        let (bell, declared, meters) = (Notify::new(), Notify::new(), Meters::new());
+        let (hears, attached) = (AtomicBool::new(true), AtomicU64::new(0));
+        (Self { desk, bell, declared, meters, hears, attached }, asked)
+    }
+
+    /// Tells whether heartbeats over AMQP come in.
+    pub(crate) fn hears(&self) -> bool {
+        self.hears.load(Ordering::Relaxed)
+    }
+
+    /// Counts how often the queues of heartbeats and answers were attached to.
+    pub(crate) fn count_attached(&self) -> u64 {
+        self.attached.load(Ordering::Relaxed)
+    }
+
+    fn note_listening(&self, stream: Stream, listens: bool) {
+        if stream == Stream::Heartbeats {
+            self.hears.store(listens, Ordering::Relaxed);
+        }
+        self.attached.fetch_add(u64::from(listens), Ordering::Relaxed);
     }
 
     /// Tells the sender that there are commands.
@@ -85,10 +108,11 @@ pub(crate) async fn run(
     let sending = Arc::new(link("mig sending")?.with_small_frames());
     // who sends closes its connection when it ends, or when the broker says nothing: nobody else is on it
     let sweeping = Arc::new(link("mig sweeping")?.with_small_frames());
-    for stream in [listener::Stream::Heartbeats, listener::Stream::Results] {
-        let listen =
-            listener::listen(Arc::clone(app), Arc::clone(&listening), stream, shutdown.clone());
-        tasks.spawn(stream.queue(), listen);
+    for stream in [Stream::Heartbeats, Stream::Results] {
+        let (app, link) = (Arc::clone(app), Arc::clone(&listening));
+        let (tasks, shutdown) = (tasks.clone(), shutdown.clone());
+        let listener = Listener { app, link, stream, tasks: tasks.clone(), shutdown };
+        tasks.spawn(stream.queue(), listener.listen());
     }
     tasks.spawn("mig-commands", sender::run(Arc::clone(app), sending, shutdown.clone()));
     tasks.spawn("mig-queues", sweeper::run(Arc::clone(app), sweeping, shutdown.clone()));

@@ -5,6 +5,7 @@ use super::topology::{self, TO_AGENTS, queue_of};
 use crate::app::App;
 use crate::app::push_commands::Pushed;
 use crate::config::ExchangeKind;
+use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation};
@@ -19,9 +20,7 @@ use types::CommandId;
 
 /// The mailbox is looked at so often when nobody rings.
 const EVERY: Duration = Duration::from_millis(500);
-/// How long the broker is waited for while the mail is locked: a withdrawal waits as long.
-const LOCKED: Duration = Duration::from_secs(1);
-/// How long it is waited for at a time after that.
+/// How long the broker is waited for at a time.
 const WORD: Duration = Duration::from_secs(2);
 /// A broker that does not hold publishers up and says nothing for so long has lost what it was given.
 const SILENT: Duration = Duration::from_mins(1);
@@ -78,20 +77,17 @@ impl Sender {
         Ok(Self { channel, batch: None })
     }
 
-    /// Publishes in order and waits shortly for all confirms; gives the fate of each, or nothing when the broker has
-    /// not answered for all yet ([`Sender::word`]). What was published before must be forgotten by then.
+    /// Puts letters on the line in order, and waits for nothing ([`Sender::word`]). What was published before must be
+    /// forgotten by then.
     ///
     /// lapin hands a returned message to whichever confirm comes next, so returns can be told apart only within one
-    /// closed set of letters, by their routing keys, each of which is one queue.
-    pub(crate) async fn publish(
-        &mut self,
-        letters: Vec<(CommandId, Letter)>,
-        now: OffsetDateTime,
-    ) -> Option<Vec<(CommandId, Fate)>> {
+    /// closed set of letters, by their bodies: the original sends no message ids.
+    pub(crate) fn publish(&mut self, letters: Vec<(CommandId, Letter)>, now: OffsetDateTime) {
         let (commands, letters): (Vec<CommandId>, Vec<Letter>) = letters.into_iter().unzip();
-        let confirms = Box::pin(confirms(self.channel.clone(), letters, now));
-        self.batch = Some(Batch { commands, confirms, fates: None, since: Instant::now() });
-        self.wait(LOCKED).await
+        let mut confirms = confirms(self.channel.clone(), letters, now).boxed();
+        // lapin takes each when it is asked first
+        let fates = (&mut confirms).now_or_never();
+        self.batch = Some(Batch { commands, confirms, fates, since: Instant::now() });
     }
 
     /// Gives the commands that went out and were not answered for.
@@ -101,21 +97,17 @@ impl Sender {
 
     /// Waits for the rest of the confirms; gives the fates of all when they are there.
     pub(crate) async fn word(&mut self) -> Option<Vec<(CommandId, Fate)>> {
-        self.wait(WORD).await
+        let batch = self.batch.as_mut()?;
+        if batch.fates.is_none() {
+            batch.fates = tokio::time::timeout(WORD, &mut batch.confirms).await.ok();
+        }
+        let fates = batch.fates.as_ref()?;
+        Some(batch.commands.iter().copied().zip(fates.iter().copied()).collect())
     }
 
     /// Forgets what went out: its fates are noted.
     pub(crate) fn forget(&mut self) {
         self.batch = None;
-    }
-
-    async fn wait(&mut self, limit: Duration) -> Option<Vec<(CommandId, Fate)>> {
-        let batch = self.batch.as_mut()?;
-        if batch.fates.is_none() {
-            batch.fates = tokio::time::timeout(limit, &mut batch.confirms).await.ok();
-        }
-        let fates = batch.fates.as_ref()?;
-        Some(batch.commands.iter().copied().zip(fates.iter().copied()).collect())
     }
 
     fn is_silent(&self) -> bool {
@@ -133,22 +125,26 @@ impl Sender {
 
 /// Publishes letters and waits for all confirms, or the end of the line.
 async fn confirms(channel: Channel, letters: Vec<Letter>, now: OffsetDateTime) -> Vec<Fate> {
-    let keys: Vec<String> = letters.iter().map(|letter| letter.key.clone()).collect();
-    let confirmations =
-        join_all(letters.into_iter().map(|letter| send(&channel, letter, now))).await;
+    let sending = letters.iter().map(|letter| send(&channel, letter, now));
+    let confirmations = join_all(sending).await;
+    judge(&letters, confirmations)
+}
+
+/// Tells what became of each letter, whose confirmation may have brought another one back.
+fn judge(letters: &[Letter], confirmations: Vec<lapin::Result<Confirmation>>) -> Vec<Fate> {
     let mut returned = HashSet::new();
-    let mut fates = Vec::with_capacity(keys.len());
+    let mut fates = Vec::with_capacity(letters.len());
     for confirmation in confirmations {
         let (fate, back) = match confirmation {
             Ok(Confirmation::Ack(back)) => (Fate::Taken, back),
             Ok(Confirmation::Nack(back)) => (Fate::Refused, back),
             Ok(Confirmation::NotRequested) | Err(_) => (Fate::Lost, None),
         };
-        returned.extend(back.map(|message| message.delivery.routing_key.to_string()));
+        returned.extend(back.map(|message| message.delivery.data));
         fates.push(fate);
     }
-    for (fate, key) in fates.iter_mut().zip(&keys) {
-        if *fate == Fate::Taken && returned.contains(key) {
+    for (fate, letter) in fates.iter_mut().zip(letters) {
+        if *fate == Fate::Taken && returned.contains(letter.body.as_bytes()) {
             *fate = Fate::NoQueue;
         }
     }
@@ -157,16 +153,17 @@ async fn confirms(channel: Channel, letters: Vec<Letter>, now: OffsetDateTime) -
 
 async fn send(
     channel: &Channel,
-    letter: Letter,
+    letter: &Letter,
     now: OffsetDateTime,
 ) -> lapin::Result<Confirmation> {
     let properties = BasicProperties::default()
         .with_content_type("text/plain".into())
         .with_delivery_mode(2)
         .with_timestamp(now.unix_timestamp().try_into().unwrap_or(0))
-        .with_expiration(letter.expiration.into());
+        .with_expiration(letter.expiration.as_str().into());
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let (exchange, key, body) = (TO_AGENTS.into(), letter.key.into(), letter.body.as_bytes());
+    let (exchange, key, body) =
+        (TO_AGENTS.into(), letter.key.as_str().into(), letter.body.as_bytes());
     channel.basic_publish(exchange, key, options, body, properties).await?.await
 }
 
@@ -231,5 +228,37 @@ async fn round(app: &App, link: &Link, sender: &mut Option<Sender>) -> Result<bo
             warn(&error);
             Err(LinkError::Gone("the mailbox cannot be read or written"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lapin::message::{BasicReturnMessage, Delivery};
+
+    fn returned(letter: &Letter) -> BasicReturnMessage {
+        let (exchange, key) = (TO_AGENTS.into(), letter.key.as_str().into());
+        let body = letter.body.clone().into_bytes();
+        BasicReturnMessage {
+            delivery: Delivery::mock(0, exchange, key, false, body),
+            reply_code: 312,
+            reply_text: "NO_ROUTE".into(),
+        }
+    }
+
+    #[test]
+    fn what_came_back_is_told_from_what_went_to_the_same_queue_a_moment_later() {
+        let letter = |queueloc, body: &str| Letter::new(queueloc, body.into(), "1".into());
+        let letters = [letter("a", "1"), letter("a", "2"), letter("b", "3"), letter("b", "4")];
+        let [back, _, other, _] = &letters;
+        let confirmations = vec![
+            Ok(Confirmation::Ack(None)),
+            // lapin gives what came back with whichever confirmation comes next
+            Ok(Confirmation::Ack(Some(returned(back)))),
+            Ok(Confirmation::Nack(Some(returned(other)))),
+            Ok(Confirmation::NotRequested),
+        ];
+        let fates = judge(&letters, confirmations);
+        assert_eq!(fates, [Fate::NoQueue, Fate::Taken, Fate::Refused, Fate::Lost]);
     }
 }

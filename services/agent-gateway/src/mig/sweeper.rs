@@ -40,16 +40,16 @@ async fn sweep(app: &App, link: &Link) {
         };
         let Some(last) = gone.last().cloned() else { break };
         for queueloc in gone {
-            match app.is_queue_gone(&queueloc).await {
-                Ok(true) => {}
-                Ok(false) => continue,
+            let left = match app.find_leavings(&queueloc).await {
+                Ok(Some(left)) => left,
+                Ok(None) => continue,
                 Err(error) => return warn(&error),
-            }
+            };
             if link.is_blocked() {
                 // nothing gets through, and the connection must stay for the commands that are on their way
                 return;
             }
-            match remove(link, &queue_of(&queueloc)).await {
+            match remove(link, &queue_of(&queueloc), left.waiting).await {
                 Ok(true) => removed += 1,
                 Ok(false) => {}
                 Err(error) => {
@@ -66,8 +66,9 @@ async fn sweep(app: &App, link: &Link) {
     }
 }
 
-/// Removes a queue with what is in it, unless somebody reads it; tells whether it did.
-async fn remove(link: &Link, queue: &str) -> Result<bool, LinkError> {
+/// Removes a queue, unless somebody reads it; tells whether it did. What is in it is over, and goes with it, unless
+/// commands are `waiting`: its machine may be heard, and be sent those, at this moment. So may one whose queue is empty.
+async fn remove(link: &Link, queue: &str, waiting: bool) -> Result<bool, LinkError> {
     // a queue that is not there costs its asker the channel
     let channel = link.channel().await?;
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
@@ -75,8 +76,10 @@ async fn remove(link: &Link, queue: &str) -> Result<bool, LinkError> {
     let removed = match found {
         Ok(found) if found.consumer_count() == 0 => {
             // an agent may have attached since
-            let unused = QueueDeleteOptions { if_unused: true, ..QueueDeleteOptions::default() };
-            match rpc(channel.queue_delete(queue.into(), unused)).await {
+            let if_empty = waiting || found.message_count() == 0;
+            let options =
+                QueueDeleteOptions { if_unused: true, if_empty, ..QueueDeleteOptions::default() };
+            match rpc(channel.queue_delete(queue.into(), options)).await {
                 Ok(_) => true,
                 Err(LinkError::Broker(_)) => return Ok(false),
                 Err(error) => return Err(error),

@@ -66,23 +66,30 @@ pub(crate) async fn mig_queues_gone(
     Ok(rows.into_iter().map(|row| row.queueloc).collect())
 }
 
-/// Tells whether a queue location is one of those.
-pub(crate) async fn mig_queue_is_gone(
+/// Is what is left of a queue location that is one of those.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub(crate) struct Leavings {
+    /// Whether there are commands for it that may still be sent, once it is heard again.
+    #[diesel(sql_type = Bool)]
+    pub waiting: bool,
+}
+
+/// Looks at one queue location; gives nothing when it is none of those.
+pub(crate) async fn mig_leavings(
     conn: &mut Conn,
     queueloc: &str,
     now: OffsetDateTime,
-) -> QueryResult<bool> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Bool)]
-        gone: bool,
-    }
-    let row: Row = store::sql(format!("select {GONE} as gone from (values ($2)) as a(queueloc)"))
-        .bind::<Timestamptz, _>(now)
-        .bind::<Text, _>(queueloc)
-        .get_result(conn)
-        .await?;
-    Ok(row.gone)
+) -> QueryResult<Option<Leavings>> {
+    store::sql(format!(
+        "select exists (select from agent o join mailbox m on m.agent = o.number join action_document d on d.action = m.action
+             where o.transport = 'mig' and o.queueloc = a.queueloc and m.state = 'waiting' and d.expire_after > $1) as waiting
+         from (values ($2)) as a(queueloc) where {GONE}"
+    ))
+    .bind::<Timestamptz, _>(now)
+    .bind::<Text, _>(queueloc)
+    .get_result(conn)
+    .await
+    .optional()
 }
 
 /// Keeps the machines of these queue locations from being given mail, and waits for who gives them some, until the

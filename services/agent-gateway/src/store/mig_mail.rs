@@ -4,14 +4,14 @@ use super::unreadable;
 use crate::domain::mig_result::Addressee;
 use crate::domain::receipt::{Asked, MailState};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 use std::collections::{BTreeMap, BTreeSet};
 use store::Conn;
 use time::OffsetDateTime;
 use types::{ActionId, AgentId, CommandId};
 
-/// Lets the mail of machines that are heard again go out, but for what is out and not answered for.
+/// Lets the mail of machines that are heard again go out, but for what somebody is sending.
 pub(crate) const MIG_MAIL_WAKE: &str = "
     update mailbox m set push_at = $2
     from (
@@ -22,17 +22,43 @@ pub(crate) const MIG_MAIL_WAKE: &str = "
     ) as held
     where m.command = held.command";
 
-/// Locks mail that is to be pushed, oldest first.
+/// Locks mail that is to be pushed, oldest first. What somebody claimed and did not send is left to who did for a while.
 pub(crate) const MIG_MAIL_DUE: &str = "
     select m.command, m.action, m.agent from mailbox m
     where m.state = 'waiting' and m.push_at is not null and m.push_at <= $1
+        and (m.leased_until is null or m.leased_until <= $3)
     order by m.push_at, m.command limit $2 for update skip locked";
 
-/// Notes that the broker has commands.
-pub(crate) const MIG_MAIL_PUSHED: &str = "
-    update mailbox m set state = 'leased', leased_until = d.expire_after, attempts = m.attempts + 1,
-        delivered_at = $2, push_at = null
-    from action_document d where d.action = m.action and m.command = any($1)";
+/// Claims mail, or holds on to it.
+pub(crate) const MIG_MAIL_CLAIM: &str = "
+    update mailbox m set push_at = $2, leased_until = $2
+    from (
+        select command from mailbox
+        where command = any($1) and state = 'waiting' and (leased_until is null or leased_until < $3)
+        order by command for update
+    ) as held
+    where m.command = held.command";
+
+/// Locks mail that is still claimed as it was.
+pub(crate) const MIG_MAIL_HOLD: &str = "
+    select command from mailbox where command = any($1) and state = 'waiting' and leased_until = $2
+    order by command for update";
+
+/// Notes which commands the broker has: those that are not to be sent again.
+pub(crate) const MIG_MAIL_NOTE: &str = "
+    update mailbox m set state = case when held.again is null then 'leased' else m.state end,
+        leased_until = case when held.again is null then held.expire_after end, push_at = held.again,
+        attempts = m.attempts + (held.again is null)::integer,
+        delivered_at = case when held.again is null then $3 else m.delivered_at end
+    from (
+        select m.command, sent.again, d.expire_after
+        from unnest($1, $2) as sent(command, again) join mailbox m on m.command = sent.command
+            join action_document d on d.action = m.action
+        where m.state = 'waiting'
+        order by m.command for update of m
+    ) as held
+    where m.command = held.command
+    returning m.command, held.again is null as taken";
 
 /// Locks the commands that answers name; those of a machine that was revoked have failed for good.
 pub(crate) const MIG_MAIL_FIND: &str = "
@@ -78,16 +104,18 @@ struct DueRow {
 }
 
 /// Locks at most `limit` mails that are to be pushed until the transaction ends; those that another replica holds are
-/// passed over.
+/// passed over, and those that somebody claimed until after `claimed`.
 pub(crate) async fn mig_mail_due(
     conn: &mut Conn,
     now: OffsetDateTime,
+    claimed: OffsetDateTime,
     limit: usize,
 ) -> QueryResult<Vec<Due>> {
     let limit = i64::try_from(limit).map_err(unreadable)?;
     let rows: Vec<DueRow> = store::sql(MIG_MAIL_DUE)
         .bind::<Timestamptz, _>(now)
         .bind::<BigInt, _>(limit)
+        .bind::<Timestamptz, _>(claimed)
         .get_results(conn)
         .await?;
     let due = rows.into_iter().map(|row| Due {
@@ -128,73 +156,82 @@ pub(crate) async fn documents_find(conn: &mut Conn, actions: &[i64]) -> QueryRes
     .await
 }
 
-/// Notes that the broker has these commands: they are their agents' until the action ends.
-pub(crate) async fn mig_mail_pushed(
-    conn: &mut Conn,
-    commands: &[CommandId],
-    now: OffsetDateTime,
-) -> QueryResult<usize> {
-    let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
-    store::sql(MIG_MAIL_PUSHED)
-        .bind::<Array<BigInt>, _>(commands)
-        .bind::<Timestamptz, _>(now)
-        .execute(conn)
-        .await
+#[derive(QueryableByName)]
+struct CommandRow {
+    #[diesel(sql_type = BigInt)]
+    command: i64,
 }
 
-/// Locks those of these commands that still wait until the transaction ends.
-pub(crate) async fn mig_mail_hold(
-    conn: &mut Conn,
-    commands: &[CommandId],
-) -> QueryResult<BTreeSet<CommandId>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = BigInt)]
-        command: i64,
-    }
-    let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
-    let rows: Vec<Row> = store::sql(
-        "select command from mailbox where command = any($1) and state = 'waiting' order by command for update",
-    )
-    .bind::<Array<BigInt>, _>(commands)
-    .get_results(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| CommandId(row.command)).collect())
-}
-
-/// Keeps mail that is out and was not answered for from being sent again until then; that which is kept beyond `enough`
-/// stays as it is.
-pub(crate) async fn mig_mail_keep(
+/// Claims mail until then: nobody else sends it before. Mail that is claimed beyond `enough` stays as it is.
+pub(crate) async fn mig_mail_claim(
     conn: &mut Conn,
     commands: &[CommandId],
     until: OffsetDateTime,
     enough: OffsetDateTime,
 ) -> QueryResult<usize> {
     let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
-    store::sql(
-        "update mailbox set push_at = $2, leased_until = $2
-         where command = any($1) and state = 'waiting' and (leased_until is null or leased_until < $3)",
-    )
-    .bind::<Array<BigInt>, _>(commands)
-    .bind::<Timestamptz, _>(until)
-    .bind::<Timestamptz, _>(enough)
-    .execute(conn)
-    .await
+    store::sql(MIG_MAIL_CLAIM)
+        .bind::<Array<BigInt>, _>(commands)
+        .bind::<Timestamptz, _>(until)
+        .bind::<Timestamptz, _>(enough)
+        .execute(conn)
+        .await
 }
 
-/// Puts mail that waits off until then, or until its machine is heard again when no time is given.
+/// Locks those of these commands that wait and are claimed until then, until the transaction ends.
+pub(crate) async fn mig_mail_hold(
+    conn: &mut Conn,
+    commands: &[CommandId],
+    until: OffsetDateTime,
+) -> QueryResult<BTreeSet<CommandId>> {
+    let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
+    let rows: Vec<CommandRow> = store::sql(MIG_MAIL_HOLD)
+        .bind::<Array<BigInt>, _>(commands)
+        .bind::<Timestamptz, _>(until)
+        .get_results(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| CommandId(row.command)).collect())
+}
+
+/// Notes what became of commands that were sent, each with when it is to be sent again; those without are their agents'
+/// until the action ends. Gives these, in order; what was withdrawn or answered meanwhile stays so.
+pub(crate) async fn mig_mail_note(
+    conn: &mut Conn,
+    sent: &[(CommandId, Option<OffsetDateTime>)],
+    now: OffsetDateTime,
+) -> QueryResult<Vec<CommandId>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        command: i64,
+        #[diesel(sql_type = Bool)]
+        taken: bool,
+    }
+    let (commands, again): (Vec<i64>, Vec<Option<OffsetDateTime>>) =
+        sent.iter().map(|(command, again)| (command.0, *again)).unzip();
+    let rows: Vec<Row> = store::sql(MIG_MAIL_NOTE)
+        .bind::<Array<BigInt>, _>(commands)
+        .bind::<Array<Nullable<Timestamptz>>, _>(again)
+        .bind::<Timestamptz, _>(now)
+        .get_results(conn)
+        .await?;
+    let taken = rows.into_iter().filter(|row| row.taken).map(|row| CommandId(row.command));
+    let mut taken: Vec<CommandId> = taken.collect();
+    taken.sort_unstable();
+    Ok(taken)
+}
+
+/// Puts mail that is locked off until its machine is heard again.
 pub(crate) async fn mig_mail_postpone(
     conn: &mut Conn,
     commands: &[CommandId],
-    until: Option<OffsetDateTime>,
 ) -> QueryResult<usize> {
     let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
     store::sql(
-        "update mailbox set push_at = coalesce($2, 'infinity'), leased_until = null
+        "update mailbox set push_at = 'infinity', leased_until = null
          where command = any($1) and state = 'waiting'",
     )
     .bind::<Array<BigInt>, _>(commands)
-    .bind::<Nullable<Timestamptz>, _>(until)
     .execute(conn)
     .await
 }

@@ -27,6 +27,10 @@ mod mig_agent;
 #[cfg(test)]
 mod mig_busy;
 #[cfg(test)]
+mod mig_claims;
+#[cfg(test)]
+mod mig_floods;
+#[cfg(test)]
 mod mig_heartbeats;
 #[cfg(test)]
 mod mig_killed;

@@ -4,11 +4,11 @@
 use crate::mig_agent::{Identity, MigAgent, beat};
 use crate::mig_work::{issue, mig_gateway};
 use crate::scripted::raw;
-use crate::support::{Answer, Gateway, READER, WRITER, gateway, gateway_through};
+use crate::support::{Answer, Gateway, READER, WRITER, gateway, gateway_through, gateway_with};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
-use testkit::{PATIENCE, until};
+use testkit::{PATIENCE, Proxy, until};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use types::messages::{AgentChanged, CommandReturned};
@@ -204,26 +204,27 @@ async fn what_is_new_is_taken_over_and_a_refreshed_machine_begins_a_new_row() {
 async fn a_silent_agent_is_idle_and_then_offline_and_its_queue_goes() {
     let (mut gateway, mig) = mig_gateway(&["--mig-queue-cleanup", "1"]).await;
     let of = |queueloc: &str| Identity::new(queueloc, 1, gateway.now());
-    let [gone, asked, read, stays] =
-        ["linux.gone", "linux.asked", "linux.read", "linux.stays"].map(of);
+    let [gone, again, asked, read, stays] =
+        ["linux.gone", "linux.again", "linux.asked", "linux.read", "linux.stays"].map(of);
     drop(MigAgent::join(&gateway, mig.url(), gone.clone()).await);
+    drop(MigAgent::join(&gateway, mig.url(), again).await);
     drop(MigAgent::join(&gateway, mig.url(), asked).await);
     // it reads, and says nothing
     let _read = MigAgent::join(&gateway, mig.url(), read).await;
     let stays = MigAgent::join(&gateway, mig.url(), stays).await;
     let mut numbers = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..5 {
         numbers.push(gateway.tap.next::<AgentChanged>().await.data.number);
     }
-    issue(&gateway, 7, &[(70, numbers[1])]).await;
-    until(PATIENCE, async || gateway.count("mailbox where state = 'leased'").await == 1).await;
+    issue(&gateway, 7, &[(70, numbers[1]), (71, numbers[2])]).await;
+    until(PATIENCE, async || gateway.count("mailbox where state = 'leased'").await == 2).await;
     let app = std::sync::Arc::clone(&gateway.running.service.app);
     for (minutes, status) in [(26, AgentStatus::Idle), (0, AgentStatus::Offline)] {
         gateway.clock.advance(time::Duration::minutes(minutes));
         stays.beat(&gateway).await.expect(200);
         app.write_seen().await.unwrap();
         app.fade_agents().await.unwrap();
-        for number in &numbers[..3] {
+        for number in &numbers[..4] {
             let told = gateway.tap.next::<AgentChanged>().await.data;
             assert_eq!((told.number, told.status), (*number, status));
         }
@@ -233,10 +234,17 @@ async fn a_silent_agent_is_idle_and_then_offline_and_its_queue_goes() {
     // offline is final: the process that is heard again is a new row
     beat(&gateway, &gone).await.expect(200);
     assert!(!numbers.contains(&gateway.tap.next::<AgentChanged>().await.data.number));
-    // the command of this one is good for half an hour more
+    // the command of these is good for half an hour more
     assert_eq!(mig.queue_length("mig.agt.linux.asked").await, Some(1));
-    gateway.clock.advance(time::Duration::hours(1));
+    // another waits until its machine is heard again, which may be at any moment
+    issue(&gateway, 8, &[(80, numbers[1])]).await;
+    until(PATIENCE, async || gateway.count("mailbox where state = 'waiting'").await == 1).await;
+    gateway.clock.advance(time::Duration::minutes(40));
     until(PATIENCE, async || mig.queue_length("mig.agt.linux.asked").await.is_none()).await;
+    // queues are looked at in order
+    assert_eq!(mig.queue_length("mig.agt.linux.again").await, Some(1));
+    gateway.clock.advance(time::Duration::minutes(30));
+    until(PATIENCE, async || mig.queue_length("mig.agt.linux.again").await.is_none()).await;
     assert_eq!(mig.queue_length("mig.agt.linux.read").await, Some(0), "somebody reads it");
 }
 
@@ -345,6 +353,31 @@ async fn agents_that_could_not_be_heard_were_not_silent() {
     line.resume();
     until(PATIENCE, async || app.fade_agents().await.is_ok()).await;
     assert_eq!(online().await, 1, "the database was away");
+    gateway.clock.advance(time::Duration::minutes(24));
+    app.fade_agents().await.unwrap();
+    assert_eq!(online().await, 1, "it is given as long as ever");
+    gateway.clock.advance(time::Duration::minutes(2));
+    app.fade_agents().await.unwrap();
+    assert_eq!(online().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_of_a_broker_that_was_away_were_not_silent() {
+    let mig = testkit::vhost().await;
+    let line = Proxy::before(mig.url()).await;
+    let gateway = gateway_with(&["--mig-amqp-url", &line.through(mig.url())]).await;
+    let agent = MigAgent::start(mig.url(), Identity::new("linux.a", 1, gateway.now())).await;
+    agent.beat_over_amqp(gateway.now()).await;
+    let online = async || gateway.count("agent where status = 'online'").await;
+    until(PATIENCE, async || online().await == 1).await;
+    let app = &gateway.running.service.app;
+    line.cut();
+    until(PATIENCE, async || !app.hears_mig()).await;
+    gateway.clock.advance(time::Duration::minutes(30));
+    app.fade_agents().await.unwrap();
+    assert_eq!(online().await, 1, "nobody could hear it");
+    line.resume();
+    until(PATIENCE, async || app.hears_mig()).await;
     gateway.clock.advance(time::Duration::minutes(24));
     app.fade_agents().await.unwrap();
     assert_eq!(online().await, 1, "it is given as long as ever");

@@ -393,6 +393,8 @@ async fn large_answers_among_many_small_ones_all_arrive() {
     const COUNT: i64 = 200;
     let (mut gateway, mig) = mig_gateway(&[]).await;
     let (mut agent, number) = joined(&mut gateway, &mig, "linux.a").await;
+    let app = std::sync::Arc::clone(&gateway.running.service.app);
+    until(PATIENCE, async || app.count_attached() == 2).await;
     let commands: Vec<_> = (0..COUNT).map(|n| (1_000 + n, number)).collect();
     issue(&gateway, 7, &commands).await;
     let large = "x".repeat(1 << 20);
@@ -409,5 +411,6 @@ async fn large_answers_among_many_small_ones_all_arrive() {
         }
     }
     assert_eq!(whole, 8);
+    assert_eq!(app.count_attached(), 2, "they hold nobody up");
     until(PATIENCE, async || mig.queue_length("mig.agt.results").await == Some(0)).await;
 }

@@ -38,7 +38,9 @@ fn values(name: &str, many: i64) -> Vec<String> {
         "tasks_look" | "mailbox_ring" => vec![numbers(), now(), attempts()],
         "mailbox_lease" => vec![numbers(), now(), attempts(), later(), "16".into()],
         "mailbox_find" | "tasks_find" => vec![ids(), numbers()],
-        "mailbox_close" | "mig_mail_pushed" => vec![numbers(), now()],
+        "mailbox_close" | "mig_mail_hold" => vec![numbers(), now()],
+        "mig_mail_claim" => vec![numbers(), later(), later()],
+        "mig_mail_note" => vec![numbers(), list(&|_| "null::timestamptz".into()), now()],
         "mailbox_hold" => vec!["7".into(), ids(), now(), later(), now()],
         "mailbox_give_up" => vec![now(), attempts(), "500".into()],
         "loaders_apply" => vec![
@@ -63,7 +65,7 @@ fn values(name: &str, many: i64) -> Vec<String> {
             list(&|_| "gen_random_uuid()".into()),
             now(),
         ],
-        "mig_mail_due" => vec![now(), "500".into()],
+        "mig_mail_due" => vec![now(), "500".into(), now()],
         other => panic!("{other} has no values here"),
     }
 }

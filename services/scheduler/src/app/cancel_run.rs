@@ -1,11 +1,13 @@
 //! Withdraws an action on an investigator's word.
 
 use super::App;
+use super::hear_word::{Heard, Hearing};
 use crate::domain::order::Order;
 use crate::domain::run::RunStatus;
+use crate::domain::word::{Wish, Word};
 use crate::error::Error;
-use crate::store::runs::{RunRow, run_insert, run_lock};
-use messaging::inbox;
+use crate::store::commands::WITHDRAWN_AT_ONCE;
+use crate::store::runs::{RunRow, run_insert, run_lock_within};
 use store::Conn;
 use time::OffsetDateTime;
 use types::messages::ActionCancelled;
@@ -14,30 +16,33 @@ use types::{ActionId, CommandStatus, Envelope};
 impl App {
     /// Ends a pending or running action as cancelled; one that is over stays as it is.
     pub(crate) async fn cancel_run(&self, event: &Envelope<ActionCancelled>) -> Result<(), Error> {
-        let now = self.clock.now();
         let ActionCancelled { id, by } = event.data;
+        self.hear(event.id, &Word { action: id, by, wish: Wish::Cancel }).await
+    }
+
+    pub(super) async fn cancel(
+        &self,
+        conn: &mut Conn,
+        word: &Word,
+        hearing: Hearing,
+        now: OffsetDateTime,
+    ) -> Result<Heard, Error> {
+        let Word { action, by, .. } = *word;
         let why = format!("withdrawn by investigator {by}");
-        self.store
-            .tx(async |conn| -> Result<(), Error> {
-                if inbox::admit(conn, "scheduler.actions", &[event.id], now).await?.is_empty() {
-                    return Ok(());
-                }
-                let run = match run_lock(conn, id).await? {
-                    None if self.withdraw_ahead(conn, id, &why, now).await? => return Ok(()),
-                    // it came at this moment
-                    None => run_lock(conn, id).await?,
-                    found => found,
-                };
-                if let Some(mut run) = run.filter(RunRow::is_open) {
-                    run.reason = Some(why);
-                    let cancelled = CommandStatus::Cancelled;
-                    self.end_run(conn, run, RunStatus::Cancelled, cancelled, now).await?;
-                }
-                Ok(())
-            })
-            .await?;
-        self.bus.wake();
-        Ok(())
+        let run = match run_lock_within(conn, action, hearing.patience()).await? {
+            None if self.withdraw_ahead(conn, action, &why, now).await? => return Ok(Heard::Done),
+            // it came at this moment
+            None => run_lock_within(conn, action, hearing.patience()).await?,
+            found => found,
+        };
+        let Some(mut run) = run.filter(RunRow::is_open) else { return Ok(Heard::Done) };
+        let counters = run.counters();
+        if hearing == Hearing::Others && counters.targeted - counters.done() > WITHDRAWN_AT_ONCE {
+            return Ok(Heard::Long);
+        }
+        run.reason = Some(why);
+        self.end_run(conn, run, RunStatus::Cancelled, CommandStatus::Cancelled, now).await?;
+        Ok(Heard::Done)
     }
 
     /// Ends an action that has not arrived: its acceptance and its withdrawal may travel on two ways, and the first

@@ -62,7 +62,9 @@ impl App {
                 Ok(Turn::Done)
             })
             .await;
-        self.bus.wake();
+        if matches!(found, Ok(Turn::Done)) {
+            self.bus.wake();
+        }
         self.or_pass_over(found, claimed, "dispatched").await
     }
 

@@ -28,13 +28,17 @@ impl App {
                     run.reason = Some("its time passed before it could start".into());
                     RunStatus::Expired
                 } else {
+                    // it may be that of its pause
+                    run.reason = None;
                     RunStatus::Completed
                 };
                 self.end_run(conn, run, status, CommandStatus::Expired, now).await?;
                 Ok(Turn::Done)
             })
             .await;
-        self.bus.wake();
+        if matches!(ended, Ok(Turn::Done)) {
+            self.bus.wake();
+        }
         self.or_pass_over(ended, claimed, "ended").await
     }
 

@@ -40,7 +40,9 @@ impl App {
                 Ok(Turn::Done)
             })
             .await;
-        self.bus.wake();
+        if matches!(launched, Ok(Turn::Done)) {
+            self.bus.wake();
+        }
         let (Err(error), Some((action, tries)), Some(reason)) = (&launched, claimed, blamed) else {
             let action = claimed.map(|(action, _)| action);
             return self.or_pass_over(launched, action, "launched").await;

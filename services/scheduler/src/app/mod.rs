@@ -9,6 +9,7 @@ mod cancel_run;
 mod contain_fault;
 mod dispatch_run;
 mod end_runs;
+mod hear_word;
 mod keep_playbook;
 mod known_playbooks;
 mod launch_run;
@@ -61,6 +62,8 @@ pub struct App {
     pub(crate) held: Notify,
     /// Is told when an execution may have something to do.
     pub(crate) steps: Notify,
+    /// Is told when a word of an investigator is kept.
+    pub(crate) words: Notify,
     /// Has a permit for each command that may be done besides those under way.
     idle: Arc<Semaphore>,
     /// The runs of steps whose commands are under way here.
@@ -84,6 +87,7 @@ impl App {
             due: Notify::new(),
             held: Notify::new(),
             steps: Notify::new(),
+            words: Notify::new(),
             idle: Arc::new(Semaphore::new(config.commands_at_once.into())),
             calling: Mutex::default(),
             playbooks: known_playbooks::KnownPlaybooks::default(),

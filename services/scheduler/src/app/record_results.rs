@@ -39,8 +39,8 @@ impl App {
         if closed.iter().any(|closed| due(&closed.run)) {
             self.held.notify_one();
         }
-        closed.iter().for_each(count);
         refuse(foreign);
+        closed.iter().for_each(count);
         Ok(())
     }
 }

@@ -1,55 +1,58 @@
 //! Pauses a run on an investigator's word, or lets it go on.
 
 use super::App;
+use super::hear_word::{Heard, Hearing};
 use crate::domain::run::RunStatus;
+use crate::domain::word::{Wish, Word};
 use crate::error::Error;
-use crate::store::commands::commands_forgive;
-use crate::store::runs::{RunRow, Tell, run_lock, run_update};
-use messaging::inbox;
+use crate::store::commands::{commands_forgive, commands_forgive_lost};
+use crate::store::runs::{RunRow, Tell, run_lock_within, run_update};
+use store::Conn;
 use time::OffsetDateTime;
-use types::Envelope;
 use types::messages::ActionSteered;
+use types::{Envelope, InvestigatorId};
 
 impl App {
     /// Pauses a run that has not started or still holds commands back, or lets a paused one go on. Of two orders the
     /// later one counts, in whatever order they come; a run that is over stays as it is.
     pub(crate) async fn steer_run(&self, event: &Envelope<ActionSteered>) -> Result<(), Error> {
-        let now = self.clock.now();
-        self.store
-            .tx(async |conn| -> Result<(), Error> {
-                if inbox::admit(conn, "scheduler.actions", &[event.id], now).await?.is_empty() {
-                    return Ok(());
-                }
-                let Some(mut run) = run_lock(conn, event.data.id).await? else {
-                    return Err(Error::NotYet("the steered action has not arrived"));
-                };
-                if run.dispatch.steered.is_some_and(|last| last >= event.data.at) {
-                    return Ok(());
-                }
-                run.dispatch.steered = Some(event.data.at);
-                if event.data.paused {
-                    pause(&mut run, event);
-                } else if resume(&mut run, now) {
-                    commands_forgive(conn, run.action_id).await?;
-                }
-                let run = run_update(conn, &run, Tell::Now, now).await?;
-                self.bus.put(conn, now, &run.changed(now)).await?;
-                tracing::info!(action.id = run.action_id, run.status = run.status, "steered");
-                Ok(())
-            })
-            .await?;
-        self.bus.wake();
-        self.due.notify_one();
-        self.held.notify_one();
-        Ok(())
+        let ActionSteered { id, paused, by, at } = event.data;
+        self.hear(event.id, &Word { action: id, by, wish: Wish::Steer { paused, at } }).await
+    }
+
+    pub(super) async fn steer(
+        &self,
+        conn: &mut Conn,
+        word: &Word,
+        (paused, at): (bool, OffsetDateTime),
+        hearing: Hearing,
+        now: OffsetDateTime,
+    ) -> Result<Heard, Error> {
+        let run = run_lock_within(conn, word.action, hearing.patience()).await?;
+        let Some(mut run) = run else { return Ok(Heard::Unknown) };
+        if run.dispatch.steered.is_some_and(|last| last >= at) {
+            return Ok(Heard::Done);
+        }
+        run.dispatch.steered = Some(at);
+        if paused {
+            pause(&mut run, word.by);
+        } else if resume(&mut run, now) {
+            commands_forgive(conn, run.action_id).await?;
+            let lost = commands_forgive_lost(conn, run.action_id).await?;
+            run.dispatch.forgiven_lost += i64::try_from(lost).unwrap_or(i64::MAX);
+        }
+        let run = run_update(conn, &run, Tell::Now, now).await?;
+        self.bus.put(conn, now, &run.changed(now)).await?;
+        tracing::info!(action.id = run.action_id, run.status = run.status, "steered");
+        Ok(Heard::Done)
     }
 }
 
-fn pause(run: &mut RunRow, event: &Envelope<ActionSteered>) {
+fn pause(run: &mut RunRow, by: InvestigatorId) {
     let not_started = run.is(RunStatus::Pending);
     if not_started || run.is(RunStatus::Inflight) && run.dispatch.held > 0 {
         run.status = RunStatus::Paused.name().into();
-        run.reason = Some(format!("paused by investigator {}", event.data.by));
+        run.reason = Some(format!("paused by investigator {by}"));
         run.dispatch.look = None;
     }
 }

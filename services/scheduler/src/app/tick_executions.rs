@@ -60,7 +60,9 @@ impl App {
                 Ok((true, calls))
             })
             .await;
-        self.bus.wake();
+        if matches!(ticked, Ok((true, _))) {
+            self.bus.wake();
+        }
         match (ticked, claimed) {
             (Err(error), Some(id)) => {
                 self.pass_over(id, error).await?;

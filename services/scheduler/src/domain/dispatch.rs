@@ -34,6 +34,8 @@ pub(crate) struct Forgiven {
     pub(crate) failed: i64,
     /// Commands that had run too long.
     pub(crate) timeout: i64,
+    /// Commands without an answer whose agents had gone away.
+    pub(crate) lost: i64,
 }
 
 /// Says what is to be done now.
@@ -66,14 +68,21 @@ pub(crate) fn next(
     if course.held <= 0 {
         return Step::Wait(None);
     }
-    if let Some(reason) = broken(plan, counters, course.held, forgiven) {
+    if let Some(reason) = broken(plan, counters, course.held, forgiven, 0) {
         return Step::Pause(reason);
     }
     let mut course = course;
     if course.left <= 0 {
         let open = counters.targeted - course.held - counters.done();
-        if course.wave > 0 && open > 0 && !silent {
-            return Step::Wait(Some(now + LOOK_AGAIN));
+        if course.wave > 0 && open > 0 {
+            if !silent {
+                return Step::Wait(Some(now + LOOK_AGAIN));
+            }
+            // what they were given may be what took them away
+            let lost = open - forgiven.lost;
+            if let Some(reason) = broken(plan, counters, course.held, forgiven, lost) {
+                return Step::Pause(reason);
+            }
         }
         course.left = size(plan, course.wave).min(course.held);
         course.wave += 1;
@@ -115,35 +124,44 @@ fn size(plan: &Dispatch, wave: i64) -> i64 {
 }
 
 /// Tells why a run stops, if it does. What is still open may yet go well, so the part that failed is one of all that
-/// were given out: it says the same at the end of a wave, and nothing too early.
+/// were given out: it says the same at the end of a wave, and nothing too early. `lost` are those whose agents went away
+/// without an answer; they count as failed, and as having run too long.
 fn broken(
     plan: &Dispatch,
     counters: &RunCounters,
     held: i64,
     forgiven: Forgiven,
+    lost: i64,
 ) -> Option<String> {
     let stop = plan.stop_when?;
+    let lost = lost.max(0);
     let failed = counters.failed - forgiven.failed;
     let timeouts = counters.timeout - forgiven.timeout;
-    let issued = counters.targeted - held - forgiven.done;
+    let issued = counters.targeted - held - forgiven.done - forgiven.lost;
     if let Some(ratio) = stop.failed_ratio
-        && failed > 0
-        && float(failed) >= ratio * float(issued)
+        && failed + lost > 0
+        && float(failed + lost) >= ratio * float(issued)
     {
-        return Some(format!(
-            "{failed} of {issued} commands failed, and it stops when a part of {ratio} does"
-        ));
+        let failed = format!("{failed} of {issued} commands failed{}", and_went_away(lost));
+        return Some(format!("{failed}, and it stops when a part of {ratio} does"));
     }
     if let Some(most) = stop.timeouts
-        && timeouts > 0
-        && timeouts >= most
+        && timeouts + lost > 0
+        && timeouts + lost >= most
     {
-        return Some(format!(
-            "{timeouts} commands ran too long on their agents, and it stops at {}",
-            most.max(1)
-        ));
+        let ran =
+            format!("{timeouts} commands ran too long on their agents{}", and_went_away(lost));
+        return Some(format!("{ran}, and it stops at {}", most.max(1)));
     }
     None
+}
+
+fn and_went_away(lost: i64) -> String {
+    match lost {
+        0 => String::new(),
+        1 => " and 1 agent went away without an answer".into(),
+        _ => format!(" and {lost} agents went away without an answer"),
+    }
 }
 
 fn float(count: i64) -> f64 {

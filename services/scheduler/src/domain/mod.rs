@@ -11,3 +11,4 @@ pub(crate) mod playbook;
 pub(crate) mod run;
 pub(crate) mod text;
 pub(crate) mod variable;
+pub(crate) mod word;

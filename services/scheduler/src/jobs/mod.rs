@@ -39,13 +39,17 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
         ),
         Job::every("expire", Duration::from_secs(1), |service| {
             Box::pin(async move {
-                let mut failed = None;
-                while service.app.goes_on() && service.app.expire_run().await?.goes_on(&mut failed)
-                {
-                }
-                ended(failed)
+                // many that reach the whole fleet may end together
+                let ends = tokio::join!(expire(service), expire(service));
+                ends.0.and(ends.1)
             })
         }),
+        Job::woken(
+            "words",
+            Duration::from_millis(250),
+            |service| &service.app.words,
+            |service| Box::pin(async move { Ok(service.app.follow_words().await?) }),
+        ),
         Job::every("publish_runs", Duration::from_millis(250), |service| {
             Box::pin(async move { Ok(service.app.publish_runs().await?) })
         }),
@@ -90,6 +94,13 @@ pub(crate) fn jobs() -> Vec<Job<Scheduler>> {
 async fn launch(service: &Scheduler) -> anyhow::Result<()> {
     let mut failed = None;
     while service.app.goes_on() && service.app.launch_run().await?.goes_on(&mut failed) {}
+    ended(failed)
+}
+
+/// Ends runs until none is over.
+async fn expire(service: &Scheduler) -> anyhow::Result<()> {
+    let mut failed = None;
+    while service.app.goes_on() && service.app.expire_run().await?.goes_on(&mut failed) {}
     ended(failed)
 }
 

@@ -50,9 +50,9 @@ pub(crate) async fn commands_make(
                  where jsonb_typeof(modules) = 'array' and not jsonb_exists(modules, needed) limit 1) as missing
              from reached order by id),
          chosen as (select nextval('command_id_seq') as command, id, missing from able),
-         made as (insert into command (id, action_id, agent_id, status, started, finished)
+         made as (insert into command (id, action_id, agent_id, status, started, finished, forgiven)
              select command, {action}, id, case when missing is null then {first} else 'failed' end, {at},
-                 case when missing is not null then {at} end
+                 case when missing is not null then {at} end, missing is not null
              from chosen)
          select command as id, id as agent_id, missing from chosen order by command"
     );
@@ -110,15 +110,17 @@ pub(crate) async fn commands_silent(conn: &mut Conn, action: i64) -> QueryResult
     Ok(found.silent)
 }
 
-/// Counts those of `answers` whose command was never given to that agent for that action.
+/// Counts those of `answers` whose command was never given to that agent for that action. One that is there no more was
+/// removed with its run; a number that was not drawn yet is made up.
 pub(crate) async fn commands_foreign(conn: &mut Conn, answers: &[&Answer]) -> QueryResult<i64> {
     let ids: Vec<_> = answers.iter().map(|answer| answer.id.0).collect();
     let agents: Vec<_> = answers.iter().map(|answer| answer.agent.0).collect();
     let actions: Vec<_> = answers.iter().map(|answer| answer.action.0).collect();
     let found: CountRow = store::sql(
         "select count(*) as count from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as answer(id, agent, action)
-         where not exists (select from command where command.id = answer.id
-             and command.agent_id = answer.agent and command.action_id = answer.action and status <> 'held')",
+         where answer.id > (select last_value from command_id_seq)
+             or exists (select from command where command.id = answer.id
+                 and (command.agent_id <> answer.agent or command.action_id <> answer.action or status = 'held'))",
     )
     .bind::<Array<BigInt>, _>(ids)
     .bind::<Array<BigInt>, _>(agents)
@@ -154,11 +156,25 @@ pub(crate) async fn commands_withdraw(
     .await
 }
 
-/// Takes note that what failed until now no longer counts against its run: of what agent-gateway gave up, as only such
-/// a failure may still turn out otherwise.
+/// Takes note that what went wrong until now no longer counts against its run: each such command may still turn out
+/// otherwise.
 pub(crate) async fn commands_forgive(conn: &mut Conn, action: i64) -> QueryResult<usize> {
     store::sql(
-        "update command set forgiven = true where action_id = $1 and given_up and not forgiven",
+        "update command set forgiven = true
+         where action_id = $1 and status in ('failed', 'timeout') and not forgiven",
+    )
+    .bind::<BigInt, _>(action)
+    .execute(conn)
+    .await
+}
+
+/// Takes note that the open commands of agents that have gone away no longer count against their run; tells how many.
+pub(crate) async fn commands_forgive_lost(conn: &mut Conn, action: i64) -> QueryResult<usize> {
+    store::sql(
+        "update command set forgiven = true where action_id = $1 and status = 'sent' and not forgiven
+             and not exists (select from agent as given
+                 join agent on agent.queueloc = given.queueloc and agent.pid = given.pid
+                 where given.id = command.agent_id and agent.status in ('online', 'idle'))",
     )
     .bind::<BigInt, _>(action)
     .execute(conn)
@@ -183,7 +199,7 @@ pub(crate) struct ClosedRow {
 ///
 /// An answer counts once, from the command's own agent only. It also replaces `expired` and `cancelled`: what ran, ran
 /// (specs/mig/scheduler-agent.md §6, late success); and so it replaces what agent-gateway failed as it gave the command
-/// up. The caller holds the runs ([`super::runs::runs_lock`]).
+/// up. A success replaces all but a success (§11.5). The caller holds the runs ([`super::runs::runs_lock`]).
 pub(crate) async fn commands_close(
     conn: &mut Conn,
     answers: &[&Answer],
@@ -191,15 +207,19 @@ pub(crate) async fn commands_close(
 ) -> QueryResult<Vec<ClosedRow>> {
     // written once, without a tree in between: this is done ten thousand times a second
     let rows = serde_json::to_string(answers).map_err(|e| SerializationError(e.into()))?;
+    // PostgreSQL cannot tell how many rows a text holds, and would rather read a table of 20,000 whole
+    let ids: Vec<_> = answers.iter().map(|answer| answer.id.0).collect();
     store::sql(format!(
         "with answer as (select distinct on (id, agent, action) id, agent, action, status, found, given_up, at
              from jsonb_to_recordset($1::jsonb) as answer(id bigint, agent bigint, action bigint, status text,
                  found boolean[], given_up boolean, at timestamptz)
-             order by id, agent, action, given_up, at),
+             order by id, agent, action, status <> 'success', given_up, at),
          old as (select command.id, command.agent_id, command.action_id, command.status, command.forgiven from command
              join answer on answer.id = command.id and answer.agent = command.agent_id
                  and answer.action = command.action_id
-             where command.status in ('sent', 'expired', 'cancelled') or command.given_up and not answer.given_up
+             where command.id = any($5)
+                 and (command.status in ('sent', 'expired', 'cancelled') or command.given_up and not answer.given_up
+                     or command.status in ('failed', 'timeout') and answer.status = 'success')
              order by command.id for update of command),
          closed as (update command set status = answer.status, given_up = answer.given_up,
                  finished = answer.at, found = answer.found
@@ -212,7 +232,12 @@ pub(crate) async fn commands_close(
                  count(*) filter (where after = 'failed') as failed,
                  count(*) filter (where after = 'timeout') as timeout,
                  count(*) filter (where before = 'failed') as unfailed,
-                 count(*) filter (where before = 'failed' and forgiven and after <> 'failed') as unforgiven,
+                 count(*) filter (where before = 'timeout') as untimed,
+                 count(*) filter (where forgiven and after = 'failed')
+                     - count(*) filter (where forgiven and before = 'failed') as forgiven_failed,
+                 count(*) filter (where forgiven and after = 'timeout')
+                     - count(*) filter (where forgiven and before = 'timeout') as forgiven_timeout,
+                 count(*) filter (where forgiven and before = 'sent') as forgiven_ended,
                  count(*) filter (where before = 'expired') as unexpired,
                  count(*) filter (where before = 'cancelled') as uncancelled,
                  count(*) filter (where before = 'sent') as ended
@@ -223,9 +248,13 @@ pub(crate) async fn commands_close(
              from change join run on run.action_id = change.action_id),
          counted as (update run set
                  success = run.success + tally.success, failed = run.failed + tally.failed - tally.unfailed,
-                 forgiven_failed = least(run.forgiven_failed - tally.unforgiven,
+                 forgiven_failed = least(run.forgiven_failed + tally.forgiven_failed,
                     run.failed + tally.failed - tally.unfailed),
-                 timeout = run.timeout + tally.timeout, expired = run.expired - tally.unexpired,
+                 timeout = run.timeout + tally.timeout - tally.untimed,
+                 forgiven_timeout = least(run.forgiven_timeout + tally.forgiven_timeout,
+                    run.timeout + tally.timeout - tally.untimed),
+                 forgiven_lost = run.forgiven_lost - tally.forgiven_ended,
+                 forgiven_done = run.forgiven_done + tally.forgiven_ended, expired = run.expired - tally.unexpired,
                  cancelled = run.cancelled - tally.uncancelled, version = run.version + 1,
                  unpublished = not (due or over),
                  published = case when due or over then $2 else run.published end,
@@ -242,6 +271,7 @@ pub(crate) async fn commands_close(
     .bind::<Timestamptz, _>(now - PUBLISH_EVERY)
     // inside a wave its rate decides, and an answer only whether it stops
     .bind::<Timestamptz, _>(now + PACE)
+    .bind::<Array<BigInt>, _>(ids)
     .get_results(conn)
     .await
 }

@@ -6,3 +6,4 @@ pub(crate) mod playbooks;
 pub(crate) mod retention;
 mod run_row;
 pub(crate) mod runs;
+pub(crate) mod words;

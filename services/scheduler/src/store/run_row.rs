@@ -16,7 +16,7 @@ use types::{ActionId, Dispatch};
 pub(crate) const COLUMNS: &str = "run.action_id, run.expire_after, run.status, run.reason, run.targeted, run.success, \
      run.failed, run.timeout, run.expired, run.cancelled, run.started, run.finished, run.version, run.unpublished, \
      run.dispatch, run.held, run.wave, run.wave_left, run.paced, run.look, run.steered, run.forgiven_done, \
-     run.forgiven_failed, run.forgiven_timeout, run.tries, run.traceparent";
+     run.forgiven_failed, run.forgiven_timeout, run.forgiven_lost, run.tries, run.traceparent";
 
 /// Is where a run is.
 #[derive(Debug, Clone, QueryableByName)]
@@ -93,6 +93,9 @@ pub(crate) struct DispatchRow {
     pub(crate) forgiven_failed: i64,
     #[diesel(sql_type = BigInt)]
     pub(crate) forgiven_timeout: i64,
+    /// How many of its open commands are marked as forgiven.
+    #[diesel(sql_type = BigInt)]
+    pub(crate) forgiven_lost: i64,
 }
 
 impl DispatchRow {
@@ -120,6 +123,7 @@ impl DispatchRow {
             done: self.forgiven_done,
             failed: self.forgiven_failed,
             timeout: self.forgiven_timeout,
+            lost: self.forgiven_lost,
         }
     }
 

@@ -145,6 +145,27 @@ pub(crate) async fn run_lock(conn: &mut Conn, id: ActionId) -> QueryResult<Optio
         .optional()
 }
 
+/// Locks one run, unless whoever holds it does so for longer than that: the transaction fails then, and its error says
+/// that it is held up.
+pub(crate) async fn run_lock_within(
+    conn: &mut Conn,
+    id: ActionId,
+    patience: Duration,
+) -> QueryResult<Option<RunRow>> {
+    lock_timeout(conn, patience).await?;
+    let run = run_lock(conn, id).await?;
+    lock_timeout(conn, Duration::ZERO).await?;
+    Ok(run)
+}
+
+/// Has this transaction wait for locks no longer than that; without limit when that is nothing.
+async fn lock_timeout(conn: &mut Conn, most: Duration) -> QueryResult<usize> {
+    store::sql("select set_config('lock_timeout', $1, true)")
+        .bind::<Text, _>(most.whole_milliseconds().to_string())
+        .execute(conn)
+        .await
+}
+
 /// Locks the runs of these commands, before the commands themselves: whoever ends a run does so in this order.
 pub(crate) async fn runs_lock(conn: &mut Conn, commands: &[i64]) -> QueryResult<usize> {
     store::sql(
@@ -165,7 +186,8 @@ pub(crate) enum Tell {
     Soon,
 }
 
-/// Writes where a run is now, with its counters; it is to be told now unless it says that it is unpublished.
+/// Writes where a run is now, with its counters; it is to be told now unless it says that it is unpublished. It is no
+/// longer passed over, as something went well with it.
 pub(crate) async fn run_update(
     conn: &mut Conn,
     run: &RunRow,
@@ -179,7 +201,7 @@ pub(crate) async fn run_update(
              published = case when $23 or published <= $13 then $12 else published end,
              unpublished = not $23 and published > $13,
              held = $14, wave = $15, wave_left = $16, paced = $17, look = $18, steered = $19, forgiven_done = $20,
-             forgiven_failed = $21, forgiven_timeout = $22
+             forgiven_failed = $21, forgiven_timeout = $22, forgiven_lost = $24, put_off = null
          where action_id = $1 returning {COLUMNS}"
     ))
     .bind::<BigInt, _>(run.action_id)
@@ -205,17 +227,18 @@ pub(crate) async fn run_update(
     .bind::<BigInt, _>(dispatch.forgiven_failed)
     .bind::<BigInt, _>(dispatch.forgiven_timeout)
     .bind::<Bool, _>(tell == Tell::Now)
+    .bind::<BigInt, _>(dispatch.forgiven_lost)
     .get_result(conn)
     .await
 }
 
-/// Notes when a run is to be looked at again.
+/// Notes when a run is to be looked at again; it is no longer passed over.
 pub(crate) async fn run_look(
     conn: &mut Conn,
     id: i64,
     at: Option<OffsetDateTime>,
 ) -> QueryResult<usize> {
-    store::sql("update run set look = $2 where action_id = $1")
+    store::sql("update run set look = $2, put_off = null where action_id = $1")
         .bind::<BigInt, _>(id)
         .bind::<Nullable<Timestamptz>, _>(at)
         .execute(conn)

@@ -128,9 +128,9 @@ async fn what_was_given_up_is_final_only_until_the_agent_answers() {
     process.take("commands", returned(late.into())).await;
     let run = process.run(1).await;
     assert_eq!((run.status.as_str(), run.counters()), ("completed", [3, 2, 1, 0, 0, 0]));
-    // now it is final, and nobody gives it up any more
-    process.take("commands", returned(vec![own(1, CommandStatus::Success)])).await;
-    process.take("commands", returned(vec![given_up(0), given_up(2)])).await;
+    // nobody gives it up any more, and no other failure takes its place
+    process.take("commands", returned(vec![given_up(0), given_up(1), given_up(2)])).await;
+    process.take("commands", returned(vec![own(1, CommandStatus::Timeout)])).await;
     assert_eq!(process.run(1).await, run);
     // what was withdrawn and then given up is told as before
     process.accept(2, action("b")).await;
@@ -142,6 +142,37 @@ async fn what_was_given_up_is_final_only_until_the_agent_answers() {
     assert_eq!(process.run(2).await.counters(), [3, 0, 1, 0, 0, 2]);
     process.take("commands", returned(vec![of(CommandStatus::Timeout, false)])).await;
     assert_eq!(process.run(2).await.counters(), [3, 0, 0, 1, 0, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_success_replaces_a_failure_once() {
+    let process = inflight(3).await;
+    let ids: Vec<_> = process.commands(1).await.iter().map(|command| command.id).collect();
+    let of = |place: usize, status| {
+        returned(vec![answer(ids[place], 1, i64::try_from(place).unwrap() + 1, status)])
+    };
+    for (place, status) in [(0, CommandStatus::Failed), (1, CommandStatus::Timeout)] {
+        process.take("commands", of(place, status)).await;
+    }
+    assert_eq!(process.run(1).await.counters(), [3, 0, 1, 1, 0, 0]);
+    for _twice in 0..2 {
+        for place in [0, 1] {
+            process.take("commands", of(place, CommandStatus::Success)).await;
+        }
+    }
+    let run = process.run(1).await;
+    assert_eq!((run.status.as_str(), run.counters()), ("inflight", [3, 2, 0, 0, 0, 0]));
+    process.take("commands", of(0, CommandStatus::Failed)).await;
+    // of two in one message it is the success that counts, though it is the later
+    let later =
+        |answer: ReturnedCommand| ReturnedCommand { at: NOW + Duration::seconds(1), ..answer };
+    let [failed, success] =
+        [CommandStatus::Failed, CommandStatus::Success].map(|status| answer(ids[2], 1, 3, status));
+    process.take("commands", returned(vec![failed, later(success)])).await;
+    let run = process.run(1).await;
+    assert_eq!((run.status.as_str(), run.counters()), ("completed", [3, 3, 0, 0, 0, 0]));
+    let found = process.commands(1).await.into_iter().map(|command| command.found);
+    assert_eq!(found.collect::<Vec<_>>(), vec![vec![false, true]; 3]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,7 +36,8 @@ async fn still(process: &Process, id: i64) -> (Run, Vec<Command>) {
 /// Is the answer of each command that counts; nothing where one may have come before the command was given out.
 type Words = BTreeMap<i64, Option<ReturnedCommand>>;
 
-/// Takes down what answers say: of each command the first that its agent gave, else that agent-gateway gave it up.
+/// Takes down what answers say: of each command its success, else the first that its agent gave, else that agent-gateway
+/// gave it up.
 fn note(words: &mut Words, answers: &[ReturnedCommand], commands: &[Command]) {
     for answer in answers {
         let of =
@@ -45,7 +46,10 @@ fn note(words: &mut Words, answers: &[ReturnedCommand], commands: &[Command]) {
         let is_new = match words.get(&command.id) {
             None => true,
             Some(None) => false,
-            Some(Some(known)) => known.given_up && !answer.given_up,
+            Some(Some(known)) => {
+                let success = |answer: &ReturnedCommand| answer.status == CommandStatus::Success;
+                known.given_up && !answer.given_up || !success(known) && success(answer)
+            }
         };
         if is_new {
             let out = command.status != "held";
@@ -195,7 +199,11 @@ fn random_dispatch(random: &mut StdRng) -> Option<Dispatch> {
         return None;
     }
     let rate_per_second = some(0.4).then_some(3.0);
-    let waves = if some(0.7) { vec![Wave::Of(1), Wave::Of(2)] } else { vec![] };
+    let waves = if some(0.7) || rate_per_second.is_none() {
+        vec![Wave::Of(1), Wave::Of(2)]
+    } else {
+        vec![]
+    };
     let failed_ratio = some(0.4).then_some(0.4);
     let stop_when = Some(StopWhen { failed_ratio, timeouts: some(0.3).then_some(2) });
     Some(Dispatch { rate_per_second, waves, stop_when })

@@ -21,6 +21,8 @@ mod field_playbooks;
 #[cfg(test)]
 mod fleet_steps;
 #[cfg(test)]
+mod gates;
+#[cfg(test)]
 mod histories;
 #[cfg(test)]
 mod killed;
@@ -52,3 +54,5 @@ mod told;
 mod verify;
 #[cfg(test)]
 mod waves;
+#[cfg(test)]
+mod words;

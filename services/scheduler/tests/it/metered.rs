@@ -7,17 +7,27 @@ use std::collections::BTreeMap;
 use store::{Store, sql};
 use testkit::{PATIENCE, count, until};
 use time::Duration;
+use types::messages::command::ReturnedCommand;
 use types::messages::{ActionAccepted, ActionCancelled, AgentChanged, CommandReturned};
-use types::{Action, ActionId, Clock, CommandStatus, Environment, InvestigatorId};
+use types::{
+    Action, ActionId, AgentId, Clock, CommandId, CommandStatus, Environment, InvestigatorId,
+};
+
+/// Gives the lines of one metric with their values.
+async fn lines(scheduler: &Scheduler, metric: &str) -> Vec<(String, i64)> {
+    let url = format!("{}/metrics", scheduler.admin);
+    let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+    let lines = text.lines().filter(|line| line.starts_with(metric));
+    let read = lines.map(|line| line.rsplit_once(' ').unwrap());
+    read.map(|(labels, count)| (labels.to_owned(), count.parse().unwrap())).collect()
+}
 
 /// Gives how many commands were closed, by status.
 async fn closed(scheduler: &Scheduler) -> BTreeMap<String, i64> {
-    let url = format!("{}/metrics", scheduler.admin);
-    let text = reqwest::get(url).await.unwrap().text().await.unwrap();
-    let lines = text.lines().filter(|line| line.starts_with("writ_commands_closed"));
-    let read = lines.map(|line| {
-        let status = line.split_once("status=\"").unwrap().1.split_once('"').unwrap().0;
-        (status.to_owned(), line.rsplit_once(' ').unwrap().1.parse::<i64>().unwrap())
+    let lines = lines(scheduler, "writ_commands_closed").await.into_iter();
+    let read = lines.map(|(labels, count)| {
+        let status = labels.split_once("status=\"").unwrap().1.split_once('"').unwrap().0;
+        (status.to_owned(), count)
     });
     read.filter(|(_, count)| *count > 0).collect()
 }
@@ -92,4 +102,23 @@ async fn each_command_that_ended_is_counted_once() {
     until(PATIENCE, async || closed(&scheduler).await == all).await;
     until(PATIENCE, async || count(&store, "messaging.inbox").await >= 5).await;
     assert_eq!(closed(&scheduler).await, all);
+
+    // a word for another's command, and for one that was never made, is forged; one that was removed with its run had an
+    // honest answer
+    let others = ReturnedCommand { agent: AgentId(3), ..answered.clone() };
+    let made_up = ReturnedCommand { id: CommandId(answered.id.0 + 1_000), ..answered.clone() };
+    let command =
+        testkit::texts(&store, "select id::text as text from command where agent_id = 4").await;
+    let removed = answer(command[0].parse().unwrap(), 1, 4, CommandStatus::Success);
+    run(&store, "delete from command where agent_id = 4").await;
+    let command =
+        testkit::texts(&store, "select id::text as text from command where agent_id = 3").await;
+    let last = answer(command[0].parse().unwrap(), 1, 3, CommandStatus::Success);
+    for one in [others, made_up, removed, last] {
+        let returned = CommandReturned { commands: vec![one] };
+        servers.vhost.publish("agent-gateway", now, returned).await;
+    }
+    until(PATIENCE, async || closed(&scheduler).await.get("success") == Some(&2)).await;
+    let refused = lines(&scheduler, "writ_results_refused").await;
+    assert_eq!(refused.iter().map(|(_, count)| count).sum::<i64>(), 2, "{refused:?}");
 }

@@ -28,7 +28,18 @@ impl House {
     /// Brings it up with these variables beside the environment's own.
     pub(crate) fn up_with(variables: &[(&str, &str)]) -> Self {
         let dir = tempfile::Builder::new().prefix("house-").tempdir().unwrap();
-        let out = Command::new(root().join("scripts/up"))
+        let mut up = Command::new(root().join("scripts/up"));
+        // on servers of its own, whatever house the environment names
+        for (name, _) in std::env::vars_os() {
+            let of_a_house = |name: &str| {
+                let ours = name.starts_with("WRIT_") || name.starts_with("AMQP_");
+                ours && (name.ends_with("_URL") || name.starts_with("WRIT_ADMIN_"))
+            };
+            if name.to_str().is_some_and(of_a_house) {
+                up.env_remove(&name);
+            }
+        }
+        let out = up
             .args(["--apart", "--detach"])
             .arg(dir.path())
             .env("WRIT_PROFILE", "dev")

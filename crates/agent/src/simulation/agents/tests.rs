@@ -21,6 +21,7 @@ const WORK: Given = Given {
     action: Some(ActionId(1)),
     operations: 1,
     lacking: false,
+    until: None,
 };
 const SOON: Duration = Duration::from_mins(1);
 

@@ -48,7 +48,7 @@ fn history() -> History {
 fn told(action: Option<i64>, sure: bool) -> Told {
     let status = CommandStatus::Success;
     let at = now() - Duration::from_mins(5);
-    Told { agent: AGENT, action: action.map(ActionId), status, at, sure }
+    Told { agent: AGENT, action: action.map(ActionId), status, operations: 1, at, sure }
 }
 
 /// An action of the last eight minutes that ended three minutes ago, with one command of the agent.
@@ -91,9 +91,9 @@ fn action(id: i64, status: &str, command: &str) -> (ActionView, Vec<CommandView>
 
 /// Lets a command show what the agent answered in this run.
 fn show(command: &mut CommandView, number: u128) {
-    let elements = json!({"agent": AGENT, "run": run(number)});
-    command.results =
-        vec![OperationResult { success: true, elements, ..OperationResult::default() }];
+    let action = Some(ActionId(1));
+    let given = Given { run: run(number), action, operations: 1, lacking: false, until: None };
+    command.results = Answer::of(AGENT, given, CommandStatus::Success, 1_000).results;
 }
 
 /// Lets a command show why the server failed it.
@@ -253,6 +253,28 @@ fn a_result_is_one_that_was_sent() {
     show(&mut twice.1[0], 1);
     let faults = judged::<Mig>(&cli, &history, &[done, twice]);
     assert!(faults.iter().any(|fault| fault.contains("shown elsewhere too")), "{faults:?}");
+}
+
+#[test]
+fn an_answer_is_shown_whole() {
+    let cli = cli(&[]);
+    let mut done = action(1, "completed", "success");
+    show(&mut done.1[0], 1);
+    let mut history = history();
+    history.told.insert(run(1), told(Some(1), true));
+    assert!(judged::<Mig>(&cli, &history, std::slice::from_ref(&done)).is_empty());
+    let changed = |change: &dyn Fn(&mut Vec<OperationResult>)| {
+        let mut changed = done.clone();
+        change(&mut changed.1[0].results);
+        one(&judged::<Mig>(&cli, &history, &[changed]), "another answer than it gave");
+    };
+    changed(&|results| results.push(OperationResult::default()));
+    changed(&|results| results[0].elements["fill"] = "x".into());
+    changed(&|results| results[0].foundanything = false);
+    changed(&|results| results[0].success = false);
+    // one of two results is missing
+    history.told.get_mut(&run(1)).unwrap().operations = 2;
+    one(&judged::<Mig>(&cli, &history, &[done]), "another answer than it gave");
 }
 
 #[test]

@@ -106,8 +106,51 @@ fn it_stops_when_too_much_failed() {
     let Step::Pause(reason) = step(&plan, course, &stands(0, 2), NOW) else { panic!() };
     assert_eq!(reason, "2 commands ran too long on their agents, and it stops at 2");
     // what was forgiven counts no more, on either side of the part
-    let forgiven = Forgiven { done: 10, failed: 2, timeout: 0 };
+    let forgiven = Forgiven { done: 10, failed: 2, ..Forgiven::default() };
     assert_eq!(issued(next(&plan, course, &stands(2, 0), forgiven, false, NOW)).0, 90);
+}
+
+#[test]
+fn who_went_away_without_an_answer_counts_as_failed_at_the_end_of_a_wave() {
+    let ratio = StopWhen { failed_ratio: Some(0.2), timeouts: None };
+    let timeouts = StopWhen { failed_ratio: None, timeouts: Some(2) };
+    let course = Course { held: 90, wave: 1, left: 0, paced: NOW };
+    let look = |stop_when, counters, forgiven, silent| {
+        let plan = Dispatch { stop_when, ..waves(&[Wave::Of(10), Wave::All]) };
+        next(&plan, course, &counters, forgiven, silent, NOW)
+    };
+    let (gone, none) = (counters(100, 8), Forgiven::default());
+    for stop_when in [Some(ratio), Some(timeouts)] {
+        assert!(matches!(look(stop_when, gone, none, false), Step::Wait(_)), "some are there");
+        assert_eq!(issued(look(stop_when, counters(100, 9), none, true)).0, 90, "one is too few");
+        let forgiven = Forgiven { lost: 2, ..none };
+        assert_eq!(issued(look(stop_when, gone, forgiven, true)).0, 90, "forgiven");
+    }
+    let reason = |step| match step {
+        Step::Pause(reason) => reason,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        reason(look(Some(ratio), gone, none, true)),
+        "0 of 10 commands failed and 2 agents went away without an answer, and it stops when a part of 0.2 does"
+    );
+    let one = RunCounters { failed: 1, timeout: 1, ..counters(100, 7) };
+    assert_eq!(
+        reason(look(Some(ratio), one, none, true)),
+        "1 of 10 commands failed and 1 agent went away without an answer, and it stops when a part of 0.2 does"
+    );
+    assert_eq!(
+        reason(look(Some(timeouts), one, none, true)),
+        "1 commands ran too long on their agents and 1 agent went away without an answer, and it stops at 2"
+    );
+    // without a gate, who goes away holds nobody up
+    assert_eq!(issued(look(None, counters(100, 0), none, true)).0, 90);
+    // what was forgiven counts on neither side: one more of five is a part of 0.2
+    let plan = Dispatch { stop_when: Some(ratio), ..waves(&[Wave::Of(10), Wave::Of(5)]) };
+    let course = Course { held: 85, wave: 2, ..course };
+    let forgiven = Forgiven { done: 8, lost: 2, ..none };
+    let step = next(&plan, course, &counters(100, 12), forgiven, true, NOW);
+    assert!(reason(step).starts_with("0 of 5 commands failed and 1 agent went away"));
 }
 
 #[test]
@@ -151,7 +194,7 @@ proptest! {
         answers in proptest::collection::vec((0..4_u8, 0..200_i64), 1..400),
     ) {
         let unfit = unfit.min(targeted);
-        let forgiven = Forgiven { done: unfit, failed: unfit, timeout: 0 };
+        let forgiven = Forgiven { done: unfit, failed: unfit, ..Forgiven::default() };
         let mut counters = RunCounters { targeted, failed: unfit, ..RunCounters::default() };
         let mut course = start(targeted - unfit);
         let (mut now, mut given, mut answers) = (NOW, vec![], answers.into_iter().cycle());

@@ -1,0 +1,2 @@
+drop table run_word;
+alter table run drop column forgiven_lost;
