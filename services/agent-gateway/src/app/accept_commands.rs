@@ -108,7 +108,7 @@ impl App {
             self.bus.put_all(conn, now, &failed(&lost, reason, now)).await?;
         }
         let lost: Vec<Lost> = lost.into_iter().map(lost_of).collect();
-        let reason = "the agent is unknown to agent-gateway, was revoked or was destroyed";
+        let reason = "the agent is unknown to agent-gateway or was revoked";
         self.bus.put_all(conn, now, &failed(&lost, reason, now)).await?;
         Ok(mail.into_iter().map(|new| new.agent).collect())
     }

@@ -12,6 +12,10 @@ use store::Conn;
 use time::OffsetDateTime;
 use types::{AgentId, AgentStatus};
 
+/// How many rows of one queue location may be open. An honest machine has one for each start of the last three quarters of
+/// an hour; heartbeats carry no proof, and each row is looked at with each heartbeat of the machine.
+const OPEN: i64 = 64;
+
 /// Is what a batch of heartbeats changes.
 #[derive(Debug, Default)]
 struct News<'a> {
@@ -123,7 +127,7 @@ impl App {
         if !news.renewed.is_empty() {
             changed.extend(mig_agents::mig_agents_update(conn, &news.renewed).await?);
         }
-        let mut new = news.new.clone();
+        let mut new = few_of_each(&news.new);
         if !news.replaced.is_empty() {
             let ended: Vec<AgentId> = news.replaced.keys().copied().collect();
             let ended = mig_agents::mig_agents_end(conn, &ended).await?;
@@ -132,6 +136,10 @@ impl App {
         }
         if !new.is_empty() {
             changed.extend(mig_agents::mig_agents_insert(conn, &new, now).await?);
+            changed.extend(end_crowd(conn, &new).await?);
+            // of what begins and ends at once nobody hears that it began
+            changed.sort_unstable();
+            changed.dedup();
         }
         self.publish_agents(conn, &changed, now).await?;
         let renewed = news.renewed.iter().map(|renewed| (renewed.heard, renewed.conflict_since));
@@ -156,6 +164,33 @@ impl App {
             self.seen.note(*number, now, false);
         }
     }
+}
+
+/// Ends the oldest rows of machines that have more than they may, now that there are new ones.
+async fn end_crowd(conn: &mut Conn, new: &[New<'_>]) -> Result<Vec<AgentId>, Error> {
+    let machines: BTreeSet<&str> = new.iter().map(|(heard, _)| heard.queueloc.as_str()).collect();
+    let machines: Vec<&str> = machines.into_iter().collect();
+    let crowd = mig_agents::mig_agents_crowd(conn, &machines, OPEN).await?;
+    if crowd.is_empty() {
+        return Ok(crowd);
+    }
+    tracing::warn!(
+        rows = crowd.len(),
+        agent.queueloc = machines.first(),
+        "more processes of one queue location are heard than any machine has; the oldest rows end"
+    );
+    Ok(mig_agents::mig_agents_end(conn, &crowd).await?)
+}
+
+/// Leaves out of new rows those that would end at once, as their machine has more than it may.
+fn few_of_each<'a>(new: &[New<'a>]) -> Vec<New<'a>> {
+    let mut count = BTreeMap::<&str, i64>::new();
+    let is_few = |(heard, _): &&New<'a>| {
+        let count = count.entry(&heard.queueloc).or_default();
+        *count += 1;
+        *count <= OPEN
+    };
+    new.iter().filter(is_few).copied().collect()
 }
 
 /// Gives the last heartbeat of each process.

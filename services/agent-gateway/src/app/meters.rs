@@ -82,7 +82,7 @@ impl App {
         let mut conn = self.store.get().await?;
         let agents = counted(&mut conn, AGENTS_COUNT).await?;
         for transport in ["writ", "runbook", "mig"] {
-            for status in ["online", "idle", "offline", "destroyed"] {
+            for status in ["online", "idle", "offline"] {
                 let same = |row: &&Counted| row.state == status && row.transport == transport;
                 let count = agents.iter().find(same).map_or(0, |row| row.count);
                 let labels =

@@ -51,7 +51,8 @@ use doors::Doors;
 use fade_agents::Since;
 use messaging::Bus;
 use record_returns::Asked;
-use record_run::Ran;
+use record_run::{Grown, Ran};
+use room::Shares;
 use seen::Seen;
 use service::{Parts, Shutdown, Tasks};
 use std::sync::Arc;
@@ -100,14 +101,17 @@ pub struct App {
     offers: Together<AgentId, Result<Vec<Offer>, Error>>,
     /// Keep what these RunbookSolutions agents ran.
     runs: Together<Ran, Result<bool, Error>>,
+    grown: Grown,
     /// The way to MIG's agents.
     pub(crate) mig: Mig,
     /// Counts the KiB of large answers that may still be taken in.
     pub(crate) room: Arc<Semaphore>,
     /// The same for small ones, so that they never wait for large ones that come slowly.
     pub(crate) small_room: Arc<Semaphore>,
-    /// Counts the KiB that answers may still take apart.
+    /// Counts the KiB that answers may still take when they are taken apart.
     pub(crate) desk: Arc<Semaphore>,
+    /// What each agent may take of all this.
+    pub(crate) shares: Shares,
     tasks: Tasks,
     shutdown: Shutdown,
     /// How long after that requests may take.
@@ -126,7 +130,8 @@ impl App {
             clock: parts.clock,
             room: Arc::new(Semaphore::new(kib(config.answers_in_flight))),
             small_room: Arc::new(Semaphore::new(kib(SMALL_ROOM))),
-            desk: Arc::new(Semaphore::new(kib(config.answers_in_flight).saturating_mul(2))),
+            desk: Arc::new(room::desk(config.answers_in_flight)),
+            shares: Shares::default(),
             config,
             doors: Doors::default(),
             seen: Seen::default(),
@@ -137,6 +142,7 @@ impl App {
             returns: Together::default(),
             offers: Together::default(),
             runs: Together::default(),
+            grown: Grown::default(),
             mig,
             tasks: parts.tasks,
             shutdown: parts.shutdown,

@@ -25,19 +25,29 @@ const PENDING: Error = Error::Device {
 impl App {
     /// Redeems an approved code for an access token, once; the token is made here and never stored as it is.
     ///
+    /// `access` is what it is redeemed for, drawn before the first try: who could not be told whether it was redeemed
+    /// asks again with the same, and has it.
+    ///
     /// Every dead code, unknown ones too, is `expired_token`: RunbookSolutions agents ask for a new code then and end
     /// at any other answer (specs/runbook/backend.md §3.2).
     pub(crate) async fn poll_token(
         &self,
         client_id: &str,
         device_code: &str,
+        access: &Secret,
     ) -> Result<AccessToken, Error> {
         let now = self.clock.now();
         let sha256 = secret::hash(device_code);
         // nearly every poll ends here: nothing is locked as long as nothing changes
-        let found = codes::code_poll(&mut *self.store.get().await?, &sha256, now).await?;
+        let mut conn = self.store.get().await?;
+        let found = codes::code_poll(&mut conn, &sha256, now).await?;
+        if let Some(agent) = found.as_ref().and_then(PolledCode::redeemed)
+            && tokens::token_is_of(&mut conn, &access.sha256, agent).await?
+        {
+            return Ok(token(access));
+        }
+        drop(conn);
         judge(found, client_id)?;
-        let access = Secret::draw()?;
         self.store
             .tx(async |conn| {
                 let code = codes::code_hold(conn, &sha256, now).await?;
@@ -54,12 +64,16 @@ impl App {
                 Ok(())
             })
             .await?;
-        Ok(AccessToken {
-            access_token: access.text,
-            token_type: "Bearer".into(),
-            expires_in: EXPIRES_IN,
-            scope: String::new(),
-        })
+        Ok(token(access))
+    }
+}
+
+fn token(access: &Secret) -> AccessToken {
+    AccessToken {
+        access_token: access.text.clone(),
+        token_type: "Bearer".into(),
+        expires_in: EXPIRES_IN,
+        scope: String::new(),
     }
 }
 

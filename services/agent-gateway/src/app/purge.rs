@@ -27,6 +27,7 @@ impl App {
         let mut conn = self.store.get().await?;
         codes::codes_purge(&mut conn, now).await?;
         plugins::partings_purge(&mut conn, now).await?;
+        self.trim_runs(&mut conn).await?;
         let mut removed = AT_ONCE;
         while removed >= AT_ONCE {
             let count = mailbox::mailbox_purge(&mut conn, before, AT_ONCE).await?;

@@ -51,7 +51,7 @@ impl Prepared {
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
     agent: AgentId,
-    answers: Arc<[Prepared]>,
+    answers: Vec<Prepared>,
     /// Whose request brought it.
     request: TraceContext,
 }
@@ -77,47 +77,51 @@ impl App {
         agent: AgentId,
         answers: Vec<Prepared>,
     ) -> Result<Receipts, Error> {
-        let asked = Asked { agent, answers: answers.into(), request: TraceContext::current() };
+        let asked = Asked { agent, answers, request: TraceContext::current() };
         if asked.size() > TOGETHER_BYTES {
-            let receipts = self.record_all(&[asked]).await?;
+            let receipts = self.record_all(vec![asked]).await?;
             return receipts.into_iter().next().ok_or(Error::NotFound("receipt"));
         }
         let record = |asked: Vec<Asked>| {
             let app = Arc::clone(self);
             all_or_each(asked, move |some| {
                 let app = Arc::clone(&app);
-                async move { app.record_all(&some).await }
+                async move { app.record_all(some).await }
             })
         };
         self.returns.ask(&self.tasks, asked, record).await?
     }
 
-    /// Records what agents answer in one transaction; gives the receipts of each.
-    async fn record_all(&self, asked: &[Asked]) -> Result<Vec<Receipts>, Error> {
+    /// Records what agents answer in one transaction; gives the receipts of each. What is told is not copied: a large
+    /// answer takes many times as much memory as its bytes.
+    async fn record_all(&self, asked: Vec<Asked>) -> Result<Vec<Receipts>, Error> {
         let now = self.clock.now();
         let of = |asked: &Asked| {
             let agent = asked.agent;
             asked.answers.iter().map(|one| (agent, one.answer.run)).collect::<Vec<_>>()
         };
         let runs: BTreeSet<(AgentId, RunId)> = asked.iter().flat_map(of).collect();
+        let count = asked.len();
+        let (asked, requests): (Vec<_>, Vec<_>) =
+            asked.into_iter().map(|asked| ((asked.agent, asked.answers), asked.request)).unzip();
         let receipts = self
             .store
             .tx(async |conn| {
                 let found = mailbox::mailbox_find(conn, &runs).await?;
                 let mut taken = BTreeSet::new();
                 let mut returned = BTreeMap::<Option<&str>, Traced<'_>>::new();
-                let mut receipts = Vec::with_capacity(asked.len());
-                for Asked { agent, answers, request } in asked {
+                let mut receipts = Vec::with_capacity(count);
+                for ((agent, answers), request) in asked.into_iter().zip(&requests) {
                     let mut items = Vec::with_capacity(answers.len());
-                    for Prepared { answer, size } in answers.iter() {
+                    for Prepared { answer, size } in answers {
                         let run = answer.run;
-                        let command = found.get(&(*agent, run));
-                        let mut outcome = judge(command.map(|found| found.asked), answer);
+                        let command = found.get(&(agent, run));
+                        let mut outcome = judge(command.map(|found| found.asked), &answer);
                         if let (ReceiptOutcome::Accepted, Some(command)) = (outcome, command) {
                             if taken.insert(command.command) {
-                                let answer = returned_command(*agent, command, answer, now);
+                                let answer = returned_command(agent, command, answer, now);
                                 let traced = returned.entry(command.trace.to_keep()).or_default();
-                                traced.answers.push((*size, answer));
+                                traced.answers.push((size, answer));
                                 traced.traces.extend([&command.trace, request]);
                             } else {
                                 outcome = ReceiptOutcome::Duplicate;
@@ -150,7 +154,7 @@ impl App {
 fn returned_command(
     agent: AgentId,
     found: &Found,
-    answer: &Return,
+    answer: Return,
     at: OffsetDateTime,
 ) -> ReturnedCommand {
     ReturnedCommand {
@@ -158,7 +162,7 @@ fn returned_command(
         action: found.action,
         agent,
         status: answer.status,
-        results: answer.results.clone(),
+        results: answer.results,
         at,
         given_up: false,
     }

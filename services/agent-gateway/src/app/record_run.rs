@@ -7,11 +7,11 @@ use crate::domain::answer::in_messages;
 use crate::domain::task::Outcome;
 use crate::error::Error;
 use crate::store::offers::{self, TaskMail};
-use crate::store::runs::{self, Held};
+use crate::store::runs::{self, Held, NewRun};
 use crate::store::{mailbox, runbook};
 use messaging::TraceContext;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::Conn;
 use time::OffsetDateTime;
 use tracing::Instrument;
@@ -23,6 +23,12 @@ use uuid::Uuid;
 /// How many runs of one task are kept, and how many bytes of them.
 const RUNS_KEPT: i64 = 1_000;
 const BYTES_KEPT: i64 = 64 << 20;
+/// So much more of a task may be there until it is trimmed: that goes through all of its runs.
+const RUNS_OVER: u64 = 100;
+const BYTES_OVER: u64 = 6 << 20;
+
+/// How many tasks are trimmed together.
+const TRIMMED_AT_ONCE: usize = 20;
 
 const UNKNOWN: Error = Error::NotFound("task of this agent");
 
@@ -31,7 +37,49 @@ const UNKNOWN: Error = Error::NotFound("task of this agent");
 pub(super) struct Ran {
     agent: AgentId,
     task: TaskId,
+    told: Uuid,
     outcome: Arc<Outcome>,
+}
+
+/// Counts what was stored of tasks since they were trimmed here.
+#[derive(Debug, Default)]
+pub(super) struct Grown(Mutex<BTreeMap<TaskId, (u64, u64)>>);
+
+impl Grown {
+    /// Notes a run of so many bytes.
+    fn add(&self, task: TaskId, bytes: u64) {
+        let mut grown = self.lock();
+        let (runs, together) = grown.entry(task).or_default();
+        *runs += 1;
+        *together += bytes;
+    }
+
+    /// Gives those of these tasks that may have become too large.
+    fn large(&self, tasks: &[TaskId]) -> Vec<TaskId> {
+        let grown = self.lock();
+        let is_large = |task: &&TaskId| {
+            let more = grown.get(task);
+            more.is_some_and(|(runs, bytes)| *runs >= RUNS_OVER || *bytes >= BYTES_OVER)
+        };
+        tasks.iter().filter(is_large).copied().collect()
+    }
+
+    /// Forgets tasks that were trimmed.
+    fn forget(&self, tasks: &[TaskId]) {
+        let mut grown = self.lock();
+        for task in tasks {
+            grown.remove(task);
+        }
+    }
+
+    /// Gives all tasks, of which nothing is known any more.
+    fn take(&self) -> Vec<TaskId> {
+        std::mem::take(&mut *self.lock()).into_keys().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TaskId, (u64, u64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Is how a command ended.
@@ -51,15 +99,17 @@ impl App {
 
     /// Keeps a run, a small one together with others that come at the same time. An agent does not name its runs and
     /// never tells one twice: a task that runs once takes as many as it was handed out, more of them change nothing.
-    /// The last operation of a signed action that is answered closes its command.
+    /// The last operation of a signed action that is answered closes its command. `told` names the request, however
+    /// often it is tried.
     pub(crate) async fn record_run(
         self: &Arc<Self>,
         agent: AgentId,
         task: TaskId,
+        told: Uuid,
         outcome: &Arc<Outcome>,
     ) -> Result<(), Error> {
         let small = outcome.bytes <= u64::try_from(TOGETHER_BYTES).unwrap_or(0);
-        let ran = Ran { agent, task, outcome: Arc::clone(outcome) };
+        let ran = Ran { agent, task, told, outcome: Arc::clone(outcome) };
         let known = if small {
             let record = |ran: Vec<Ran>| {
                 let app = Arc::clone(self);
@@ -79,7 +129,7 @@ impl App {
     async fn record_runs(&self, ran: &[Ran]) -> Result<Vec<bool>, Error> {
         let now = self.clock.now();
         let asked: BTreeSet<_> = ran.iter().map(|ran| (ran.task, ran.agent)).collect();
-        let known = self
+        let (known, stored, trimmed) = self
             .store
             .tx(async |conn| {
                 let found = runs::tasks_find(conn, &asked).await?;
@@ -96,21 +146,43 @@ impl App {
                 let known = |ran: &Ran| found.contains_key(&(ran.task, ran.agent));
                 let mut expected =
                     |ran: &&Ran| known(ran) && held.get_mut(&ran.task).is_some_and(Held::take);
-                let new: Vec<(TaskId, &Outcome)> = ran
+                let new: Vec<NewRun<'_>> = ran
                     .iter()
                     .filter(&mut expected)
-                    .map(|ran| (ran.task, ran.outcome.as_ref()))
+                    .map(|ran| NewRun { task: ran.task, told: ran.told, outcome: &ran.outcome })
                     .collect();
+                let mut large = Vec::new();
                 if !new.is_empty() {
+                    large = self.grown.large(&tasks);
                     runs::runs_insert(conn, &new, now).await?;
-                    runs::runs_trim(conn, &tasks, RUNS_KEPT, BYTES_KEPT).await?;
+                    let of = |(task, held): (&TaskId, &Held)| held.echoes.then_some(*task);
+                    let echoes: Vec<TaskId> = held.iter().filter_map(of).collect();
+                    if !echoes.is_empty() {
+                        runs::runs_hush(conn, &echoes).await?;
+                    }
+                    if !large.is_empty() {
+                        runs::runs_trim(conn, &large, RUNS_KEPT, BYTES_KEPT).await?;
+                    }
                     self.close_answered(conn, mail, now).await?;
                 }
-                Ok::<_, Error>(ran.iter().map(known).collect())
+                let stored: Vec<_> = new.iter().map(|new| (new.task, new.outcome.bytes)).collect();
+                Ok::<_, Error>((ran.iter().map(known).collect(), stored, large))
             })
             .await?;
+        self.grown.forget(&trimmed);
+        for (task, bytes) in stored {
+            self.grown.add(task, bytes);
+        }
         self.bus.wake();
         Ok(known)
+    }
+
+    /// Trims the tasks of which anything came here.
+    pub(super) async fn trim_runs(&self, conn: &mut Conn) -> Result<(), Error> {
+        for some in self.grown.take().chunks(TRIMMED_AT_ONCE) {
+            runs::runs_trim(conn, some, RUNS_KEPT, BYTES_KEPT).await?;
+        }
+        Ok(())
     }
 
     /// Closes those of these commands that are answered whole.
@@ -169,5 +241,28 @@ impl App {
             self.bus.put_all(conn, now, &in_messages(answers)).instrument(span).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_trimmed_when_a_tenth_was_added() {
+        let grown = Grown::default();
+        let [many, large, small] = [1, 2, 3].map(|n| TaskId(Uuid::from_u128(n)));
+        for _ in 1..RUNS_OVER {
+            grown.add(many, 1);
+        }
+        grown.add(large, BYTES_OVER - 1);
+        grown.add(small, 1);
+        assert_eq!(grown.large(&[many, large, small]), []);
+        grown.add(many, 1);
+        grown.add(large, 1);
+        assert_eq!(grown.large(&[many, large, small]), [many, large]);
+        grown.forget(&[many]);
+        assert_eq!(grown.take(), [large, small]);
+        assert_eq!(grown.large(&[large]), []);
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use std::cmp::Reverse;
 use std::io;
 use types::OperationResult;
 use types::messages::CommandReturned;
@@ -15,6 +16,9 @@ pub(crate) struct Limits {
     /// All results of one command.
     pub command: usize,
 }
+
+/// Is how many bytes of a result's statistics, and of its errors, stay when it is cut.
+const REST: usize = 64 * 1_024;
 
 /// Is how many bytes the answers in one message may have together, unless it is a single one.
 pub(crate) const MESSAGE_BYTES: usize = 900_000;
@@ -31,22 +35,32 @@ pub(crate) fn prepare(results: &mut [OperationResult], limits: Limits) -> usize 
             *size = cut(
                 result,
                 &format!("result was {size} bytes; cut at {}", in_words(limits.result)),
+                REST,
             );
         }
     }
-    let whole: usize = sizes.iter().sum();
+    let mut whole: usize = sizes.iter().sum();
     let note =
         format!("the results were {whole} bytes together; cut at {}", in_words(limits.command));
-    for _ in 0..results.len() {
-        if sizes.iter().sum::<usize>() <= limits.command {
-            break;
-        }
-        let largest = results.iter_mut().zip(&mut sizes).max_by_key(|(_, size)| **size);
-        if let Some((result, size)) = largest {
-            *size = cut(result, &note);
+    let least = OperationResult { errors: Some(vec![note.clone()]), ..OperationResult::default() };
+    let least = size(&least);
+    // what is small beside the elements stays at first
+    for rest in [REST, 0] {
+        let mut largest: Vec<_> = results.iter_mut().zip(&mut sizes).collect();
+        largest.sort_by_key(|(_, size)| Reverse(**size));
+        for (result, size) in largest {
+            // the note itself would be larger than what it stands for
+            if whole <= limits.command || *size <= least {
+                break;
+            }
+            if is_large(result, rest) {
+                whole -= *size;
+                *size = cut(result, &note, rest);
+                whole += *size;
+            }
         }
     }
-    sizes.iter().sum()
+    whole
 }
 
 /// Packs answers of these sizes into messages of at most `most` answers and [`MESSAGE_BYTES`]; a larger answer travels
@@ -111,15 +125,21 @@ pub(super) fn clean_value(value: &mut Value) {
     }
 }
 
-/// Takes the elements out, the rest too when that is what is large; the small note always stays.
-fn cut(result: &mut OperationResult, note: &str) -> usize {
-    const REST: usize = 64 * 1_024;
+/// Tells whether anything goes when the result is cut so.
+fn is_large(result: &OperationResult, rest: usize) -> bool {
+    !result.elements.is_null()
+        || size(&result.statistics) > rest
+        || result.errors.as_ref().is_some_and(|errors| size(errors) > rest)
+}
+
+/// Takes the elements out, the rest too where it has more than `rest` bytes; the small note always stays.
+fn cut(result: &mut OperationResult, note: &str, rest: usize) -> usize {
     result.elements = Value::Null;
     let mut errors = result.errors.take().unwrap_or_default();
-    if size(&result.statistics) > REST {
+    if size(&result.statistics) > rest {
         result.statistics = Value::Null;
     }
-    if size(&errors) > REST {
+    if size(&errors) > rest {
         errors.clear();
     }
     errors.push(note.to_owned());
@@ -226,6 +246,41 @@ mod tests {
         assert!(prepare(&mut results, SMALL) <= SMALL.command);
         let cut = results.map(|r| r.elements.is_null());
         assert_eq!(cut, [false, true, false]);
+    }
+
+    #[test]
+    fn cutting_ends_when_it_gains_nothing() {
+        let mut results = vec![OperationResult::default(); 200_000];
+        let whole: usize = results.iter().map(size).sum();
+        assert_eq!(prepare(&mut results, SMALL), whole);
+        assert!(results.iter().all(|result| result.errors.is_none()));
+
+        let mut results = vec![result(json!("x".repeat(300))); 20_000];
+        let left = prepare(&mut results, Limits { command: 4_000_000, ..SMALL });
+        assert!(left <= 4_000_000, "{left}");
+        let notes = results.iter().filter_map(|result| result.errors.as_ref()).map(Vec::len);
+        assert!(
+            notes.eq(std::iter::repeat_n(
+                1,
+                results.iter().filter(|it| it.elements.is_null()).count()
+            ))
+        );
+    }
+
+    #[test]
+    fn small_things_beside_the_elements_go_when_they_are_many() {
+        let small = || OperationResult {
+            statistics: json!("x".repeat(60_000)),
+            errors: Some(vec!["y".repeat(60_000)]),
+            ..OperationResult::default()
+        };
+        let limits = Limits { result: 1 << 20, command: 14 << 20 };
+        let mut results: Vec<_> = std::iter::repeat_with(small).take(256).collect();
+        let left = prepare(&mut results, limits);
+        assert!(left <= limits.command, "{left}");
+        let whole = results.iter().filter(|result| !result.statistics.is_null()).count();
+        assert!((100..130).contains(&whole), "{whole}");
+        assert_eq!(left, results.iter().map(size).sum::<usize>());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::agent::{NAME_BYTES, VERSION_BYTES};
 use super::answer::clean_value;
+use super::text::short;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -220,7 +221,7 @@ fn is_queueloc(queueloc: &str) -> bool {
 
 /// Reads it as Go does: names in any case, nulls as absent.
 fn read(body: &[u8]) -> Result<Wire, HeartbeatFault> {
-    let wrong = |error: serde_json::Error| HeartbeatFault::Json(error.to_string());
+    let wrong = |error: serde_json::Error| HeartbeatFault::Json(short(&error.to_string()));
     let mut value = go_json::parse(body).map_err(wrong)?;
     clean_value(&mut value);
     let Value::Object(members) = value else {

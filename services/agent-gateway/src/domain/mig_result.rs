@@ -1,7 +1,7 @@
 //! Answers of MIG agents: the command that they were sent, with results (specs/mig/scheduler-agent.md §2).
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use super::returned::{Reader, Results, member, member_or_default, members};
+use super::text::short;
 use types::{AgentId, CommandId, CommandStatus, OperationResult, go_json};
 
 /// The original wants so many bytes, and braces around them.
@@ -49,50 +49,37 @@ pub(crate) enum MigResultFault {
     Status(String),
 }
 
-#[derive(Deserialize)]
-struct Wire {
-    id: f64,
-    agent: Sender,
-    status: String,
-    #[serde(default)]
-    results: Option<Vec<Value>>,
-}
-
-#[derive(Deserialize)]
-struct Sender {
-    #[serde(default)]
-    id: f64,
-    queueloc: String,
-    #[serde(default)]
-    pid: i64,
-}
-
 impl MigResult {
     /// Reads the body of a message.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, MigResultFault> {
-        let wrong = |error: serde_json::Error| MigResultFault::Json(error.to_string());
+        let wrong = |error: serde_json::Error| MigResultFault::Json(short(&error.to_string()));
         if body.len() < LEAST_BYTES || body.first() != Some(&b'{') || body.last() != Some(&b'}') {
             return Err(MigResultFault::NotAnObject);
         }
-        let Value::Object(members) = go_json::parse(body).map_err(wrong)? else {
-            return Err(MigResultFault::NotAnObject);
+        let text = go_json::mend(body);
+        // the action is our own word, and the rest is nobody's
+        let answer = members(&text, &["id", "agent", "status", "results"]).map_err(wrong)?;
+        let id: f64 = member(&answer, "id").map_err(wrong)?;
+        let word: String = member(&answer, "status").map_err(wrong)?;
+        let sender = answer.get("agent").map_or("null", |agent| agent.get());
+        let sender = members(sender, &["id", "queueloc", "pid"]).map_err(wrong)?;
+        let agent: f64 = member_or_default(&sender, "id").map_err(wrong)?;
+        let status = CommandStatus::parse(&word).filter(|status| status.is_an_answer());
+        let results = match answer.get("results").map(|results| results.get()) {
+            None | Some("null") => Vec::new(),
+            Some(results) => {
+                let results: Results<'_> = serde_json::from_str(results).map_err(wrong)?;
+                Reader::new().read(&results).map_err(wrong)?
+            }
         };
-        let mut members = go_json::fold_names(members);
-        // the action is our own word
-        members.remove("action");
-        if let Some(Value::Object(agent)) = members.get_mut("agent") {
-            *agent = go_json::fold_names(std::mem::take(agent));
-        }
-        let wire: Wire = serde_json::from_value(Value::Object(members)).map_err(wrong)?;
-        let status = CommandStatus::parse(&wire.status).filter(|status| status.is_an_answer());
-        let results = wire.results.unwrap_or_default().into_iter().map(result);
         Ok(Self {
-            command: CommandId(integer(wire.id)),
-            queueloc: wire.agent.queueloc,
-            pid: wire.agent.pid,
-            agent: Some(AgentId(integer(wire.agent.id))).filter(|agent| agent.0 != 0),
-            status: status.ok_or(MigResultFault::Status(wire.status.chars().take(64).collect()))?,
-            results: results.collect::<Result<_, _>>().map_err(wrong)?,
+            command: CommandId(integer(id)),
+            queueloc: member(&sender, "queueloc").map_err(wrong)?,
+            pid: member_or_default(&sender, "pid").map_err(wrong)?,
+            agent: Some(AgentId(integer(agent))).filter(|agent| agent.0 != 0),
+            status: status
+                .ok_or_else(|| MigResultFault::Status(word.chars().take(64).collect()))?,
+            results,
         })
     }
 
@@ -102,20 +89,6 @@ impl MigResult {
             && self.pid == addressee.pid
             && self.agent.is_none_or(|agent| agent == addressee.agent)
     }
-}
-
-fn result(value: Value) -> Result<OperationResult, serde_json::Error> {
-    let members = match value {
-        Value::Object(members) => go_json::fold_names(members),
-        Value::Null => Map::new(),
-        other => return serde_json::from_value(other),
-    };
-    let known = ["foundanything", "success", "elements", "statistics", "errors"];
-    let members = members
-        .into_iter()
-        .filter(|(name, value)| known.contains(&name.as_str()) && !value.is_null())
-        .collect();
-    serde_json::from_value(Value::Object(members))
 }
 
 /// Takes a number as Go's clients hold it; one that is no number of ours becomes 0.
@@ -131,7 +104,7 @@ fn integer(number: f64) -> i64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn answer() -> Value {
         json!({"id": 28_051_200_737_531_i64, "action": {"id": 7, "name": "x"},
@@ -184,6 +157,27 @@ mod tests {
         assert_eq!(parse(&none).unwrap().results, []);
         none["id"] = json!(1.5);
         assert_eq!(parse(&none).unwrap().command, CommandId(0));
+    }
+
+    #[test]
+    fn more_results_than_any_action_has_operations_are_refused() {
+        let of = |count: usize| {
+            let mut many = answer();
+            many["results"] = json!(vec![json!({}); count]);
+            MigResult::parse(many.to_string().as_bytes())
+        };
+        assert_eq!(of(256).unwrap().results.len(), 256);
+        for count in [257, 200_000] {
+            assert!(matches!(of(count), Err(MigResultFault::Json(text)) if text.contains("256")));
+        }
+    }
+
+    #[test]
+    fn a_fault_quotes_a_part_of_what_was_sent() {
+        let mut long = answer();
+        long["id"] = json!("x".repeat(1 << 20));
+        let fault = MigResult::parse(long.to_string().as_bytes()).unwrap_err().to_string();
+        assert!(fault.len() < 300 && fault.contains("xxx"), "{fault}");
     }
 
     proptest! {

@@ -20,6 +20,15 @@ pub(crate) fn check(
     }
 }
 
+/// Cuts what is told of a fault, which may quote all that somebody sent.
+pub(crate) fn short(text: &str) -> String {
+    const MOST: usize = 200;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 /// Writes `name` as one step of a JSON pointer.
 pub(crate) fn step(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
@@ -38,5 +47,11 @@ mod tests {
             assert_eq!(faults.is_empty(), good, "{text:?}: {faults:?}");
         }
         assert_eq!(step("a/b~c"), "a~1b~0c");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_letters() {
+        assert_eq!(short(&"é".repeat(200)), "é".repeat(200));
+        assert_eq!(short(&"é".repeat(201)), format!("{}…", "é".repeat(200)));
     }
 }

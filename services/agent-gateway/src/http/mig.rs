@@ -1,13 +1,20 @@
 //! What MIG's agents and loaders ask before anything else (specs/mig/api.md §3.1–§3.3).
 
+use super::held;
 use crate::AgentGateway;
 use crate::domain::heartbeat::{HEARTBEAT_BYTES, Heartbeat};
-use crate::mig::Heard;
+use crate::mig::{Heard, Space};
+use actix_web::error::PayloadError;
 use actix_web::http::{StatusCode, header};
-use actix_web::web::Data;
+use actix_web::web::{Bytes, BytesMut, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, get, post};
+use futures_util::StreamExt;
 use serde_json::json;
-use web::{Body, Origin, Peer, Problem};
+use std::time::Duration;
+use web::{Origin, Peer, Problem};
+
+/// How long a heartbeat may take to come.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Says that the house is there.
 #[utoipa::path(
@@ -33,16 +40,18 @@ pub(super) async fn heartbeat(
         (status = 200, description = "`{\"error\":null}`, or nothing for Go's client"),
         (status = 400, description = "`{\"error\":…}` with what is wrong, or nothing for Go's client"),
         (status = 401, description = "The agent is not on the whitelist, or was revoked"),
-        (status = 503, description = "It cannot be stored now"),
+        (status = 408, description = "It came too slowly"),
+        (status = 413, description = "It has more than 102400 bytes"),
+        (status = 503, description = "It cannot be stored now, or more come in than can be taken at a time"),
     )
 )]
 #[post("/api/v1/heartbeat")]
 pub(super) async fn hear(
     request: HttpRequest,
     gateway: Data<AgentGateway>,
-    body: Result<Body<HEARTBEAT_BYTES>, Problem>,
+    body: Payload,
 ) -> HttpResponse {
-    let (status, error) = match take(&gateway, body).await {
+    let (status, error) = match take(&gateway, held::told(&request), body).await {
         Ok(()) => (StatusCode::OK, None),
         Err((status, error)) => (status, Some(error)),
     };
@@ -55,21 +64,74 @@ pub(super) async fn hear(
 
 async fn take(
     gateway: &AgentGateway,
-    body: Result<Body<HEARTBEAT_BYTES>, Problem>,
+    told: Option<usize>,
+    body: Payload,
 ) -> Result<(), (StatusCode, String)> {
-    let body = body.map_err(|problem| (problem.status(), problem.to_string()))?.0;
-    let heard = Heartbeat::from_http(&body, gateway.app.clock.now())
-        .map_err(|fault| (StatusCode::BAD_REQUEST, fault.to_string()))?;
-    let (status, error) = match gateway.app.mig.hear(heard, body.len()).await {
+    let mig = &gateway.app.mig;
+    let mut space = mig.space();
+    let reading = read(told, body, &mut space);
+    let body = tokio::time::timeout(DEADLINE, reading).await.unwrap_or(Err(Fault::Late));
+    let heard = match body {
+        Ok(body) => {
+            let read = Heartbeat::from_http(&body, gateway.app.clock.now())
+                .map_err(|fault| (StatusCode::BAD_REQUEST, fault.to_string()))?;
+            mig.hear(read, space).await
+        }
+        Err(Fault::NoRoom) => mig.no_room(),
+        Err(Fault::Late) => {
+            let late = format!("the whole body must come within {} seconds", DEADLINE.as_secs());
+            return Err((StatusCode::REQUEST_TIMEOUT, late));
+        }
+        Err(Fault::Large) => {
+            let most = format!("at most {HEARTBEAT_BYTES} bytes are taken here");
+            return Err((StatusCode::PAYLOAD_TOO_LARGE, most));
+        }
+        Err(Fault::Broken(error)) => {
+            let broken = format!("the body cannot be read: {error}");
+            return Err((StatusCode::BAD_REQUEST, broken));
+        }
+    };
+    let (status, error) = match heard {
         Heard::Yes => return Ok(()),
         Heard::NotListed => (StatusCode::UNAUTHORIZED, "the agent is not on the whitelist"),
         Heard::Revoked => (StatusCode::UNAUTHORIZED, "the agent was revoked"),
+        Heard::NoRoom => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Failed to save heartbeat: more heartbeats come in than can be taken at a time",
+        ),
         Heard::NotNow => (
             StatusCode::SERVICE_UNAVAILABLE,
-            "Failed to save heartbeat: the database is not available now",
+            "Failed to save heartbeat: it could not be stored in time",
         ),
     };
     Err((status, error.to_owned()))
+}
+
+/// Says why a body was not read.
+enum Fault {
+    NoRoom,
+    Late,
+    Large,
+    Broken(PayloadError),
+}
+
+/// Reads a heartbeat; what has come takes room, and nothing that is only announced.
+async fn read(told: Option<usize>, mut body: Payload, space: &mut Space) -> Result<Bytes, Fault> {
+    if told.is_some_and(|told| told > HEARTBEAT_BYTES) {
+        return Err(Fault::Large);
+    }
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(Fault::Broken)?;
+        if bytes.len() + chunk.len() > HEARTBEAT_BYTES {
+            return Err(Fault::Large);
+        }
+        if !space.grow(chunk.len()) {
+            return Err(Fault::NoRoom);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
 }
 
 fn is_go(request: &HttpRequest) -> bool {

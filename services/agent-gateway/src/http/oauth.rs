@@ -3,6 +3,7 @@
 use crate::AgentGateway;
 use crate::app::patience::Patience;
 use crate::app::request_code::CodeRequest;
+use crate::app::secret::Secret;
 use crate::error::Error;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, Data};
@@ -94,10 +95,9 @@ pub(super) async fn poll_token(
     }
     let client_id = required(&parameters, "client_id")?;
     let device_code = required(&parameters, "device_code")?;
-    let app = &gateway.app;
-    let token = app
-        .patiently(Patience::begin(), async || app.poll_token(client_id, device_code).await)
-        .await?;
+    let (app, access) = (&gateway.app, Secret::draw()?);
+    let poll = async || app.poll_token(client_id, device_code, &access).await;
+    let token = app.patiently(Patience::begin(), poll).await?;
     Ok(HttpResponse::Ok().json(token))
 }
 

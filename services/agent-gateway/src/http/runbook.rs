@@ -199,9 +199,12 @@ pub(super) async fn take_result(
 ) -> Result<HttpResponse, Problem> {
     let (app, task) = (&gateway.app, id.into_inner());
     app.patiently(patience, async || app.check_task(agent.number, task).await).await?;
-    let received = sent.receive(app, &mut patience).await?;
+    let received = sent.receive(app, agent.number, &mut patience).await?;
     let outcome = &received.outcome;
-    app.patiently(patience, async || app.record_run(agent.number, task, outcome).await).await?;
+    // whoever cannot tell whether it was stored tries again, and it is stored once
+    let told = Uuid::now_v7();
+    let keep = async || app.record_run(agent.number, task, told, outcome).await;
+    app.patiently(patience, keep).await?;
     drop(received);
     Ok(answer(json!({"ok": true})))
 }

@@ -1,12 +1,14 @@
 //! Results of RunbookSolutions agents: any size is taken, only so much is kept. An agent loses a result for good when
 //! it is answered anything but 200.
 
-use super::held;
-use crate::app::App;
+use super::held::{self, Came, Room};
 use crate::app::patience::Patience;
+use crate::app::{App, room};
 use crate::domain::exact;
 use crate::domain::task::Outcome;
+use crate::domain::tree::{DEEPEST, TREE_BYTES};
 use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
@@ -18,10 +20,10 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
-use types::go_json;
+use types::{AgentId, go_json};
 use web::Problem;
 
-/// How long a body may take.
+/// How long a body may take after it began.
 const DRAIN: Duration = Duration::from_mins(5);
 /// How much of the time that an agent is held is left when there is room for its result, and when it can be taken
 /// apart: what is left is for the database.
@@ -33,7 +35,7 @@ const AROUND: usize = 9;
 /// Is a result, with the room that it takes until it is kept.
 pub(super) struct Received {
     pub(super) outcome: Arc<Outcome>,
-    _room: [Option<OwnedSemaphorePermit>; 2],
+    _room: (Option<Room>, Option<OwnedSemaphorePermit>),
 }
 
 /// Is a result that was not read yet.
@@ -52,11 +54,12 @@ impl FromRequest for Sent {
 }
 
 impl Sent {
-    /// Reads the result. One that is larger than what is kept is cut, and so is one for which there is no room in time:
-    /// these agents do not come again.
+    /// Reads the result. One that is larger than what is kept is cut, and so is one for which there is no room in time,
+    /// or that comes too slowly for it: these agents do not come again.
     pub(super) async fn receive(
         mut self,
         app: &App,
+        agent: AgentId,
         patience: &mut Patience,
     ) -> Result<Received, Problem> {
         let limit = app.config.max_result;
@@ -64,42 +67,44 @@ impl Sent {
         if told.is_some_and(|told| told > held::LIMIT) {
             return self.drain(0, patience).await;
         }
-        let room = held::wait_for_room(app, told);
+        let room = held::wait_for_room(app, agent, told);
         let Some(room) = app.in_time(*patience, RESERVE_OF_ROOM, room).await else {
             return self.drain(0, patience).await;
         };
         let room = room?;
-        let mut bytes = Vec::new();
-        let reading = async {
-            while let Some(chunk) = self.payload.next().await {
-                let chunk = chunk.map_err(broken)?;
-                if bytes.len() + chunk.len() > held::LIMIT {
-                    return Ok(Some(bytes.len() + chunk.len()));
-                }
-                bytes.extend_from_slice(&chunk);
+        let came = timed(patience, held::read(&mut self.payload, told, DRAIN)).await?;
+        let bytes = match came {
+            Came::Whole(bytes) => bytes,
+            Came::Large(so_far) | Came::Slowly(so_far) => {
+                drop(room);
+                return self.drain(so_far, patience).await;
             }
-            Ok::<_, Problem>(None)
         };
-        if let Some(so_far) = timed(patience, reading).await? {
-            drop(bytes);
-            drop(room);
-            return self.drain(so_far, patience).await;
-        }
-        let bytes = Bytes::from(bytes);
         let size = compact_size(&bytes);
-        if size > limit.saturating_add(AROUND) && is_result(&bytes) {
-            return Ok(Received::cut(size - AROUND));
-        }
-        let desk = held::wait_for_desk(app, bytes.len());
-        let Some(desk) = app.in_time(*patience, RESERVE_OF_DESK, desk).await else {
+        let cut = || {
             let cut = is_result(&bytes).then(|| Received::cut(size.saturating_sub(AROUND)));
-            return cut.ok_or_else(|| {
-                Problem::malformed("body-not-json", "the body is not {\"data\": …}")
-            });
+            cut.ok_or_else(|| Problem::malformed("body-not-json", "the body is not {\"data\": …}"))
+        };
+        if size > limit.saturating_add(AROUND) && is_result(&bytes) {
+            return cut();
+        }
+        let tree = room::tree_of(&bytes).await;
+        if tree.bytes > TREE_BYTES || tree.depth > DEEPEST {
+            return cut();
+        }
+        let desk = held::wait_for_desk(app, tree.bytes);
+        let Some(desk) = app.in_time(*patience, RESERVE_OF_DESK, desk).await else {
+            return cut();
         };
         let desk = desk?;
-        let outcome = held::take_apart(bytes.len(), move || read(&bytes, limit)).await??;
-        Ok(Received { outcome: outcome.into(), _room: [Some(room), desk] })
+        let reading = while_busy(async || {
+            let bytes = bytes.clone();
+            held::take_apart(bytes.len(), move || read(&bytes, limit)).await
+        });
+        let Some(outcome) = app.in_time(*patience, RESERVE_OF_DESK, reading).await else {
+            return cut();
+        };
+        Ok(Received { outcome: outcome??.into(), _room: (Some(room), desk) })
     }
 
     /// Throws the rest of the body away, counting it.
@@ -107,18 +112,21 @@ impl Sent {
         let draining = async {
             let mut count = so_far;
             while let Some(chunk) = self.payload.next().await {
-                count += chunk.map_err(broken)?.len();
+                count += chunk.map_err(held::broken)?.len();
             }
             Ok::<_, Problem>(count)
         };
-        timed(patience, draining).await.map(Received::cut)
+        let count = timed(patience, async {
+            tokio::time::timeout(DRAIN, draining).await.map_err(|_late| late())?
+        });
+        count.await.map(Received::cut)
     }
 }
 
 impl Received {
     /// Is a result of so many bytes that is not kept, and takes no room.
     fn cut(bytes: usize) -> Self {
-        Self { outcome: Outcome::cut(bytes).into(), _room: [None, None] }
+        Self { outcome: Outcome::cut(bytes).into(), _room: (None, None) }
     }
 }
 
@@ -128,14 +136,19 @@ async fn timed<T>(
     reading: impl Future<Output = Result<T, Problem>>,
 ) -> Result<T, Problem> {
     let began = Instant::now();
-    let read = tokio::time::timeout(DRAIN, reading).await;
+    let read = reading.await;
     patience.pass_over(began.elapsed());
-    read.map_err(|_late| late())?
+    read
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "called by map_err")]
-fn broken(error: actix_web::error::PayloadError) -> Problem {
-    Problem::malformed("body-broken", format!("the body cannot be read: {error}"))
+/// Does `work` again as long as the processors are busy with what others sent.
+async fn while_busy<T>(work: impl AsyncFn() -> Result<T, Problem>) -> Result<T, Problem> {
+    loop {
+        match work().await {
+            Err(problem) if problem.status() == StatusCode::SERVICE_UNAVAILABLE => {}
+            done => return done,
+        }
+    }
 }
 
 fn late() -> Problem {
@@ -288,6 +301,19 @@ mod tests {
         let long = format!("{{\"data\":1{}}}", "0".repeat(400));
         assert_eq!(read(&long.clone().into(), 1_000).unwrap().json().len(), 401);
         assert!(read(&long.into(), 400).unwrap().cut);
+    }
+
+    #[tokio::test]
+    async fn busy_processors_are_waited_for() {
+        let tries = std::cell::Cell::new(0);
+        let busy = || Problem::unavailable("busy", None);
+        let taken = while_busy(async || {
+            tries.set(tries.get() + 1);
+            if tries.get() < 3 { Err(busy()) } else { Ok(tries.get()) }
+        });
+        assert_eq!(taken.await.unwrap(), 3);
+        let refused = while_busy(async || Err::<(), _>(Problem::malformed("x", "x"))).await;
+        assert_eq!(refused.unwrap_err().code(), "x");
     }
 
     #[test]

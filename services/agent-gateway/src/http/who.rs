@@ -7,7 +7,7 @@ use crate::store::tokens::Known;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use types::{AgentId, Permission};
 use web::{Needs, Peer, Permitted, Problem};
@@ -52,6 +52,7 @@ where
         let mut payload = payload.take();
         Box::pin(async move {
             let agent = identify(&request).await?;
+            request.extensions_mut().insert(agent);
             let sent = T::from_request(&request, &mut payload).await.map_err(Into::into)?;
             Ok(Self(agent, sent))
         })

@@ -4,14 +4,17 @@ use super::held::{self, Held};
 use super::query::Wait;
 use super::who::Agent;
 use crate::AgentGateway;
-use crate::app::patience;
 use crate::app::record_returns::Prepared;
+use crate::app::{patience, room};
+use crate::domain::returned::{Few, Reader, Results};
+use crate::domain::text;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpResponse, get, post};
+use serde::Deserialize;
 use std::time::Duration;
 use types::api::problem;
-use types::api::work::{Receipts, Returns, Work};
-use types::{RunId, go_json};
+use types::api::work::{Receipts, Return, Returns, Work};
+use types::{CommandStatus, RunId, go_json};
 use web::{Problem, Query};
 
 const LONGEST_WAIT: u64 = 60;
@@ -69,30 +72,88 @@ pub(super) async fn return_results(
 ) -> Result<HttpResponse, Problem> {
     let max_result = gateway.app.config.max_result;
     let Held { bytes, room } = sent;
-    let size = bytes.len();
-    let desk = held::or_later(patience::LONGEST, held::wait_for_desk(&gateway.app, size)).await?;
+    let (size, tree) = (bytes.len(), room::tree_of(&bytes).await.bytes);
+    let desk = held::or_later(patience::LONGEST, held::wait_for_desk(&gateway.app, tree)).await?;
     let answers = held::take_apart(size, move || read(&bytes, max_result)).await?;
     let receipts = gateway.app.record_returns(agent, answers?).await?;
     drop((room, desk));
     Ok(HttpResponse::Ok().json(receipts))
 }
 
+/// Is what an agent answers, as it came.
+#[derive(Deserialize)]
+struct Sent<'a> {
+    #[serde(borrow)]
+    items: Few<SentAnswer<'a>, MOST_RETURNS>,
+}
+
+#[derive(Deserialize)]
+struct SentAnswer<'a> {
+    run: RunId,
+    status: CommandStatus,
+    #[serde(borrow)]
+    results: Results<'a>,
+}
+
 /// Reads answers as leniently as signed documents are read: half a surrogate in a file name must not lose a result.
 fn read(body: &Bytes, max_result: usize) -> Result<Vec<Prepared>, Problem> {
-    let value = go_json::parse(body).map_err(|error| {
-        Problem::malformed("body-not-json", format!("the body is not JSON: {error}"))
-    })?;
-    let returns: Returns = serde_json::from_value(value).map_err(|error| {
-        Problem::invalid("body-invalid", format!("the body: {error}")).fault("", error.to_string())
-    })?;
-    if returns.items.len() > MOST_RETURNS {
-        let detail = format!(
-            "holds {} answers; at most {MOST_RETURNS} are taken at once",
-            returns.items.len()
-        );
-        return Err(
-            Problem::invalid("body-invalid", format!("/items {detail}")).fault("/items", detail)
-        );
+    let text = go_json::mend(body);
+    let sent: Sent<'_> = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
+    let mut reader = Reader::new();
+    let answers = sent.items.0.into_iter().map(|SentAnswer { run, status, results }| {
+        let results = reader.read(&results).map_err(|error| wrong(&error))?;
+        Ok(Prepared::new(Return { run, status, results }, max_result))
+    });
+    answers.collect()
+}
+
+fn wrong(error: &serde_json::Error) -> Problem {
+    let detail = text::short(&error.to_string());
+    if error.is_data() {
+        Problem::invalid("body-invalid", format!("the body: {detail}")).fault("", detail)
+    } else {
+        Problem::malformed("body-not-json", format!("the body is not JSON: {detail}"))
     }
-    Ok(returns.items.into_iter().map(|answer| Prepared::new(answer, max_result)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn body(results: &Value) -> Bytes {
+        let run = "00000000-0000-7000-8000-000000000000";
+        json!({"items": [{"run": run, "status": "success", "results": results}]}).to_string().into()
+    }
+
+    #[test]
+    fn more_results_than_any_action_has_operations_are_refused() {
+        let of = |count: usize| read(&body(&json!(vec![json!({}); count])), 1_000);
+        assert_eq!(of(256).unwrap().len(), 1);
+        for count in [257, 200_000] {
+            let problem = of(count).unwrap_err();
+            assert_eq!((problem.status().as_u16(), problem.code()), (422, "body-invalid"));
+            assert!(problem.to_string().contains("more than 256 entries"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_from_what_is_wrong() {
+        for (text, status) in [
+            ("{", 400),
+            ("{\"items\":[", 400),
+            ("{\"items\":[]} x", 400),
+            ("[]", 422),
+            ("{}", 422),
+            ("{\"items\":[{\"run\":\"x\"}]}", 422),
+            ("{\"items\":null}", 422),
+        ] {
+            let problem = read(&Bytes::from_static(text.as_bytes()), 1_000).unwrap_err();
+            assert_eq!(problem.status().as_u16(), status, "{text}");
+        }
+        let deep = format!("{{\"rest\":{}", "[".repeat(1_000));
+        assert_eq!(read(&deep.into(), 1_000).unwrap_err().status().as_u16(), 400);
+        let long = body(&json!([{"success": "x".repeat(1 << 20)}]));
+        assert!(read(&long, 1_000).unwrap_err().to_string().len() < 300);
+    }
 }

@@ -16,7 +16,8 @@ use tokio::time::Instant;
 pub(super) const AT_ONCE: usize = 500;
 /// How many callers may wait at the desk.
 const WAITING: usize = 20_000;
-/// How many bytes of heartbeats may: they carry no proof, and take several times as much when they are read.
+/// How many bytes of heartbeats may be on their way here: they carry no proof, and take several times as much when they
+/// are read.
 const WAITING_BYTES: usize = 48 << 20;
 /// How long a caller waits: an agent that is not answered hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,7 +32,28 @@ const LAST: Duration = Duration::from_secs(2);
 pub(crate) struct Ask {
     heartbeat: Heartbeat,
     reply: oneshot::Sender<Heard>,
-    room: OwnedSemaphorePermit,
+    room: Space,
+}
+
+/// Is the room that a heartbeat takes, from its first byte to its answer.
+#[derive(Debug)]
+pub(crate) struct Space {
+    room: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl Space {
+    /// Takes room for `bytes` more. Nobody waits for it, and so nobody who sends slowly keeps others waiting. Tells
+    /// whether there was room.
+    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let Ok(more) = Arc::clone(&self.room).try_acquire_many_owned(bytes) else { return false };
+        match &mut self.taken {
+            Some(taken) => taken.merge(more),
+            none => *none = Some(more),
+        }
+        true
+    }
 }
 
 /// Says what became of a heartbeat.
@@ -43,7 +65,9 @@ pub(crate) enum Heard {
     NotListed,
     /// The agent was revoked.
     Revoked,
-    /// It could not be taken in now.
+    /// There is no room for it now.
+    NoRoom,
+    /// It could not be stored now.
     NotNow,
 }
 
@@ -54,6 +78,7 @@ impl Heard {
             Self::Yes => "heard",
             Self::NotListed => "not_listed",
             Self::Revoked => "revoked",
+            Self::NoRoom => "no_room",
             Self::NotNow => "failed",
         }
     }
@@ -121,17 +146,25 @@ impl Desk {
 }
 
 impl Mig {
-    /// Takes in the heartbeat of an HTTP caller, which had so many bytes, together with others.
-    pub(crate) async fn hear(&self, heartbeat: Heartbeat, bytes: usize) -> Heard {
+    /// Gives room for a heartbeat that is about to come; more is taken with [`Space::grow`].
+    pub(crate) fn space(&self) -> Space {
+        Space { room: Arc::clone(&self.desk.room), taken: None }
+    }
+
+    /// Counts heartbeats of HTTP callers for which there was no room.
+    pub(crate) fn no_room(&self) -> Heard {
+        self.meters.heartbeats("http", Heard::NoRoom.outcome(), 1);
+        Heard::NoRoom
+    }
+
+    /// Takes in the heartbeat of an HTTP caller together with others.
+    pub(crate) async fn hear(&self, heartbeat: Heartbeat, room: Space) -> Heard {
         if self.desk.whitelist().is_some_and(|list| !list.allows(&heartbeat.queueloc)) {
             self.meters.heartbeats("http", Heard::NotListed.outcome(), 1);
             return Heard::NotListed;
         }
         let (reply, answer) = oneshot::channel();
         let asking = async {
-            let bytes = u32::try_from(bytes).ok()?;
-            // who finds no room is told so at once, and holds no room either
-            let room = Arc::clone(&self.desk.room).try_acquire_many_owned(bytes).ok()?;
             self.desk.asks.send(Ask { heartbeat, reply, room }).await.ok()?;
             answer.await.ok()
         };

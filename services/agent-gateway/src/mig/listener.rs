@@ -5,7 +5,7 @@ use super::desk::warn;
 use super::topology::{self, HEARTBEATS, RESULTS};
 use crate::app::App;
 use crate::app::record_mig_results::MigAnswer;
-use crate::app::room::QUICK_BYTES;
+use crate::app::room::{self, QUICK_BYTES};
 use crate::domain::heartbeat::{HEARTBEAT_BYTES, Heartbeat, HeartbeatFault};
 use crate::domain::mig_result::MigResult;
 use crate::error::Error;
@@ -227,15 +227,16 @@ async fn store(app: &App, stream: Stream, bodies: &[Vec<u8>]) -> Result<(), Erro
             }
         }
         Stream::Results => {
-            let large = bodies.iter().map(Vec::len).filter(|bytes| *bytes > QUICK_BYTES).sum();
-            // held until all of it is told
-            let _desk = app.wait_for_desk(large).await?;
-            let answers = results(app, bodies).await;
-            if !answers.is_empty() {
-                let judged = app.record_mig_results(answers).await?;
-                app.mig.meters.results("accepted", judged.accepted);
-                app.mig.meters.results("duplicate", judged.duplicate);
-                app.mig.meters.results("refused", judged.refused);
+            for (bodies, tree) in room::parts(bodies).await {
+                // held until all of it is told
+                let _desk = app.wait_for_desk(tree).await?;
+                let answers = results(app, bodies).await;
+                if !answers.is_empty() {
+                    let judged = app.record_mig_results(answers).await?;
+                    app.mig.meters.results("accepted", judged.accepted);
+                    app.mig.meters.results("duplicate", judged.duplicate);
+                    app.mig.meters.results("refused", judged.refused);
+                }
             }
         }
     }

@@ -19,8 +19,8 @@ pub(crate) mod sender;
 mod sweeper;
 mod topology;
 
-pub(crate) use desk::Heard;
 use desk::{Ask, Desk};
+pub(crate) use desk::{Heard, Space};
 use listener::{Listener, Stream};
 use meters::Meters;
 

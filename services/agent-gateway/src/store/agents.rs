@@ -422,7 +422,7 @@ pub(crate) async fn agents_employ(
                  order by n.number desc limit 1
              ) as newest
              where gone.number = any($1) and gone.transport = 'mig' and gone.status = 'offline'
-         )) and a.revoked_at is null and a.status <> 'destroyed' and not (
+         )) and a.revoked_at is null and not (
              a.transport = 'mig' and exists (select from agent r
                  where r.transport = 'mig' and r.revoked_at is not null and r.queueloc = a.queueloc)
          )

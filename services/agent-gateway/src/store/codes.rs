@@ -57,6 +57,13 @@ pub(crate) struct PolledCode {
     pub agent: Option<i64>,
 }
 
+impl PolledCode {
+    /// Gives the agent whose device has had its token for it.
+    pub(crate) fn redeemed(&self) -> Option<AgentId> {
+        self.agent.filter(|_| self.state == "redeemed").map(AgentId)
+    }
+}
+
 #[derive(HasQuery)]
 #[diesel(table_name = device_code)]
 #[diesel(check_for_backend(diesel::pg::Pg))]

@@ -14,18 +14,37 @@ use time::format_description::well_known::Rfc3339;
 use types::{AgentId, AgentStatus};
 use uuid::Uuid;
 
-/// Finds the rows that heartbeats are of, and when another process of the same queue location was heard last. A machine
-/// may have hundreds of rows that are offline: `collate "C"` is the index of those that are not. `is true` keeps
-/// PostgreSQL, which cannot know how many are online, from looking through all of them for each heartbeat.
+/// Finds the rows that heartbeats are of, and when another process of the same queue location was heard last: the two
+/// that were heard last are looked for once for each machine, however many of its processes are heard. A machine may have
+/// hundreds of rows that are offline: `collate "C"` is the index of those that are not. `is true` keeps PostgreSQL, which
+/// cannot know how many are online, from looking through all of them for each heartbeat.
 pub(crate) const MIG_AGENTS_FIND: &str = "
+    with machine as materialized (
+        select asked.queueloc, latest.numbers, latest.seen
+        from (select distinct h.queueloc from unnest($1::text[]) as h(queueloc)) as asked cross join lateral (
+            select array_agg(two.number order by two.last_seen desc, two.number) as numbers,
+                array_agg(two.last_seen order by two.last_seen desc, two.number) as seen
+            from (
+                select o.number, p.last_seen from agent o join presence p on p.agent = o.number
+                where o.transport = 'mig' and o.status <> 'offline' and o.queueloc collate \"C\" = asked.queueloc
+                    and (o.status = 'online') is true and o.mode <> 'checkin'
+                order by p.last_seen desc, o.number limit 2
+            ) as two
+        ) as latest
+    )
     select h.place, a.number, a.status, a.refreshed, a.started, a.described is not distinct from h.described as same,
-        a.conflict_since, (
-            select max(p.last_seen) from agent o join presence p on p.agent = o.number
-            where o.transport = 'mig' and o.status <> 'offline' and o.queueloc collate \"C\" = h.queueloc
-                and (o.status = 'online') is true and o.number <> a.number and o.mode <> 'checkin'
-        ) as rival_seen
+        a.conflict_since, machine.seen[case when machine.numbers[1] = a.number then 2 else 1 end] as rival_seen
     from unnest($1::text[], $2::bigint[], $3::bytea[]) with ordinality as h(queueloc, pid, described, place)
-        join agent a on a.transport = 'mig' and a.status <> 'offline' and a.queueloc = h.queueloc and a.pid = h.pid";
+        join agent a on a.transport = 'mig' and a.status <> 'offline' and a.queueloc = h.queueloc and a.pid = h.pid
+        join machine on machine.queueloc = h.queueloc";
+
+/// Finds the oldest rows of machines that are not offline, beyond the newest `$2` of each.
+pub(crate) const MIG_AGENTS_CROWD: &str = "
+    select crowd.number from unnest($1::text[]) as asks(queueloc) cross join lateral (
+        select o.number from agent o
+        where o.transport = 'mig' and o.status <> 'offline' and o.queueloc collate \"C\" = asks.queueloc
+        order by o.number desc offset $2
+    ) as crowd";
 
 #[derive(QueryableByName)]
 struct KnownRow {
@@ -203,6 +222,21 @@ pub(crate) async fn mig_agents_end(
     .bind::<Array<BigInt>, _>(ended)
     .get_results(conn)
     .await?;
+    Ok(numbers(rows))
+}
+
+/// Gives the oldest rows of these machines that are not offline, beyond the newest `most` of each. To be called when the
+/// machines are locked.
+pub(crate) async fn mig_agents_crowd(
+    conn: &mut Conn,
+    queuelocs: &[&str],
+    most: i64,
+) -> QueryResult<Vec<AgentId>> {
+    let rows: Vec<Number> = store::sql(MIG_AGENTS_CROWD)
+        .bind::<Array<Text>, _>(queuelocs)
+        .bind::<BigInt, _>(most)
+        .get_results(conn)
+        .await?;
     Ok(numbers(rows))
 }
 

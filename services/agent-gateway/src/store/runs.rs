@@ -26,9 +26,32 @@ pub(crate) const TASKS_FIND: &str = "
 
 /// Locks the tasks that agents answer.
 pub(crate) const TASKS_HOLD: &str = "
-    select t.id, t.cron is null as once, greatest(t.attempts, 1) as attempts,
-        (select count(*) from (select from task_run r where r.task = t.id limit 100) as few) as runs
+    select t.id, t.cron is null as once, greatest(t.attempts, 1) as attempts, t.cron is not null and t.ended is not null as echoes,
+        case when t.cron is null then (select count(*) from (select from task_run r where r.task = t.id limit 100) as few) else 0
+        end as runs
     from task t where t.id = any($1) order by t.id for update of t";
+
+/// Removes the oldest runs of tasks beyond `$2`, or beyond `$3` bytes together; the latest always stays. Of what is told of
+/// a task by the clock after it ended, only the latest does: the others would be kept as long as the task.
+pub(crate) const RUNS_TRIM: &str = "
+    delete from task_run where number = any(array(
+        select old.number from task t cross join lateral (
+            select r.number, row_number() over latest as place, sum(case when r.cut then 0 else r.bytes end) over latest as bytes,
+                t.cron is not null and r.at > t.ended as echo
+            from task_run r where r.task = t.id
+            window latest as (order by r.number desc)
+        ) as old
+        where t.id = any($1) and old.place > 1 and (old.place > $2 or old.bytes > $3 or old.echo)
+    ))";
+
+/// Removes what was told of tasks by the clock after they ended, among the newest runs and but for the latest.
+pub(crate) const RUNS_HUSH: &str = "
+    delete from task_run where number = any(array(
+        select old.number from task t cross join lateral (
+            select r.number, r.at from task_run r where r.task = t.id order by r.number desc offset 1 limit 64
+        ) as old
+        where t.id = any($1) and t.cron is not null and old.at > t.ended
+    ))";
 
 #[derive(QueryableByName)]
 struct FoundRow {
@@ -62,6 +85,8 @@ pub(crate) struct Held {
     /// None for a task by the clock.
     most: Option<i64>,
     runs: i64,
+    /// Whether it is a task by the clock that ended.
+    pub echoes: bool,
 }
 
 impl Held {
@@ -81,6 +106,8 @@ struct HeldRow {
     once: bool,
     #[diesel(sql_type = Integer)]
     attempts: i32,
+    #[diesel(sql_type = Bool)]
+    echoes: bool,
     #[diesel(sql_type = BigInt)]
     runs: i64,
 }
@@ -95,31 +122,44 @@ pub(crate) async fn tasks_hold(
         store::sql(TASKS_HOLD).bind::<Array<SqlUuid>, _>(tasks).get_results(conn).await?;
     let held = rows.into_iter().map(|row| {
         let most = row.once.then_some(row.attempts.into());
-        (TaskId(row.id), Held { most, runs: row.runs })
+        (TaskId(row.id), Held { most, runs: row.runs, echoes: row.echoes })
     });
     Ok(held.collect())
 }
 
-/// Stores runs in their order and ends the tasks that run once.
+/// Is a run to be stored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewRun<'a> {
+    /// The task.
+    pub task: TaskId,
+    /// Names the request that told of it: what was stored and could not be answered is told again.
+    pub told: Uuid,
+    /// What came back.
+    pub outcome: &'a Outcome,
+}
+
+/// Stores runs in their order, each once, and ends the tasks that run once.
 pub(crate) async fn runs_insert(
     conn: &mut Conn,
-    runs: &[(TaskId, &Outcome)],
+    runs: &[NewRun<'_>],
     now: OffsetDateTime,
 ) -> QueryResult<()> {
-    let tasks: Vec<Uuid> = runs.iter().map(|(task, _)| task.0).collect();
-    let bytes = runs.iter().map(|(_, outcome)| i64::try_from(outcome.bytes).unwrap_or(i64::MAX));
+    let tasks: Vec<Uuid> = runs.iter().map(|run| run.task.0).collect();
+    let bytes = runs.iter().map(|run| i64::try_from(run.outcome.bytes).unwrap_or(i64::MAX));
     store::sql(
-        "insert into task_run (task, at, data, bytes, cut)
-         select new.task, $2, new.data, new.bytes, new.cut
-         from unnest($1, $3, $4, $5) with ordinality as new(task, data, bytes, cut, place) order by new.place",
+        "insert into task_run (task, at, data, bytes, cut, told)
+         select new.task, $2, new.data, new.bytes, new.cut, new.told
+         from unnest($1, $3, $4, $5, $6) with ordinality as new(task, data, bytes, cut, told, place) order by new.place
+         on conflict (told) do nothing",
     )
     .bind::<Array<SqlUuid>, _>(&tasks)
     .bind::<Timestamptz, _>(now)
     .bind::<Array<Text>, _>(
-        runs.iter().map(|(_, outcome)| outcome.json()).collect::<Vec<_>>(),
+        runs.iter().map(|run| run.outcome.json()).collect::<Vec<_>>(),
     )
     .bind::<Array<BigInt>, _>(bytes.collect::<Vec<_>>())
-    .bind::<Array<Bool>, _>(runs.iter().map(|(_, outcome)| outcome.cut).collect::<Vec<_>>())
+    .bind::<Array<Bool>, _>(runs.iter().map(|run| run.outcome.cut).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(runs.iter().map(|run| run.told).collect::<Vec<_>>())
     .execute(conn)
     .await?;
     store::sql(
@@ -133,9 +173,7 @@ pub(crate) async fn runs_insert(
     .map(drop)
 }
 
-/// Removes the oldest runs of each of these tasks beyond `most`, or beyond `bytes` together; the latest always stays.
-/// Of what is told of a task by the clock after it ended, only the latest does: the others would be kept as long as the
-/// task.
+/// Removes the oldest runs of each of these tasks beyond `most`, or beyond `bytes` together.
 pub(crate) async fn runs_trim(
     conn: &mut Conn,
     tasks: &[TaskId],
@@ -143,21 +181,18 @@ pub(crate) async fn runs_trim(
     bytes: i64,
 ) -> QueryResult<usize> {
     let tasks: Vec<Uuid> = tasks.iter().map(|task| task.0).collect();
-    store::sql(
-        "delete from task_run r using (
-             select r.number, row_number() over latest as place,
-                 sum(case when r.cut then 0 else r.bytes end) over latest as bytes,
-                 t.cron is not null and r.at > t.ended as echo
-             from task t join task_run r on r.task = t.id where t.id = any($1)
-             window latest as (partition by t.id order by r.number desc)
-         ) as old
-         where r.number = old.number and old.place > 1 and (old.place > $2 or old.bytes > $3 or old.echo)",
-    )
-    .bind::<Array<SqlUuid>, _>(tasks)
-    .bind::<BigInt, _>(most)
-    .bind::<BigInt, _>(bytes)
-    .execute(conn)
-    .await
+    store::sql(RUNS_TRIM)
+        .bind::<Array<SqlUuid>, _>(tasks)
+        .bind::<BigInt, _>(most)
+        .bind::<BigInt, _>(bytes)
+        .execute(conn)
+        .await
+}
+
+/// Removes what these tasks told after they ended, but for the latest.
+pub(crate) async fn runs_hush(conn: &mut Conn, tasks: &[TaskId]) -> QueryResult<usize> {
+    let tasks: Vec<Uuid> = tasks.iter().map(|task| task.0).collect();
+    store::sql(RUNS_HUSH).bind::<Array<SqlUuid>, _>(tasks).execute(conn).await
 }
 
 /// Removes at most `limit` runs that were told before `before`, of tasks by the clock that ended between `since` and

@@ -17,7 +17,6 @@ diesel::table! {
         team_id -> Nullable<Uuid>,
         started -> Timestamptz,
         refreshed -> Timestamptz,
-        destroyed -> Nullable<Timestamptz>,
         revoked_at -> Nullable<Timestamptz>,
         revision -> Int8,
         address -> Nullable<Text>,

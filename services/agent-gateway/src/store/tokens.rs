@@ -103,6 +103,19 @@ pub(crate) async fn token_insert(
     diesel::insert_into(agent_token::table).values(row).execute(conn).await.map(drop)
 }
 
+/// Tells whether a living token of this hash is that agent's.
+pub(crate) async fn token_is_of(
+    conn: &mut Conn,
+    sha256: &[u8; 32],
+    agent: AgentId,
+) -> QueryResult<bool> {
+    let mine = agent_token::table
+        .filter(agent_token::sha256.eq(sha256.as_slice()))
+        .filter(agent_token::agent.eq(agent.0))
+        .filter(agent_token::revoked.is_null());
+    diesel::select(diesel::dsl::exists(mine)).get_result(conn).await
+}
+
 /// Revokes every token of an agent.
 pub(crate) async fn tokens_revoke(
     conn: &mut Conn,

@@ -1,6 +1,6 @@
 //! What agents may answer, and how large.
 
-use crate::support::{gateway, gateway_with, success};
+use crate::support::{Enrolled, Gateway, gateway, gateway_with, success};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,9 +53,16 @@ async fn a_body_that_is_no_answer_says_why() {
     let mut gateway = gateway().await;
     let agent = gateway.online("one").await;
     let many = vec![success(&json!("00000000-0000-7000-8000-000000000000")); 51];
-    for (body, status) in
-        [(json!({"items": many}), 422), (json!({"items": [{"run": "x"}]}), 422), (json!([]), 422)]
-    {
+    // more results than any action has operations; each of them was to be made smaller once, and became larger
+    let results = json!(vec![json!({}); 200_000]);
+    let run = "00000000-0000-7000-8000-000000000000";
+    let results = json!({"items": [{"run": run, "status": "success", "results": results}]});
+    for (body, status) in [
+        (json!({"items": many}), 422),
+        (json!({"items": [{"run": "x"}]}), 422),
+        (json!([]), 422),
+        (results, 422),
+    ] {
         gateway.post("/agent/v1/results", &agent.token, &body).await.expect(status);
     }
     let broken = gateway
@@ -152,31 +159,82 @@ async fn many_answers_are_told_in_messages_of_fifty_and_below_a_megabyte() {
     assert_eq!(told, 50);
 }
 
+/// Announces a body of so many bytes and sends none of it.
+async fn announce(gateway: &Gateway, agent: &Enrolled, bytes: usize) -> TcpStream {
+    let mut line = TcpStream::connect(gateway.running.address).await.unwrap();
+    let head = format!(
+        "POST /agent/v1/results HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {}\r\ncontent-length: {bytes}\r\n\r\n",
+        agent.token,
+    );
+    line.write_all(head.as_bytes()).await.unwrap();
+    line
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_taken_in_at_a_time_is_bounded() {
     let mut gateway = gateway_with(&["--answers-in-flight", "33554432"]).await;
-    let agent = gateway.online("one").await;
+    let (hostile, agent) = (gateway.online("hostile").await, gateway.online("one").await);
     gateway.issue(7, &[(70, agent.number)]).await;
     let run = gateway.work(&agent).await[0]["run"].clone();
     // one takes all the room and sends nothing
-    let mut line = TcpStream::connect(gateway.running.address).await.unwrap();
-    let head = format!(
-        "POST /agent/v1/results HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
-        agent.token,
-        32 << 20
-    );
-    line.write_all(head.as_bytes()).await.unwrap();
+    let mut line = announce(&gateway, &hostile, 32 << 20).await;
     let large = json!({"items": [], "rest": noise(2 << 20)});
     let post = || gateway.post("/agent/v1/results", &agent.token, &large);
     let is_full = async || tokio::time::timeout(Duration::from_millis(500), post()).await.is_err();
     testkit::until(testkit::PATIENCE, is_full).await;
     // small ones have room of their own
     assert_eq!(gateway.results(&agent, &[success(&run)]).await, ["accepted"]);
-    let mut other = std::pin::pin!(post());
-    let waits = tokio::time::timeout(Duration::from_secs(1), other.as_mut()).await;
-    assert!(waits.is_err(), "{waits:?}");
-    drop(line);
-    other.await.expect(200);
+    // it is not waited for longer than ten seconds
+    let other = async {
+        loop {
+            let answer = post().await;
+            if answer.status != 503 {
+                return answer;
+            }
+        }
+    };
+    let (other, status) = tokio::join!(other, status_of(&mut line));
+    other.expect(200);
+    assert_eq!(status, "HTTP/1.1 408");
+}
+
+/// Reads how a request was answered.
+async fn status_of(line: &mut TcpStream) -> String {
+    let mut status = [0; 12];
+    tokio::time::timeout(testkit::PATIENCE, line.read_exact(&mut status)).await.unwrap().unwrap();
+    String::from_utf8(status.to_vec()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_takes_its_own_room_only() {
+    let mut gateway = gateway_with(&["--answers-in-flight", "33554432"]).await;
+    let (hostile, agent) = (gateway.online("hostile").await, gateway.online("one").await);
+    gateway.issue(7, &[(70, hostile.number), (71, agent.number), (72, agent.number)]).await;
+    let theirs = gateway.work(&hostile).await[0]["run"].clone();
+    let mine = gateway.work(&agent).await;
+    let mut lines = Vec::new();
+    for _ in 0..40 {
+        lines.push(announce(&gateway, &hostile, 1 << 20).await);
+    }
+    // it is its own answers that wait
+    let waits = async || {
+        let own = [success(&theirs)];
+        let answer = gateway.results(&hostile, &own);
+        tokio::time::timeout(Duration::from_millis(500), answer).await.is_err()
+    };
+    testkit::until(testkit::PATIENCE, waits).await;
+    let (small, large) = (json!("small"), json!(noise(700_000)));
+    for (item, elements) in mine.iter().zip([&small, &large]) {
+        assert_eq!(gateway.results(&agent, &[answer(&item["run"], elements)]).await, ["accepted"]);
+    }
+    let mut told: Vec<ReturnedCommand> = Vec::new();
+    while told.len() < 2 {
+        told.extend(gateway.tap.next::<CommandReturned>().await.data.commands);
+        told.retain(|command| command.agent == agent.number);
+    }
+    told.sort_by_key(|command| command.id);
+    assert_eq!(told[0].results[0].elements, small);
+    assert!(told[1].results[0].elements == large);
 }
 
 /// Makes text that does not pack well.

@@ -5,11 +5,14 @@
 
 use crate::mig_agent::{Identity, MigAgent, beat};
 use crate::mig_work::{issue, mig_gateway};
+use crate::scripted::raw;
 use crate::support::{Answer, Gateway, READER, WRITER, gateway, gateway_through, gateway_with};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 use testkit::{PATIENCE, Proxy, until};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use types::messages::{AgentChanged, CommandReturned};
 use types::{AgentStatus, CommandStatus};
 
@@ -44,7 +47,99 @@ async fn a_heartbeat_is_answered_as_the_original_does() {
     }
     post(&gateway, String::new()).await.expect(400);
     post(&gateway, " ".repeat(102_401)).await.expect(413);
+    // whoever does not say how long it is is read until it is too long
+    let mut unknown =
+        b"POST /api/v1/heartbeat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            .to_vec();
+    for _ in 0..11 {
+        unknown.extend_from_slice(format!("2710\r\n{}\r\n", " ".repeat(10_000)).as_bytes());
+    }
+    unknown.extend_from_slice(b"0\r\n\r\n");
+    assert_eq!(raw(gateway.running.address, &unknown).await.unwrap().0, 413);
     assert_eq!(gateway.count("agent").await, 1);
+    // Go's client reads no body, of refusals neither
+    for (wrong, status) in [("{}".to_owned(), 400), (" ".repeat(102_401), 413)] {
+        assert_eq!(post_as_go(&gateway, wrong).await.expect(status).text, "");
+    }
+    let long = json!({"pid": "x".repeat(90_000)}).to_string();
+    assert!(post(&gateway, long).await.expect(400).text.len() < 400);
+}
+
+async fn post_as_go(gateway: &Gateway, body: String) -> Answer {
+    let request = gateway
+        .client
+        .post(gateway.url("/api/v1/heartbeat"))
+        .header("user-agent", "Go-http-client/1.1")
+        .body(body);
+    Answer::of(request.send().await.unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_announced_and_does_not_come_takes_no_room_and_what_comes_does() {
+    let gateway = gateway().await;
+    let honest = Identity::new("linux.a", 1, gateway.now());
+    let head = "POST /api/v1/heartbeat HTTP/1.1\r\nhost: gateway\r\ncontent-length: 102400\r\n\r\n";
+    let mut lines = Vec::new();
+    for _ in 0..500 {
+        let mut line = TcpStream::connect(gateway.running.address).await.unwrap();
+        line.write_all(head.as_bytes()).await.unwrap();
+        lines.push(line);
+    }
+    beat(&gateway, &honest).await.expect(200);
+    for line in &mut lines {
+        // one that finds no room is answered and closed
+        let _closed = line.write_all(&[b' '; 102_399]).await;
+    }
+    // and what is left is less than one of them had
+    for _ in 0..250 {
+        let mut line = TcpStream::connect(gateway.running.address).await.unwrap();
+        line.write_all(format!("{head}{}", " ".repeat(500)).as_bytes()).await.unwrap();
+        lines.push(line);
+    }
+    until(PATIENCE, async || beat(&gateway, &honest).await.status == 503).await;
+    assert_eq!(beat(&gateway, &honest).await.expect(503).text, "");
+    let told = post(&gateway, honest.over_http(gateway.now()).to_string()).await.expect(503);
+    assert!(told.text.contains("more heartbeats come in than can be taken"), "{}", told.text);
+    drop(lines);
+    until(PATIENCE, async || beat(&gateway, &honest).await.status == 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_of_which_many_processes_are_heard_has_few_rows() {
+    let (gateway, mig) = mig_gateway(&[]).await;
+    let of = |pid| Identity::new("linux.a", pid, gateway.now());
+    let open = async || gateway.count("agent where status <> 'offline'").await;
+    let beats = |pids: std::ops::Range<i64>| {
+        let gateway = &gateway;
+        async move {
+            let beats: Vec<_> = pids.map(of).collect();
+            let beats = beats.iter().map(|identity| beat(gateway, identity));
+            for answer in futures_util::future::join_all(beats).await {
+                answer.expect(200);
+            }
+        }
+    };
+    beats(1..60).await;
+    assert_eq!(open().await, 59);
+    beats(60..300).await;
+    assert_eq!(open().await, 64);
+    // over AMQP as well
+    let agent = MigAgent::start(mig.url(), of(1_000)).await;
+    agent.beat_over_amqp(gateway.now()).await;
+    let this = "agent where pid = 1000 and status = 'online'";
+    until(PATIENCE, async || gateway.count(this).await == 1).await;
+    assert_eq!(open().await, 64);
+    // one that was made to give way is heard again all the same
+    beat(&gateway, &of(1)).await.expect(200);
+    assert_eq!(gateway.count("agent where pid = 1 and status = 'online'").await, 1);
+    assert_eq!(open().await, 64);
+    // and an agent that is twice there is still told from one that began anew
+    gateway.clock.advance(time::Duration::minutes(1));
+    for pid in [1, 1_000, 1] {
+        gateway.running.service.app.write_seen().await.unwrap();
+        beat(&gateway, &of(pid)).await.expect(200);
+    }
+    assert!(gateway.count("agent where conflict_since is not null").await > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -250,6 +345,10 @@ async fn agents_that_could_not_be_heard_were_not_silent() {
     let app = &gateway.running.service.app;
     let online = async || gateway.count("agent where status = 'online'").await;
     line.cut();
+    let away = Identity::new("linux.b", 1, gateway.now());
+    assert_eq!(beat(&gateway, &away).await.expect(503).text, "", "Go's client reads no body");
+    let told = post(&gateway, away.over_http(gateway.now()).to_string()).await.expect(503);
+    assert!(told.json()["error"].as_str().unwrap().contains("could not be stored"), "{told:?}");
     app.fade_agents().await.unwrap_err();
     gateway.clock.advance(time::Duration::minutes(30));
     app.fade_agents().await.unwrap_err();

@@ -1,16 +1,22 @@
 //! MIG agents are given commands and answer them, over a real broker.
 
 use crate::mig_agent::{Identity, MigAgent, beat};
-use crate::support::{Gateway, gateway_with, start};
+use crate::scripted::exchange;
+use crate::support::{Gateway, gateway_with, servers, start};
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::time::Duration;
-use testkit::{PATIENCE, Vhost, until};
+use testkit::{PATIENCE, Process, Vhost, until};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use types::messages::{AgentChanged, CommandDelivered, CommandReturned, CommandWithdrawn};
-use types::{ActionId, AgentId, AgentStatus, CommandId, CommandStatus, Transport};
+use types::messages::command::IssuedCommand;
+use types::messages::{
+    AgentChanged, CommandDelivered, CommandIssued, CommandReturned, CommandWithdrawn,
+};
+use types::{ActionId, AgentId, AgentStatus, Clock, CommandId, CommandStatus, Transport};
 
 /// Starts a gateway with a virtual host for MIG's agents.
 pub(crate) async fn mig_gateway(flags: &[&str]) -> (Gateway, Vhost) {
@@ -22,16 +28,33 @@ pub(crate) async fn mig_gateway(flags: &[&str]) -> (Gateway, Vhost) {
 
 /// Makes commands as the scheduler does, of an action that has the times that it must have.
 pub(crate) async fn issue(gateway: &Gateway, action: i64, commands: &[(i64, AgentId)]) {
-    let mut issued = gateway.issued(action, commands);
+    let now = gateway.now();
+    gateway.vhost.publish("scheduler", now, order(now, action, commands)).await;
+}
+
+/// Is what it tells then.
+fn order(now: OffsetDateTime, action: i64, commands: &[(i64, AgentId)]) -> CommandIssued {
     let text = |at: OffsetDateTime| at.format(&Rfc3339).unwrap();
+    let expire_after = now + Duration::from_hours(1);
     let operation = json!({"module": "file", "parameters": {"searches": {}}});
-    issued.document = json!({
+    let document = json!({
         "name": format!("action {action}"), "target": "status='online'", "syntaxversion": 2,
-        "validfrom": text(issued.at - Duration::from_mins(1)), "expireafter": text(issued.expire_after),
+        "validfrom": text(now - Duration::from_mins(1)), "expireafter": text(expire_after),
         "operations": [operation, operation], "pgpsignatures": ["wsBc=Qixo"],
-    })
-    .to_string();
-    gateway.vhost.publish("scheduler", gateway.now(), issued).await;
+    });
+    let commands = commands.iter();
+    let commands = commands.map(|(id, agent)| IssuedCommand {
+        id: CommandId(*id),
+        agent: *agent,
+        failed: None,
+    });
+    CommandIssued {
+        action: ActionId(action),
+        document: document.to_string(),
+        at: now,
+        expire_after,
+        commands: commands.collect(),
+    }
 }
 
 /// Starts an agent that beats over HTTP; gives its number too.
@@ -137,6 +160,7 @@ async fn answers_that_do_not_belong_together_are_refused() {
         changed("/agent/id", json!(other)),
         changed("/status", json!("expired")),
         changed("/results", too_many),
+        changed("/results", json!(vec![json!({}); 200_000])),
         changed("/results", json!("x")),
         "{\"id\":70,\"agent\"}".to_owned(),
         "x".into(),
@@ -151,6 +175,68 @@ async fn answers_that_do_not_belong_together_are_refused() {
     assert_eq!(gateway.count("mailbox where state = 'returned'").await, 1);
     until(PATIENCE, async || mig.queue_length("mig.agt.results").await == Some(0)).await;
     gateway.tap.none_of("command.returned.v1", Duration::from_millis(300)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forged_answers_are_counted() {
+    let (vhost, mut tap, database) = servers().await;
+    let mig = testkit::vhost().await;
+    // a process of its own, for what is counted is counted of a process
+    let program = env!("CARGO_BIN_EXE_agent-gateway");
+    let mut command = Process::command(program, database.url(), vhost.url());
+    command.args(["--mig-amqp-url", mig.url()]).stderr(Stdio::piped());
+    let mut process = Process(command.spawn().unwrap());
+    let mut lines = BufReader::new(process.0.stderr.as_mut().unwrap()).lines();
+    let admin = lines.find_map(|line| {
+        let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        (line["message"] == "serving").then(|| line["admin"].as_str().unwrap().to_owned())
+    });
+    let admin = admin.expect("it ended before it served").parse().unwrap();
+    let counted = async |name: &str, label: &str| {
+        let (_, text) = exchange(admin, "GET", "/metrics", None, None).await.unwrap();
+        let line = text.lines().find(|line| line.starts_with(name) && line.contains(label));
+        line.map_or(0, |line| line.rsplit_once(' ').unwrap().1.parse::<i64>().unwrap())
+    };
+    let of = |outcome: &str| format!("outcome=\"{outcome}\"");
+    let now = Clock::system().now();
+    let mut agents = Vec::new();
+    for queueloc in ["linux.a", "linux.b"] {
+        let agent = MigAgent::start(mig.url(), Identity::new(queueloc, 1, now)).await;
+        agent.beat_over_amqp(now).await;
+        agents.push((agent, tap.next::<AgentChanged>().await.data.number));
+    }
+    let (liar, other) = agents.pop().unwrap();
+    let (mut agent, number) = agents.pop().unwrap();
+    vhost.publish("scheduler", now, order(now, 7, &[(70, number), (71, other)])).await;
+    let (command, _) = agent.take().await;
+    let with = |place: &str, value: Value| {
+        let mut forged = agent.answer(&command, &json!("forged"));
+        *forged.pointer_mut(place).unwrap() = value;
+        forged.to_string()
+    };
+    let refused = [
+        liar.answer(&command, &json!("forged")).to_string(),
+        with("/id", json!(71)),
+        with("/id", json!(99)),
+        with("/agent/pid", json!(2)),
+        with("/results", json!(vec![json!({}); 3])),
+    ];
+    let broken = [
+        "x".to_owned(),
+        with("/status", json!("sent")),
+        with("/results", json!(vec![json!({}); 300])),
+    ];
+    for forged in refused.iter().chain(&broken) {
+        liar.publish("mig.agt.results", forged.clone()).await;
+    }
+    agent.publish("mig.agt.results", agent.answer(&command, &json!("honest")).to_string()).await;
+    until(PATIENCE, async || counted("mig_results_total", &of("accepted")).await == 1).await;
+    assert_eq!(counted("mig_results_total", &of("refused")).await, 5);
+    assert_eq!(counted("mig_results_total", &of("broken")).await, 3);
+    // the one that an alert asks for
+    assert_eq!(counted("writ_results_refused_total", "agent-gateway").await, 5);
+    let returned = tap.next::<CommandReturned>().await.data.commands;
+    assert_eq!(returned[0].results[0].elements, json!("honest"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,11 @@
 //! The database is away.
 
 use crate::runbook::{enrol, read, task, tools};
-use crate::support::{Answer, READER, WRITER, gateway_between, gateway_through};
+use crate::support::{Answer, Gateway, READER, WRITER, gateway_between, gateway_through};
+use diesel_async::SimpleAsyncConnection;
 use serde_json::json;
 use std::time::Duration;
-use testkit::{PATIENCE, until};
+use testkit::{PATIENCE, Proxy, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_turned_away_for_good_while_the_database_is_gone() {
@@ -72,6 +73,66 @@ async fn an_agent_that_would_end_is_answered_when_the_database_is_back() {
     assert_eq!(read(&gateway, &daily).await["runs"][0]["data"], "kept");
     assert!(new["device_code"].is_string(), "{new}");
     assert_eq!(token.expect(400).json()["error"], "authorization_pending");
+}
+
+/// Makes the first commit of a new row of `table` take its time, in which the line is cut: the commit comes about, and
+/// nobody is told.
+async fn lose_commit(gateway: &Gateway, line: &Proxy, table: &str) {
+    let sleeping = "pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+    until(PATIENCE, async || gateway.count(sleeping).await == 1).await;
+    line.cut();
+    line.resume();
+    until(PATIENCE, async || gateway.count(table).await == 1).await;
+}
+
+async fn slow_commit(gateway: &Gateway, table: &str) {
+    let slow = format!(
+        "create sequence commits;
+         create function slowly() returns trigger language plpgsql as $$ begin
+             if nextval('commits') = 1 then perform pg_sleep(2); end if;
+             return null;
+         end $$;
+         create constraint trigger slowly after insert on {table} deferrable initially deferred
+             for each row execute function slowly()"
+    );
+    gateway.database.store().get().await.unwrap().batch_execute(&slow).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_whose_keeping_nobody_was_told_of_is_kept_once() {
+    let (gateway, line) = gateway_through(&[]).await;
+    let plugin = tools(&gateway).await;
+    let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
+    agent.sync().await.unwrap();
+    let daily = task(&gateway, &id, &format!("{plugin}.boom"), json!("@daily"), json!({})).await;
+    agent.sync().await.unwrap();
+    slow_commit(&gateway, "task_run").await;
+    let (path, token) = (format!("/api/agent/task/{daily}"), agent.token.clone().unwrap());
+    let result = json!({"data": "once"});
+    let (kept, ()) = tokio::join!(
+        gateway.post(&path, &token, &result),
+        lose_commit(&gateway, &line, "task_run")
+    );
+    kept.expect(200);
+    let runs = read(&gateway, &daily).await["runs"].clone();
+    assert_eq!((runs.as_array().unwrap().len(), &runs[0]["data"]), (1, &json!("once")));
+    // the same again is another run
+    gateway.post(&path, &token, &result).await.expect(200);
+    assert_eq!(read(&gateway, &daily).await["runs"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_has_the_token_whose_making_nobody_was_told_of() {
+    let (gateway, line) = gateway_through(&[]).await;
+    let code = gateway.device_code().await;
+    gateway.approve(&code, &json!({"name": "one"})).await.expect(200);
+    slow_commit(&gateway, "agent_token").await;
+    let (token, ()) =
+        tokio::join!(gateway.poll_token(&code), lose_commit(&gateway, &line, "agent_token"));
+    let token = token.expect(200).json();
+    gateway.get("/agent/v1/work", token["access_token"].as_str().unwrap()).await.expect(200);
+    assert_eq!(gateway.poll_token(&code).await.expect(400).json()["error"], "expired_token");
+    assert_eq!(gateway.count("agent_token").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

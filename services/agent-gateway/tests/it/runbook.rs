@@ -283,13 +283,17 @@ async fn a_result_for_which_there_is_no_room_in_time_is_cut_and_not_lost() {
     let daily = task(&gateway, &id, &format!("{plugin}.boom"), json!("@daily"), json!({})).await;
     agent.sync().await.unwrap();
     let (path, token) = (format!("/api/agent/task/{daily}"), agent.token.clone().unwrap());
-    // one takes all the room and sends nothing
-    let mut line = TcpStream::connect(gateway.running.address).await.unwrap();
+    // some take all the room, one after the other, and send nothing
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n",
         32 << 20
     );
-    line.write_all(head.as_bytes()).await.unwrap();
+    let mut lines = Vec::new();
+    for _ in 0..6 {
+        let mut line = TcpStream::connect(gateway.running.address).await.unwrap();
+        line.write_all(head.as_bytes()).await.unwrap();
+        lines.push(line);
+    }
     let large = json!({"data": "x".repeat(2 << 20)});
     let post = || gateway.post(&path, &token, &large);
     let is_full = async || tokio::time::timeout(Wait::from_millis(500), post()).await.is_err();
@@ -304,6 +308,45 @@ async fn a_result_for_which_there_is_no_room_in_time_is_cut_and_not_lost() {
     let last = told["runs"].as_array().unwrap().last().unwrap().clone();
     assert_eq!((&last["data"], &last["cut"]), (&Value::Null, &json!(true)), "{last}");
     assert!(last["bytes"].as_u64().unwrap() > 2 << 20, "{last}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_sends_nothing_keeps_no_result_of_others_out() {
+    let gateway = gateway_with(&["--answers-in-flight", "33554432"]).await;
+    let plugin = tools(&gateway).await;
+    let (hostile, hostile_id) = enrol(&gateway, &[&plugin]).await;
+    let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
+    let boom = format!("{plugin}.boom");
+    let mut tasks = Vec::new();
+    for _ in 0..2 {
+        tasks.push(task(&gateway, &id, &boom, json!("@daily"), json!({})).await);
+    }
+    let theirs = task(&gateway, &hostile_id, &boom, json!("@daily"), json!({})).await;
+    agent.sync().await.unwrap();
+    let mut lines = Vec::new();
+    for _ in 0..40 {
+        let mut line = TcpStream::connect(gateway.running.address).await.unwrap();
+        let head = format!(
+            "POST /api/agent/task/{theirs} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
+            hostile.token.as_ref().unwrap(),
+            1 << 20
+        );
+        line.write_all(head.as_bytes()).await.unwrap();
+        lines.push(line);
+    }
+    let (path, token) = (format!("/api/agent/task/{theirs}"), hostile.token.clone().unwrap());
+    let waits = async || {
+        let own = json!({"data": 1});
+        let post = gateway.post(&path, &token, &own);
+        tokio::time::timeout(Wait::from_millis(500), post).await.is_err()
+    };
+    until(PATIENCE, waits).await;
+    for (task, value) in tasks.iter().zip([json!("small"), json!("x".repeat(500_000))]) {
+        agent.report(task, &value).await.unwrap();
+        let run = read(&gateway, task).await["runs"][0].clone();
+        assert_eq!((&run["cut"], &run["data"] == &value), (&json!(false), true));
+    }
+    assert_eq!(agent.lost, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -79,7 +79,7 @@ pub(crate) async fn gateway_between(flags: &[&str]) -> (Gateway, Lines) {
 }
 
 /// Makes a virtual host, an ear on it, and a database that knows three investigators.
-async fn servers() -> (Vhost, Tap, Database) {
+pub(crate) async fn servers() -> (Vhost, Tap, Database) {
     // shown when a test fails
     let _first = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::WARN)

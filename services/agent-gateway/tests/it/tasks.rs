@@ -5,6 +5,7 @@
 use crate::runbook::{enrol, enrol_as, read, task, tools};
 use crate::scripted::{Version, exchange};
 use crate::support::{Gateway, READER, WRITER, gateway, gateway_through, gateway_with};
+use diesel_async::SimpleAsyncConnection;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration as Wait;
@@ -239,6 +240,38 @@ async fn results_of_a_task_by_the_clock_that_is_gone_are_taken_for_a_year() {
         app.purge().await.unwrap();
         agent.report(&yearly, &json!("still there")).await.unwrap();
         assert_eq!(agent.lost, lost, "after {days} more days");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_task_by_the_clock_the_latest_thousand_runs_are_kept() {
+    let gateway = gateway().await;
+    let plugin = tools(&gateway).await;
+    let (mut agent, id) = enrol(&gateway, &[&plugin]).await;
+    let boom = format!("{plugin}.boom");
+    let often = task(&gateway, &id, &boom, json!("* * * * *"), json!({})).await;
+    let silent = task(&gateway, &id, &boom, json!("* * * * *"), json!({})).await;
+    agent.sync().await.unwrap();
+    let fill = "insert into task_run (task, at, data, bytes, cut)
+        select id, now(), '1', 1, false from task, generate_series(1, 1500)";
+    gateway.database.store().get().await.unwrap().batch_execute(fill).await.unwrap();
+    let runs = async |task: &str| gateway.count(&format!("task_run where task = '{task}'")).await;
+    // not with each result: a tenth more may be there for a while
+    for value in 0..99 {
+        agent.report(&often, &json!(value)).await.unwrap();
+    }
+    assert_eq!(runs(&often).await, 1_599);
+    for value in 99..101 {
+        agent.report(&often, &json!(value)).await.unwrap();
+    }
+    assert_eq!(runs(&often).await, 1_000);
+    agent.report(&often, &json!("last")).await.unwrap();
+    agent.report(&silent, &json!("last")).await.unwrap();
+    gateway.running.service.app.purge().await.unwrap();
+    for task in [&often, &silent] {
+        assert_eq!(runs(task).await, 1_000);
+        let told = read(&gateway, task).await["runs"].as_array().unwrap().clone();
+        assert_eq!(told.last().unwrap()["data"], "last");
     }
 }
 
