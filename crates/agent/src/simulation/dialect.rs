@@ -34,7 +34,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Writes what an agent answers, with so many `bytes` of padding, so that it can be recognised wherever it is shown.
+    /// Writes what an agent answers, with so many `bytes` of padding: it can be recognised wherever it is shown.
     pub(super) fn of(agent: u32, given: Given, status: CommandStatus, bytes: usize) -> Self {
         let success = status == CommandStatus::Success;
         let elements = json!({"agent": agent, "run": given.run, "fill": "x".repeat(bytes)});

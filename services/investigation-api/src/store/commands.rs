@@ -106,7 +106,8 @@ pub(crate) async fn commands_withdraw(
 }
 
 /// Stores what agents answered; the rule of which answer counts is the scheduler's (an answer counts once, also over
-/// `expired`, `cancelled`, and what agent-gateway failed as it gave the command up).
+/// `expired`, `cancelled`, and what agent-gateway failed as it gave the command up; a success over `failed` and
+/// `timeout` too).
 pub(crate) async fn commands_return(
     conn: &mut Conn,
     answers: &[&ReturnedCommand],
@@ -124,11 +125,12 @@ pub(crate) async fn commands_return(
         "with answer as (select distinct on (id, agent) id, agent, status, found, results, given_up, at
              from json_to_recordset($1) as answer(id bigint, agent bigint, status text, found jsonb, results json,
                  given_up boolean, at timestamptz)
-             order by id, agent, given_up, at),
+             order by id, agent, status <> 'success', given_up, at),
          old as (select command.id, command.agent_id, command.status from command
              join answer on answer.id = command.id and answer.agent = command.agent_id
              where command.status in ('waiting', 'delivered', 'expired', 'cancelled')
                  or command.given_up and not answer.given_up
+                 or command.status in ('failed', 'timeout') and answer.status = 'success'
              order by command.id for update of command),
          moved as (update command set status = answer.status, results = answer.results,
                  results_size = octet_length(answer.results::text), given_up = answer.given_up, finished = answer.at,

@@ -236,6 +236,26 @@ async fn a_late_answer_stands_above_what_was_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_success_replaces_a_failure_and_nothing_replaces_a_success() {
+    let process = Process::new().await;
+    let document = process.sign(process.action(), &["alice"]);
+    let id = process.post("/v1/actions", document.clone()).await.1["id"].as_i64().unwrap();
+    let (action, now, page) = (ActionId(id), process.now, format!("/v1/actions/{id}"));
+    process.publish(issued(action, &document, now)).await;
+    let mut failed = returned(action, 1, now);
+    failed.commands[0].status = CommandStatus::Failed;
+    process.publish(failed.clone()).await;
+    process.until(&page, |view| view["counters"]["failed"] == 2).await;
+    process.publish(returned(action, 1, now)).await;
+    let view = process.until(&page, |view| view["counters"]["success"] == 1).await;
+    assert_eq!(view["counters"]["failed"], 1);
+    process.publish(failed).await;
+    process.publish(returned(action, 2, now)).await;
+    let view = process.until(&page, |view| view["counters"]["success"] == 2).await;
+    assert_eq!(view["counters"]["failed"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_module_that_is_missing_is_the_result_of_each_operation() {
     let process = Process::new().await;
     let mut order = process.action();
