@@ -27,8 +27,8 @@ pub fn signed_string(action: &Action) -> String {
 /// Gives what a signature over `signed` is known by, however it is written and whichever of the texts that it is good
 /// for it comes with: it orders once (proto-docs/decisions/0008).
 ///
-/// Its bytes will not do: the checksum, the spaces around it and the packet's header and unsigned part can be written in
-/// any number of ways, by anyone, and it is valid in all of them.
+/// Its bytes will not do: the checksum, the spaces around it and the packet's header and unsigned part can be written
+/// in any number of ways, by anyone, and it is valid in all of them.
 pub fn mark(signed: &str, by: &Verified) -> [u8; 32] {
     let mut mark = Sha256::new_with_prefix(one_text(signed));
     mark.update(format!("\n{}\n{}", by.fingerprint, by.signed_at.unix_timestamp()));

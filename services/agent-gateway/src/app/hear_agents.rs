@@ -12,8 +12,8 @@ use store::Conn;
 use time::OffsetDateTime;
 use types::{AgentId, AgentStatus};
 
-/// How many rows of one queue location may be open. An honest machine has one for each start of the last three quarters of
-/// an hour; heartbeats carry no proof, and each row is looked at with each heartbeat of the machine.
+/// How many rows of one queue location may be open. An honest machine has one for each start of the last three quarters
+/// of an hour; heartbeats carry no proof, and each row is looked at with each heartbeat of the machine.
 const OPEN: i64 = 64;
 
 /// Is what a batch of heartbeats changes.

@@ -15,9 +15,9 @@ use types::{AgentId, AgentStatus};
 use uuid::Uuid;
 
 /// Finds the rows that heartbeats are of, and when another process of the same queue location was heard last: the two
-/// that were heard last are looked for once for each machine, however many of its processes are heard. A machine may have
-/// hundreds of rows that are offline: `collate "C"` is the index of those that are not. `is true` keeps PostgreSQL, which
-/// cannot know how many are online, from looking through all of them for each heartbeat.
+/// that were heard last are looked for once for each machine, however many of its processes are heard. A machine may
+/// have hundreds of rows that are offline: `collate "C"` is the index of those that are not. `is true` keeps
+/// PostgreSQL, which cannot know how many are online, from looking through all of them for each heartbeat.
 pub(crate) const MIG_AGENTS_FIND: &str = "
     with machine as materialized (
         select asked.queueloc, latest.numbers, latest.seen
@@ -225,8 +225,8 @@ pub(crate) async fn mig_agents_end(
     Ok(numbers(rows))
 }
 
-/// Gives the oldest rows of these machines that are not offline, beyond the newest `most` of each. To be called when the
-/// machines are locked.
+/// Gives the oldest rows of these machines that are not offline, beyond the newest `most` of each. To be called when
+/// the machines are locked.
 pub(crate) async fn mig_agents_crowd(
     conn: &mut Conn,
     queuelocs: &[&str],

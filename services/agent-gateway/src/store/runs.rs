@@ -31,8 +31,8 @@ pub(crate) const TASKS_HOLD: &str = "
         end as runs
     from task t where t.id = any($1) order by t.id for update of t";
 
-/// Removes the oldest runs of tasks beyond `$2`, or beyond `$3` bytes together; the latest always stays. Of what is told of
-/// a task by the clock after it ended, only the latest does: the others would be kept as long as the task.
+/// Removes the oldest runs of tasks beyond `$2`, or beyond `$3` bytes together; the latest always stays. Of what is
+/// told of a task by the clock after it ended, only the latest does: the others would be kept as long as the task.
 pub(crate) const RUNS_TRIM: &str = "
     delete from task_run where number = any(array(
         select old.number from task t cross join lateral (

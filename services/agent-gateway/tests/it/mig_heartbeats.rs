@@ -86,9 +86,10 @@ async fn what_is_announced_and_does_not_come_takes_no_room_and_what_comes_does()
         lines.push(line);
     }
     beat(&gateway, &honest).await.expect(200);
+    let nearly = vec![b' '; 102_399];
     for line in &mut lines {
         // one that finds no room is answered and closed
-        let _closed = line.write_all(&[b' '; 102_399]).await;
+        let _closed = line.write_all(&nearly).await;
     }
     // and what is left is less than one of them had
     for _ in 0..250 {
