@@ -1,4 +1,6 @@
 //! MIG agents are given commands and answer them, over a real broker.
+//!
+//! Long because it is one list: each thing that can become of a command of such an agent.
 
 use crate::mig_agent::{Identity, MigAgent, beat};
 use crate::scripted::exchange;
