@@ -22,7 +22,7 @@ const LOCK: i64 = 0x77_72_69_74;
 
 /// Runs what is pending in `sources`, in their order, one process at a time; gives the versions that ran.
 ///
-/// Waits up to [`DEADLINE`] for a database that is not up yet; a wrong password or a missing database fails at once.
+/// Waits up to a minute for a database that is not up yet; a wrong password or a missing database fails at once.
 pub async fn migrate(
     settings: &Settings,
     sources: Vec<EmbeddedMigrations>,
