@@ -175,6 +175,7 @@ fn moved(state: &str, message: &str) -> Option<&'static str> {
         ("waiting" | "delivered", "cancelled") => Some("cancelled"),
         ("waiting" | "delivered" | "expired" | "cancelled", GIVEN_UP) => Some(GIVEN_UP),
         ("waiting" | "delivered" | "expired" | "cancelled" | GIVEN_UP, _) => answer,
+        ("failed" | "timeout", "success") => answer,
         _ => None,
     }
 }
