@@ -174,8 +174,8 @@ fn moved(state: &str, message: &str) -> Option<&'static str> {
         ("waiting" | "delivered", "expired") => Some("expired"),
         ("waiting" | "delivered", "cancelled") => Some("cancelled"),
         ("waiting" | "delivered" | "expired" | "cancelled", GIVEN_UP) => Some(GIVEN_UP),
-        ("waiting" | "delivered" | "expired" | "cancelled" | GIVEN_UP, _) => answer,
-        ("failed" | "timeout", "success") => answer,
+        ("waiting" | "delivered" | "expired" | "cancelled" | GIVEN_UP, _)
+        | ("failed" | "timeout", "success") => answer,
         _ => None,
     }
 }
