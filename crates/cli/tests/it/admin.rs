@@ -1,7 +1,7 @@
 //! The first administrator, agents, plugins.
 
 use crate::support::documents::json_of;
-use crate::support::{Answer, Server, Writ, script};
+use crate::support::{Answer, Server, Writ, install, script};
 use serde_json::{Value, json};
 use signing::key::PublicKey;
 
@@ -122,7 +122,7 @@ fn bootstrap_runs_the_program_beside_our_own_with_the_configured_key() {
     let mut writ = Writ::new();
     let beside = writ.home.path().join("bin");
     std::fs::create_dir(&beside).unwrap();
-    std::fs::copy(&writ.program, beside.join("writ")).unwrap();
+    install(&std::fs::read(&writ.program).unwrap(), &beside.join("writ"));
     writ.program = beside.join("writ");
     let (args, key) = (writ.home.path().join("args"), writ.home.path().join("key"));
     let body = format!(

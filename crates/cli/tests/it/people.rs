@@ -1,7 +1,7 @@
 //! Investigators and the audit.
 
 use crate::support::documents::json_of;
-use crate::support::{Answer, Server, Writ, script};
+use crate::support::{Answer, Server, Writ, install, script};
 use serde_json::json;
 
 fn investigator(name: &str, value: &serde_json::Value) -> Answer {
@@ -87,7 +87,7 @@ fn the_audit_is_followed_by_the_program_that_has_it() {
     let mut writ = Writ::new();
     let beside = writ.home.path().join("bin");
     std::fs::create_dir(&beside).unwrap();
-    std::fs::copy(&writ.program, beside.join("writ")).unwrap();
+    install(&std::fs::read(&writ.program).unwrap(), &beside.join("writ"));
     writ.program = beside.join("writ");
     let program = beside.join("investigation-api");
     script(&program, "[ \"$*\" = 'audit verify --noted 3:ab' ] && echo 7:cd");

@@ -245,7 +245,19 @@ pub(crate) fn until(what: &str, so: impl Fn() -> bool) {
 
 /// Makes a program from a shell script.
 pub(crate) fn script(path: &Path, text: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    install(format!("#!/bin/sh\n{text}\n").as_bytes(), path);
+}
+
+/// Makes a program that can be run at once: it is written by another process, as a file that this one has open to
+/// write is still open in whatever another test starts at that moment, and such a file is busy.
+pub(crate) fn install(program: &[u8], path: &Path) {
+    use std::io::Write;
+    let mut install = Command::new("install")
+        .args(["-m", "755", "/dev/stdin"])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    install.stdin.take().unwrap().write_all(program).unwrap();
+    assert!(install.wait().unwrap().success(), "{} is not installed", path.display());
 }
