@@ -1,5 +1,6 @@
 //! Speaks with the server: typed calls, a time limit and a size limit on each, no redirects.
 
+use crate::question::Question;
 use anyhow::{Context as _, bail};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
@@ -159,16 +160,31 @@ impl Client {
         accept(request.send().await).await.map(|_| ())
     }
 
-    /// Waits for work, for at most `wait`; tells which runs this agent is at.
-    pub(crate) async fn work(&self, wait: Duration, holds: &[RunId]) -> Result<Work, CallError> {
-        let mut path = format!("agent/v1/work?wait={}", wait.as_secs());
+    /// Waits for work, for at most `wait`; tells which runs this agent is at. A question that was not answered is to be
+    /// asked again.
+    pub(crate) async fn work(
+        &self,
+        wait: Duration,
+        holds: &[RunId],
+        question: &mut Question,
+    ) -> Result<Work, CallError> {
+        let (ask, again) = question.name();
+        let mut path = format!("agent/v1/work?wait={}&ask={ask}", wait.as_secs());
+        if again {
+            path.push_str("&again=true");
+        }
         if !holds.is_empty() {
             let holds: Vec<String> = holds.iter().map(ToString::to_string).collect();
             path.push_str("&holds=");
             path.push_str(&holds.join(","));
         }
         let request = self.request(Method::GET, &path).timeout(wait + Duration::from_secs(15));
-        read(accept(request.send().await).await?, LARGE).await
+        let answer = match accept(request.send().await).await {
+            Ok(answer) => read(answer, LARGE).await,
+            Err(error) => Err(error),
+        };
+        question.settle(&answer);
+        answer
     }
 
     /// Hands in answers.

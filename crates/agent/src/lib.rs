@@ -7,7 +7,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `config`, `command` | the command line |
-//! | `enrol`, `client`, `backoff`, `facts` | towards the server |
+//! | `enrol`, `client`, `question`, `backoff`, `facts` | towards the server |
 //! | `check`, `acl`, `ledger` | whether an order may run |
 //! | `work`, `run`, `sending`, `spool`, `state` | the agent at work, and what survives its end |
 //! | `simulation` | very many agents in one process, for tests of servers: `writ-fleet` |
@@ -27,6 +27,7 @@ mod modules;
 mod operation;
 mod plugin;
 mod python;
+mod question;
 mod run;
 mod sending;
 pub mod simulation;

@@ -8,6 +8,7 @@ use crate::facts;
 use crate::operation::Operations;
 use crate::plugin::{PluginPolicy, Plugins, Signers};
 use crate::python::Python;
+use crate::question::Question;
 use crate::run::Desk;
 use crate::sending;
 use crate::state::StateDir;
@@ -227,6 +228,7 @@ impl Shared {
     async fn poll(self: Arc<Self>) {
         let mut runs = JoinSet::new();
         let mut backoff = Backoff::new(self.pace);
+        let mut question = Question::default();
         let mut go_on = true;
         while go_on {
             while let Some(ran) = runs.try_join_next() {
@@ -236,7 +238,7 @@ impl Shared {
             let holds = self.desk.holds();
             let answer = tokio::select! {
                 () = self.ended() => break,
-                answer = self.client.work(self.wait, &holds) => answer,
+                answer = self.client.work(self.wait, &holds, &mut question) => answer,
             };
             go_on = match answer {
                 Ok(work) => {

@@ -85,6 +85,10 @@ uuid_id!(
     TeamId
 );
 uuid_id!(
+    /// Names one question of an agent for work; made by the agent, which keeps the name until it has an answer.
+    AskId
+);
+uuid_id!(
     /// Names one run of a command on an agent; all that the agent ever learns of the command's identity.
     RunId
 );

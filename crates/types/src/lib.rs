@@ -27,8 +27,8 @@ pub use command::{CommandStatus, OperationResult};
 pub use dispatch::{Dispatch, StopWhen, Wave};
 pub use envelope::Envelope;
 pub use ids::{
-    ActionId, AgentId, AgentUid, CommandId, ExecutionId, InvestigatorId, LoaderId, ManifestId,
-    PluginId, RunId, StepRunId, TaskId, TeamId,
+    ActionId, AgentId, AgentUid, AskId, CommandId, ExecutionId, InvestigatorId, LoaderId,
+    ManifestId, PluginId, RunId, StepRunId, TaskId, TeamId,
 };
 pub use investigator::InvestigatorStatus;
 pub use loader::ManifestStatus;

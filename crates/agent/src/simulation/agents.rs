@@ -375,6 +375,7 @@ impl<D: Dialect> Worker<D> {
                 answered = self.dialect.answer(&agent.identity, std::slice::from_ref(&answer)) => answered,
                 () = self.break_off(agent, Duration::ZERO) => {
                     // it finds the answer on its disk when it starts again
+                    self.dialect.restart(&agent.identity);
                     return vec![(Instant::now() + SLOW, Turn::Answer(given, doubt.unheard()))];
                 }
             };

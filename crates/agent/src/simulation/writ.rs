@@ -5,10 +5,11 @@ use super::dialect::{Answer, Dialect, Given, Newcomer, Verdict};
 use super::nature::Nature;
 use super::sockets;
 use crate::client::{Client, Server};
+use crate::question::Question;
 use anyhow::{Context as _, bail};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use types::api::device::Approval;
 use types::api::work::{AgentReport, ReceiptOutcome, Return, Returns, WorkItem};
@@ -30,6 +31,13 @@ pub(super) struct Member {
     client: Client,
     nature: Nature,
     described: Arc<AtomicU32>,
+    question: Arc<Mutex<Question>>,
+}
+
+impl Member {
+    fn question(&self) -> MutexGuard<'_, Question> {
+        self.question.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 const CLIENT_ID: &str = "writ-fleet";
@@ -113,11 +121,15 @@ impl Dialect for Writ {
         let client = self.clients.get(at).context("no address to come from")?;
         let client = enrol(client, &self.admin, &self.label, name, vec![]).await?;
         report(&client, nature, 1).await?;
-        Ok(Member { client, nature, described: Arc::new(AtomicU32::new(1)) })
+        let described = Arc::new(AtomicU32::new(1));
+        Ok(Member { client, nature, described, question: Arc::default() })
     }
 
     async fn poll(&self, member: &Member, wait: Duration) -> anyhow::Result<Vec<Given>> {
-        let work = member.client.work(wait, &[]).await?;
+        let mut question = *member.question();
+        let work = member.client.work(wait, &[], &mut question).await;
+        *member.question() = question;
+        let work = work?;
         work.items
             .iter()
             .map(|item| {
@@ -128,6 +140,10 @@ impl Dialect for Writ {
                 Ok(Given { run: item.run, action, operations, lacking, until })
             })
             .collect()
+    }
+
+    fn restart(&self, member: &Member) {
+        *member.question() = Question::default();
     }
 
     async fn describe(&self, member: &Member) -> anyhow::Result<()> {

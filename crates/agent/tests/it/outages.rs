@@ -105,3 +105,44 @@ async fn an_answer_that_is_never_taken_gives_way_to_a_short_one() {
     assert!(errors(&answer).first().unwrap().starts_with("the answer was lost: "), "{answer:?}");
     server.answer(small).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_asked_under_one_name_until_it_is_answered() {
+    let server = Server::start().await;
+    let machine = Machine::new();
+    let mark = machine.path("mark");
+    let command = publish(&server, &writes_to(&mark));
+    // an answer that nobody can read is one all the same; no word at all is none, nor is half of one
+    server.state().nonsense.extend([(200, "[]".into()), (503, String::new())]);
+    server.state().cut = 2;
+    let run = new_run();
+    server.order(run, &machine.order(&json!([{"module": command}])));
+    let agent = machine.start(&server);
+    server.answer(run).await;
+    let questions = server
+        .until("the next question", |state| {
+            (state.questions.len() > 5).then(|| state.questions.clone())
+        })
+        .await;
+    let of = |at: usize| questions[at].0.as_str();
+    let again: Vec<bool> = questions.iter().map(|(_, again)| *again).collect();
+    assert_eq!(again[..6], [false, false, true, true, true, false], "{questions:?}");
+    assert_eq!([of(2), of(3), of(4)], [of(1); 3], "{questions:?}");
+    assert!(of(0) != of(1) && of(5) != of(1) && of(5) != of(0), "{questions:?}");
+    agent.stop().await;
+    assert_eq!((server.answers(run), fs::read_to_string(&mark).unwrap().as_str()), (1, "x"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_is_cut_off_is_asked_again() {
+    let server = Server::start().await;
+    let machine = Machine::new();
+    let agent = machine.start(&server);
+    server.polls(1).await;
+    server.down().await;
+    let server = server.up().await;
+    server.polls(1).await;
+    let questions = server.state().questions.clone();
+    assert_eq!(questions[1], (questions[0].0.clone(), true), "{questions:?}");
+    agent.stop().await;
+}

@@ -4,7 +4,7 @@
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::web::{self, Data, Json, Path as UrlPath, Query};
+use actix_web::web::{self, Bytes, Data, Json, Path as UrlPath, Query};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use agent::{Agent, Ending, Pace, Rules, Settings};
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha512};
 use signing::SecretKey;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -43,6 +44,10 @@ pub(crate) struct State {
     /// The runs that the last poll said that the agent is at.
     pub(crate) holds: BTreeSet<RunId>,
     pub(crate) polls: u64,
+    /// What each poll called its question, and whether it said that it asked again.
+    pub(crate) questions: Vec<(String, bool)>,
+    /// How many of the next answers to polls break off, work and all.
+    pub(crate) cut: u32,
     /// What `POST /agent/v1/results` answers instead of taking them.
     pub(crate) results_status: Option<u16>,
     /// What the next polls for work answer instead of work.
@@ -192,6 +197,8 @@ async fn work(
     {
         let mut state = shared.0.lock().unwrap();
         state.polls += 1;
+        let again = query.get("again").is_some_and(|again| again == "true");
+        state.questions.push((query["ask"].clone(), again));
         let holds = query.get("holds").map(String::as_str).unwrap_or_default().split(',');
         state.holds = holds.filter_map(|run| run.parse().ok()).collect();
     }
@@ -210,6 +217,11 @@ async fn work(
             let due = state.queue.iter_mut().filter(|(due, _)| *due <= now);
             let items: Vec<WorkItem> =
                 due.map(|(due, item)| (*due = now + lease, item.clone()).1).collect();
+            if !items.is_empty() && state.cut > 0 {
+                state.cut -= 1;
+                let body = [Ok(Bytes::from_static(b"{\"items\":")), Err(io::Error::other("cut"))];
+                return HttpResponse::Ok().streaming(futures_util::stream::iter(body));
+            }
             if !items.is_empty() {
                 return HttpResponse::Ok().json(Work { items });
             }
@@ -308,7 +320,7 @@ impl Machine {
         let mut options = fs::OpenOptions::new();
         let file =
             options.write(true).create_new(true).mode(0o600).open(self.state().join("token"));
-        std::io::Write::write_all(&mut file.unwrap(), TOKEN.as_bytes()).unwrap();
+        io::Write::write_all(&mut file.unwrap(), TOKEN.as_bytes()).unwrap();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

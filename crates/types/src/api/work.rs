@@ -16,7 +16,8 @@ pub struct AgentReport {
     pub environment: Environment,
 }
 
-/// Answers `GET /agent/v1/work?wait=<seconds ≤ 60>`: work that is leased to the asking agent.
+/// Answers `GET /agent/v1/work?wait=<seconds ≤ 60>&ask=<uuid>`: work that is leased to the asking agent. With
+/// `again=true` it is what was leased to it when it asked that before, if there was no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Work {
     /// What to run, oldest first; empty when the wait was over.

@@ -45,7 +45,7 @@ use crate::store::mig_machines::Leavings;
 use crate::store::offers::{Look, Offer};
 use crate::store::tokens::Known;
 use crate::store::{agents, loaders, mig_machines};
-use answer_poll::Lease;
+use answer_poll::{Lease, Question};
 use auth::Replica;
 use doors::Doors;
 use fade_agents::Since;
@@ -63,7 +63,7 @@ use together::Together;
 use tokio::sync::Semaphore;
 use types::api::work::Receipts;
 use types::messages::AgentChanged;
-use types::{AgentId, Clock};
+use types::{AgentId, AskId, Clock};
 
 /// How many bytes of small answers are taken in at a time.
 const SMALL_ROOM: u32 = 32 << 20;
@@ -94,7 +94,9 @@ pub struct App {
     /// Is there work for these agents?
     due: Together<AgentId, bool>,
     /// Let these agents have their work.
-    leases: Together<AgentId, Vec<Lease>>,
+    leases: Together<Question, Vec<Lease>>,
+    /// What were these agents let have that had no answer?
+    asked: Together<(AgentId, AskId), Vec<Lease>>,
     /// Keep what these agents answer.
     returns: Together<Asked, Result<Receipts, Error>>,
     /// Let these RunbookSolutions agents have their tasks.
@@ -139,6 +141,7 @@ impl App {
             looks: Together::default(),
             due: Together::default(),
             leases: Together::default(),
+            asked: Together::default(),
             returns: Together::default(),
             offers: Together::default(),
             runs: Together::default(),

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 use types::api::task::TaskState;
-use types::{AgentUid, TeamId};
+use types::{AgentUid, AskId, TeamId};
 use utoipa::IntoParams;
 
-/// Is how long an agent is ready to wait, and what it is at.
+/// Is how long an agent is ready to wait, what it is at, and what it calls its question.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Wait {
@@ -14,6 +14,11 @@ pub(super) struct Wait {
     pub(super) wait: Option<u64>,
     /// The runs that the agent is at, with commas between them, at most 64: their leases go on.
     pub(super) holds: Option<String>,
+    /// Names this question; the work that it is answered with is leased under this name. A new one for each question.
+    pub(super) ask: Option<AskId>,
+    /// Whether the question of this name was asked before and had no answer: what was leased to it then comes again at
+    /// once. Only with `ask`.
+    pub(super) again: Option<bool>,
 }
 
 /// Is the code that a device shows, filled in by the link it gave.

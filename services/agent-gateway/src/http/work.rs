@@ -4,6 +4,7 @@ use super::held::{self, Held};
 use super::query::Wait;
 use super::who::Agent;
 use crate::AgentGateway;
+use crate::app::answer_poll::Ask;
 use crate::app::record_returns::Prepared;
 use crate::app::{patience, room};
 use crate::domain::returned::{Few, Reader, Results};
@@ -14,14 +15,15 @@ use serde::Deserialize;
 use std::time::Duration;
 use types::api::problem;
 use types::api::work::{Receipts, Return, Returns, Work};
-use types::{CommandStatus, RunId, go_json};
+use types::{AskId, CommandStatus, RunId, go_json};
 use web::{Problem, Query};
 
 const LONGEST_WAIT: u64 = 60;
 const MOST_RETURNS: usize = 50;
 const MOST_HOLDS: usize = 64;
 
-/// Hands out work under a lease, waiting for it if asked to. What the agent says that it is at stays with it.
+/// Hands out work under a lease, waiting for it if asked to. What the agent says that it is at stays with it. An agent
+/// whose question was not answered asks the same once more, with `again`, and is given the same.
 #[utoipa::path(
     tag = "agent",
     security(("bearer" = [])),
@@ -41,8 +43,20 @@ pub(super) async fn take_work(
         );
     }
     let holds = read_holds(query.holds.as_deref().unwrap_or_default())?;
-    let work = gateway.app.answer_poll(agent, Duration::from_secs(seconds), &holds).await?;
+    let ask = read_ask(query.ask, query.again)?;
+    let work = gateway.app.answer_poll(agent, Duration::from_secs(seconds), &holds, ask).await?;
     Ok(HttpResponse::Ok().json(work))
+}
+
+fn read_ask(ask: Option<AskId>, again: Option<bool>) -> Result<Option<Ask>, Problem> {
+    let again = again.unwrap_or(false);
+    if again && ask.is_none() {
+        let detail = "nothing was asked before without `ask`";
+        return Err(
+            Problem::invalid("again-invalid", format!("again: {detail}")).fault("?again", detail)
+        );
+    }
+    Ok(ask.map(|id| Ask { id, again }))
 }
 
 fn read_holds(text: &str) -> Result<Vec<RunId>, Problem> {

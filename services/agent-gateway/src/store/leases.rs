@@ -2,19 +2,19 @@
 
 use super::unreadable;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use std::collections::HashSet;
 use store::Conn;
 use time::OffsetDateTime;
-use types::{ActionId, AgentId, CommandId, RunId};
+use types::{ActionId, AgentId, AskId, CommandId, RunId};
 use uuid::Uuid;
 
-/// Leases the work of many agents, oldest first.
+/// Leases the work of many agents, oldest first; notes what each asked.
 pub(crate) const MAILBOX_LEASE: &str = "
     with due as (
-        select mail.command, mail.until
-        from unnest($1) as asks(agent) cross join lateral (
+        select mail.command, mail.until, asks.ask
+        from unnest($1, $6) as asks(agent, ask) cross join lateral (
             select m.command, least($4, d.expire_after) as until
             from mailbox m join action_document d on d.action = m.action
             where m.agent = asks.agent and m.state in ('waiting', 'leased')
@@ -24,9 +24,20 @@ pub(crate) const MAILBOX_LEASE: &str = "
         ) as mail
     )
     update mailbox m set state = 'leased', leased_until = due.until, attempts = m.attempts + 1,
-        delivered_at = coalesce(m.delivered_at, $2)
+        delivered_at = coalesce(m.delivered_at, $2), asked = due.ask
     from due where m.command = due.command
-    returning m.command, m.action, m.agent, m.run, m.leased_until, m.attempts";
+    returning m.command, m.action, m.agent, m.run, m.leased_until, m.attempts, m.asked";
+
+/// Finds what was leased to questions of agents, each its own, and is neither over nor answered; oldest first.
+pub(crate) const MAILBOX_ASKED: &str = "
+    select mail.*
+    from unnest($1, $2) as asks(agent, ask) cross join lateral (
+        select m.command, m.action, m.agent, m.run, m.leased_until, m.attempts, m.asked
+        from mailbox m join action_document d on d.action = m.action
+        where m.agent = asks.agent and m.state in ('waiting', 'leased') and m.state = 'leased'
+            and m.asked = asks.ask and m.leased_until > $3 and d.expire_after > $3
+        order by m.command limit $4
+    ) as mail";
 
 /// Tells which of many agents have work, or were revoked and wait in vain; asked for each poll and before any lock is
 /// taken.
@@ -89,6 +100,8 @@ pub(crate) struct Leased {
     pub until: OffsetDateTime,
     /// How often it was handed out, this time included.
     pub attempts: i32,
+    /// What the agent asked.
+    pub asked: Option<AskId>,
 }
 
 #[derive(QueryableByName)]
@@ -105,6 +118,24 @@ struct LeasedRow {
     leased_until: OffsetDateTime,
     #[diesel(sql_type = Integer)]
     attempts: i32,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    asked: Option<Uuid>,
+}
+
+/// Reads rows, oldest first.
+fn leased(rows: Vec<LeasedRow>) -> Vec<Leased> {
+    let leased = rows.into_iter().map(|row| Leased {
+        command: CommandId(row.command),
+        action: ActionId(row.action),
+        agent: AgentId(row.agent),
+        run: RunId(row.run),
+        until: row.leased_until,
+        attempts: row.attempts,
+        asked: row.asked.map(AskId),
+    });
+    let mut leased: Vec<Leased> = leased.collect();
+    leased.sort_by_key(|work| work.command);
+    leased
 }
 
 #[derive(QueryableByName)]
@@ -113,35 +144,44 @@ struct Number {
     number: i64,
 }
 
-/// Leases at most `limit` commands to each of these agents, oldest first; each agent is named once.
+/// Leases at most `limit` commands to each of these agents for what it asks, oldest first; each agent is named once.
 pub(crate) async fn mailbox_lease(
     conn: &mut Conn,
-    agents: &[AgentId],
+    asks: impl IntoIterator<Item = (AgentId, Option<AskId>)>,
     terms: Terms,
     limit: i64,
 ) -> QueryResult<Vec<Leased>> {
-    let agents: Vec<i64> = agents.iter().map(|agent| agent.0).collect();
+    let asks = asks.into_iter().map(|(agent, ask)| (agent.0, ask.map(|ask| ask.0)));
+    let (agents, asks): (Vec<i64>, Vec<Option<Uuid>>) = asks.unzip();
     let rows: Vec<LeasedRow> = store::sql(MAILBOX_LEASE)
         .bind::<Array<BigInt>, _>(agents)
         .bind::<Timestamptz, _>(terms.now)
         .bind::<Integer, _>(terms.attempts)
         .bind::<Timestamptz, _>(terms.until)
         .bind::<BigInt, _>(limit)
+        .bind::<Array<Nullable<SqlUuid>>, _>(asks)
         .get_results(conn)
         .await?;
-    let mut leased: Vec<Leased> = rows
-        .into_iter()
-        .map(|row| Leased {
-            command: CommandId(row.command),
-            action: ActionId(row.action),
-            agent: AgentId(row.agent),
-            run: RunId(row.run),
-            until: row.leased_until,
-            attempts: row.attempts,
-        })
-        .collect();
-    leased.sort_by_key(|work| work.command);
-    Ok(leased)
+    Ok(leased(rows))
+}
+
+/// Gives at most `limit` commands that are leased to each of these questions, oldest first; each is named once.
+pub(crate) async fn mailbox_asked(
+    conn: &mut Conn,
+    asks: impl IntoIterator<Item = (AgentId, AskId)>,
+    now: OffsetDateTime,
+    limit: i64,
+) -> QueryResult<Vec<Leased>> {
+    let (agents, asks): (Vec<i64>, Vec<Uuid>) =
+        asks.into_iter().map(|(agent, ask)| (agent.0, ask.0)).unzip();
+    let rows: Vec<LeasedRow> = store::sql(MAILBOX_ASKED)
+        .bind::<Array<BigInt>, _>(agents)
+        .bind::<Array<SqlUuid>, _>(asks)
+        .bind::<Timestamptz, _>(now)
+        .bind::<BigInt, _>(limit)
+        .get_results(conn)
+        .await?;
+    Ok(leased(rows))
 }
 
 /// Lets the leases of these runs of an agent go on that run out before `late`; gives how many did.

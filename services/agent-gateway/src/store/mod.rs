@@ -27,6 +27,7 @@ pub const HOT_QUERIES: &[(&str, &str)] = &[
     ("tokens_find", tokens::TOKENS_FIND),
     ("presence_note", presence::PRESENCE_NOTE),
     ("mailbox_lease", leases::MAILBOX_LEASE),
+    ("mailbox_asked", leases::MAILBOX_ASKED),
     ("mailbox_find", mailbox::MAILBOX_FIND),
     ("mailbox_insert", mailbox::MAILBOX_INSERT),
     ("mailbox_close", mailbox::MAILBOX_CLOSE),

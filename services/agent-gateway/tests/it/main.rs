@@ -11,6 +11,8 @@ mod answers;
 #[cfg(test)]
 mod arguments;
 #[cfg(test)]
+mod asks;
+#[cfg(test)]
 mod days;
 #[cfg(test)]
 mod device_flow;

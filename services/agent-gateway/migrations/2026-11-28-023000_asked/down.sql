@@ -1,0 +1,1 @@
+alter table mailbox drop column asked;
