@@ -8,13 +8,14 @@ use utoipa::IntoParams;
 /// Is how long an agent is ready to wait, what it is at, and what it calls its question.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Wait {
+pub(super) struct WorkQuery {
     /// Seconds to wait for work when there is none, 0 to 60; 0 when absent.
     #[param(minimum = 0, maximum = 60)]
     pub(super) wait: Option<u64>,
     /// The runs that the agent is at, with commas between them, at most 64: their leases go on.
     pub(super) holds: Option<String>,
     /// Names this question; the work that it is answered with is leased under this name. A new one for each question.
+    #[param(inline)]
     pub(super) ask: Option<AskId>,
     /// Whether the question of this name was asked before and had no answer: what was leased to it then comes again at
     /// once. Only with `ask`.

@@ -1,7 +1,7 @@
 //! `/agent/v1/work` and `/agent/v1/results`: Writ's own agents take work and answer.
 
 use super::held::{self, Held};
-use super::query::Wait;
+use super::query::WorkQuery;
 use super::who::Agent;
 use crate::AgentGateway;
 use crate::app::answer_poll::Ask;
@@ -27,12 +27,12 @@ const MOST_HOLDS: usize = 64;
 #[utoipa::path(
     tag = "agent",
     security(("bearer" = [])),
-    params(Wait),
+    params(WorkQuery),
     responses((status = 200, body = Work), (status = "4XX", body = problem::Problem))
 )]
 #[get("/agent/v1/work")]
 pub(super) async fn take_work(
-    Agent(agent, query): Agent<Query<Wait>>,
+    Agent(agent, query): Agent<Query<WorkQuery>>,
     gateway: Data<AgentGateway>,
 ) -> Result<HttpResponse, Problem> {
     let seconds = query.wait.unwrap_or(0);
