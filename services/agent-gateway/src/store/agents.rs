@@ -26,7 +26,9 @@ const WHOLE: &str = "
             from agent_plugin ap join plugin g on g.id = ap.plugin, jsonb_object_keys(g.commands) as key
             where ap.agent = a.number
         ) as commands
-    from agent a join presence p on p.agent = a.number";
+    from agent a cross join lateral (
+        select p.last_seen from presence p where p.agent = a.number offset 0
+    ) as p";
 
 #[derive(QueryableByName)]
 struct Row {

@@ -40,15 +40,16 @@ pub(crate) const MAILBOX_ASKED: &str = "
     ) as mail";
 
 /// Tells which of many agents have work, or were revoked and wait in vain; asked for each poll and before any lock is
-/// taken.
+/// taken. Each is looked at by its number, whatever the planner believes of tables that were filled a moment ago.
 pub(crate) const MAILBOX_RING: &str = "
-    select distinct m.agent as number
-    from mailbox m join action_document d on d.action = m.action
-    where m.agent = any($1) and m.state in ('waiting', 'leased')
-        and (m.state = 'waiting' or (m.leased_until <= $2 and m.attempts < $3))
-        and d.expire_after > $2
-    union
-    select number from agent where number = any($1) and revoked_at is not null";
+    select asks.agent as number from unnest($1) as asks(agent)
+    where (
+        select true from mailbox m
+        where m.agent = asks.agent and m.state in ('waiting', 'leased')
+            and (m.state = 'waiting' or (m.leased_until <= $2 and m.attempts < $3))
+            and (select d.expire_after > $2 from action_document d where d.action = m.action)
+        limit 1
+    ) or (select a.revoked_at is not null from agent a where a.number = asks.agent)";
 
 /// Lets leases go on.
 pub(crate) const MAILBOX_HOLD: &str = "

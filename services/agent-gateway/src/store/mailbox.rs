@@ -23,17 +23,23 @@ pub(crate) const MAILBOX_FIND: &str = "
 pub(crate) const MAILBOX_CLOSE: &str = "
     update mailbox set state = 'returned' where command = any($1)";
 
-/// Puts commands into the mailbox.
+/// Puts commands into the mailbox. Each agent is looked at by its number, whatever the planner believes of tables that
+/// were filled a moment ago.
 pub(crate) const MAILBOX_INSERT: &str = "
     with made as (
         insert into mailbox (command, action, agent, run, state, push_at)
-        select new.command, $1, new.agent, new.run, case when w.command is null then 'waiting' else 'withdrawn' end,
-            case when a.transport = 'mig' then case when exists (
-                select from agent o where o.transport = 'mig' and o.status <> 'offline' and o.queueloc collate \"C\" = a.queueloc
-                    and (o.status = 'online') is true
-            ) then $5 else 'infinity' end end
-        from unnest($2, $3, $4) as new(command, agent, run) join agent a on a.number = new.agent
-            left join withdrawal w on w.command = new.command
+        select new.command, $1, new.agent, new.run,
+            case when (select true from withdrawal w where w.command = new.command) then 'withdrawn' else 'waiting' end,
+            a.push_at
+        from unnest($2, $3, $4) as new(command, agent, run) cross join lateral (
+                select case when a.transport = 'mig' then coalesce((
+                    select $5 from agent o
+                    where o.transport = 'mig' and o.status <> 'offline' and o.queueloc collate \"C\" = a.queueloc
+                        and (o.status = 'online') is true
+                    limit 1
+                ), 'infinity') end as push_at
+                from agent a where a.number = new.agent offset 0
+            ) as a
         order by new.command
         on conflict (command) do nothing
         returning 1

@@ -29,20 +29,26 @@ pub(crate) const MIG_MAIL_DUE: &str = "
         and (m.leased_until is null or m.leased_until <= $3)
     order by m.push_at, m.command limit $2 for update skip locked";
 
+// These are asked for a batch of commands each, and look at each by its number: whatever the planner believes of tables
+// that were filled a moment ago, a batch reads a batch. Commands come in order, and so they are locked.
+
 /// Claims mail, or holds on to it.
 pub(crate) const MIG_MAIL_CLAIM: &str = "
     update mailbox m set push_at = $2, leased_until = $2
-    from (
-        select command from mailbox
-        where command = any($1) and state = 'waiting' and (leased_until is null or leased_until < $3)
-        order by command for update
+    from unnest($1) as asked(command) cross join lateral (
+        select m.command from mailbox m
+        where m.command = asked.command and m.state = 'waiting' and (m.leased_until is null or m.leased_until < $3)
+        for update
     ) as held
     where m.command = held.command";
 
 /// Locks mail that is still claimed as it was.
 pub(crate) const MIG_MAIL_HOLD: &str = "
-    select command from mailbox where command = any($1) and state = 'waiting' and leased_until = $2
-    order by command for update";
+    select held.command from unnest($1) as asked(command) cross join lateral (
+        select m.command from mailbox m
+        where m.command = asked.command and m.state = 'waiting' and m.leased_until = $2
+        for update
+    ) as held";
 
 /// Notes which commands the broker has: those that are not to be sent again.
 pub(crate) const MIG_MAIL_NOTE: &str = "
@@ -51,11 +57,12 @@ pub(crate) const MIG_MAIL_NOTE: &str = "
         attempts = m.attempts + (held.again is null)::integer,
         delivered_at = case when held.again is null then $3 else m.delivered_at end
     from (
-        select m.command, sent.again, d.expire_after
-        from unnest($1, $2) as sent(command, again) join mailbox m on m.command = sent.command
-            join action_document d on d.action = m.action
-        where m.state = 'waiting'
-        order by m.command for update of m
+        select m.command, sent.again, m.expire_after
+        from unnest($1, $2) as sent(command, again) cross join lateral (
+            select m.command, (select d.expire_after from action_document d where d.action = m.action) as expire_after
+            from mailbox m where m.command = sent.command and m.state = 'waiting'
+            for update
+        ) as m
     ) as held
     where m.command = held.command
     returning m.command, m.action, held.again is null as taken";
@@ -63,10 +70,16 @@ pub(crate) const MIG_MAIL_NOTE: &str = "
 /// Locks the commands that answers name; those of a machine that was revoked have failed for good.
 pub(crate) const MIG_MAIL_FIND: &str = "
     select m.command, m.action, m.agent, m.state, d.operations, a.queueloc, a.pid
-    from mailbox m join action_document d on d.action = m.action join agent a on a.number = m.agent
-    where m.command = any($1) and a.transport = 'mig' and not exists (
-        select from agent r where r.transport = 'mig' and r.queueloc = a.queueloc and r.revoked_at is not null
-    )
+    from mailbox m cross join lateral (
+            select d.operations from action_document d where d.action = m.action offset 0
+        ) as d cross join lateral (
+            select a.queueloc, a.pid from agent a
+            where a.number = m.agent and a.transport = 'mig' and not exists (
+                select from agent r where r.transport = 'mig' and r.queueloc = a.queueloc and r.revoked_at is not null
+            )
+            offset 0
+        ) as a
+    where m.command = any($1)
     order by m.command for update of m";
 
 /// Lets the mail of these machines go out; gives how much it is.
@@ -162,6 +175,11 @@ struct CommandRow {
     command: i64,
 }
 
+fn in_order(commands: &[CommandId]) -> Vec<i64> {
+    let commands: BTreeSet<i64> = commands.iter().map(|command| command.0).collect();
+    commands.into_iter().collect()
+}
+
 /// Claims mail until then: nobody else sends it before. Mail that is claimed beyond `enough` stays as it is.
 pub(crate) async fn mig_mail_claim(
     conn: &mut Conn,
@@ -169,9 +187,8 @@ pub(crate) async fn mig_mail_claim(
     until: OffsetDateTime,
     enough: OffsetDateTime,
 ) -> QueryResult<usize> {
-    let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
     store::sql(MIG_MAIL_CLAIM)
-        .bind::<Array<BigInt>, _>(commands)
+        .bind::<Array<BigInt>, _>(in_order(commands))
         .bind::<Timestamptz, _>(until)
         .bind::<Timestamptz, _>(enough)
         .execute(conn)
@@ -184,9 +201,8 @@ pub(crate) async fn mig_mail_hold(
     commands: &[CommandId],
     until: OffsetDateTime,
 ) -> QueryResult<BTreeSet<CommandId>> {
-    let commands: Vec<i64> = commands.iter().map(|command| command.0).collect();
     let rows: Vec<CommandRow> = store::sql(MIG_MAIL_HOLD)
-        .bind::<Array<BigInt>, _>(commands)
+        .bind::<Array<BigInt>, _>(in_order(commands))
         .bind::<Timestamptz, _>(until)
         .get_results(conn)
         .await?;
@@ -209,8 +225,9 @@ pub(crate) async fn mig_mail_note(
         #[diesel(sql_type = Bool)]
         taken: bool,
     }
-    let (commands, again): (Vec<i64>, Vec<Option<OffsetDateTime>>) =
-        sent.iter().map(|(command, again)| (command.0, *again)).unzip();
+    let sent: BTreeMap<i64, Option<OffsetDateTime>> =
+        sent.iter().map(|(command, again)| (command.0, *again)).collect();
+    let (commands, again): (Vec<i64>, Vec<Option<OffsetDateTime>>) = sent.into_iter().unzip();
     let rows: Vec<Row> = store::sql(MIG_MAIL_NOTE)
         .bind::<Array<BigInt>, _>(commands)
         .bind::<Array<Nullable<Timestamptz>>, _>(again)

@@ -108,7 +108,7 @@ impl<'a> News<'a> {
 }
 
 impl App {
-    /// Takes a batch in one transaction: commands first, then what happened to them. Something told of a command that
+    /// Takes a batch in one transaction: commands first, then what happened to them, the ends before the rest. Something told of a command that
     /// is not here yet waits for it; what is told of the commands of an action that is here no more is passed over, as
     /// what is kept of an action goes as a whole, and every action is here before its commands.
     pub(crate) async fn keep_commands(&self, told: Told) -> Result<(), Error> {
@@ -131,14 +131,15 @@ impl App {
                 if known < i64::try_from(named.len()).unwrap_or(i64::MAX) {
                     return Err(Error::NotYet("a command that was told of has not arrived"));
                 }
-                if !news.delivered.is_empty() {
-                    commands_deliver(conn, &news.delivered).await?;
-                }
                 for message in news.withdrawn {
                     commands_withdraw(conn, message).await?;
                 }
                 if !news.answers.is_empty() {
                     commands_return(conn, &news.answers).await?;
+                }
+                // a command that is over by now is not written once more
+                if !news.delivered.is_empty() {
+                    commands_deliver(conn, &news.delivered).await?;
                 }
                 if !news.changed.is_empty() {
                     actions_change(conn, &news.changed).await?;

@@ -1,5 +1,6 @@
 //! Commands as they are shown.
 
+use super::find::{every_state, union};
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
@@ -86,17 +87,15 @@ impl CommandPage<'_> {
     pub(crate) fn write(&self) -> (String, Vec<Value>) {
         let above = Value::Int(self.above.unwrap_or_default());
         let mut binds = vec![Value::Int(self.action), above, Value::Int(self.limit)];
-        let rows = if let Some(status) = self.status {
+        let states = if let Some(status) = self.status {
             binds.push(Value::Text(status.into()));
-            "action_id = $1 and status = $4 and id > $2 order by id"
+            vec!["status = $4".to_owned()]
         } else {
-            // a range of one keeps the action in the order, and so the planner from walking through others by id
-            "(action_id, id) > ($1, $2) and action_id <= $1 order by action_id, id"
+            every_state().map(|state| format!("status = '{state}'")).collect()
         };
-        let text = format!(
-            "select id, coalesce(results_size, octet_length(results::text), 0) as size from command
-             where {rows} limit $3"
-        );
+        let clauses = ["action_id = $1".to_owned(), "id > $2".to_owned()];
+        let rows = "select id, coalesce(results_size, octet_length(results::text), 0) as size from command";
+        let text = union(rows, &clauses, &states, "id", "$3");
         (text, binds)
     }
 }

@@ -1,10 +1,13 @@
-//! The table `command`: made, delivered, answered, withdrawn; each a statement for a whole batch.
+//! The table `command`: made, delivered, answered, withdrawn; each a statement for a whole batch, which looks at each of
+//! its commands by its number: whatever the planner believes of a table that was filled a moment ago, a batch reads a
+//! batch. Commands come in order, and so they are locked.
 
 use super::counts::{COUNT_MOVED, Moved};
 use diesel::sql_types::{Array, BigInt, Json, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::RunQueryDsl;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use store::Conn;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -71,9 +74,10 @@ pub(crate) async fn commands_deliver(
     conn: &mut Conn,
     delivered: &[&DeliveredCommand],
 ) -> QueryResult<i64> {
-    let ids: Vec<_> = delivered.iter().map(|command| command.id.0).collect();
+    let ids = in_order(delivered.iter().map(|command| command.id));
     let moved: Moved = store::sql(format!(
-        "with old as (select id from command where id = any($1) and status = 'waiting' order by id for update),
+        "with old as (select c.id from unnest($1) as told(id) cross join lateral (
+                 select id from command where command.id = told.id and status = 'waiting' for update) c),
          moved as (update command set status = 'delivered' from old where command.id = old.id
              returning action_id, 'waiting' as before, status as after),
          {COUNT_MOVED}"
@@ -89,10 +93,11 @@ pub(crate) async fn commands_withdraw(
     conn: &mut Conn,
     withdrawn: &CommandWithdrawn,
 ) -> QueryResult<i64> {
-    let ids: Vec<_> = withdrawn.commands.iter().map(|id| id.0).collect();
+    let ids = in_order(withdrawn.commands.iter().copied());
     let moved: Moved = store::sql(format!(
-        "with old as (select id, status from command where id = any($1) and status in ('waiting', 'delivered')
-             order by id for update),
+        "with old as (select c.* from unnest($1) as told(id) cross join lateral (
+                 select id, status from command where command.id = told.id and status in ('waiting', 'delivered')
+                 for update) c),
          moved as (update command set status = $2, finished = $3 from old where command.id = old.id
              returning action_id, old.status as before, command.status as after),
          {COUNT_MOVED}"
@@ -126,12 +131,13 @@ pub(crate) async fn commands_return(
              from json_to_recordset($1) as answer(id bigint, agent bigint, status text, found jsonb, results json,
                  given_up boolean, at timestamptz)
              order by id, agent, status <> 'success', given_up, at),
-         old as (select command.id, command.agent_id, command.status from command
-             join answer on answer.id = command.id and answer.agent = command.agent_id
-             where command.status in ('waiting', 'delivered', 'expired', 'cancelled')
-                 or command.given_up and not answer.given_up
-                 or command.status in ('failed', 'timeout') and answer.status = 'success'
-             order by command.id for update of command),
+         old as (select c.* from answer cross join lateral (
+                 select id, agent_id, status from command
+                 where command.id = answer.id and command.agent_id = answer.agent
+                     and (command.status in ('waiting', 'delivered', 'expired', 'cancelled')
+                         or command.given_up and not answer.given_up
+                         or command.status in ('failed', 'timeout') and answer.status = 'success')
+                 for update) c),
          moved as (update command set status = answer.status, results = answer.results,
                  results_size = octet_length(answer.results::text), given_up = answer.given_up, finished = answer.at,
                  found = array(select jsonb_array_elements_text(answer.found)::boolean)
@@ -144,6 +150,11 @@ pub(crate) async fn commands_return(
     .get_result(conn)
     .await?;
     Ok(moved.count)
+}
+
+fn in_order(ids: impl Iterator<Item = CommandId>) -> Vec<i64> {
+    let ids: BTreeSet<i64> = ids.map(|id| id.0).collect();
+    ids.into_iter().collect()
 }
 
 /// Counts which of these commands are here.

@@ -7,6 +7,7 @@ mod commands;
 mod investigators;
 mod loaders;
 
+pub(super) use self::commands::every_state;
 use crate::domain::search::{Kind, Search};
 use diesel::sql_types::{Array, BigInt};
 use diesel::{QueryResult, QueryableByName};
@@ -169,7 +170,13 @@ fn all_of(clauses: &[String]) -> String {
 
 /// Writes the first rows of each branch, each by its index, as one select; the branches differ in a condition that an
 /// index keeps its order within. Without branches there are no rows.
-fn union(from: &str, clauses: &[String], branches: &[String], order: &str, whole: &str) -> String {
+pub(super) fn union(
+    from: &str,
+    clauses: &[String],
+    branches: &[String],
+    order: &str,
+    whole: &str,
+) -> String {
     let clauses = all_of(clauses);
     let select = |branch: &str| {
         format!("({from} where {clauses} and {branch} order by {order} limit {whole})")

@@ -9,6 +9,16 @@ use crate::domain::search::Search;
 use store::Value;
 
 const ROWS: &str = "select c.id, c.action_id, c.started from command c";
+/// The states by the words that a search knows them by; there is one index in the order of time, and it begins with the
+/// state: each index more would be written with every command three times.
+const STATES: [(&str, &[&str]); 6] = [
+    ("sent", &["waiting", "delivered"]),
+    ("success", &["success"]),
+    ("cancelled", &["cancelled"]),
+    ("expired", &["expired"]),
+    ("failed", &["failed"]),
+    ("timeout", &["timeout"]),
+];
 const BY_TIME: &str = "started desc, id desc";
 const BY_ACTION: &str = "action_id desc, id desc";
 
@@ -39,7 +49,8 @@ pub(super) fn write(search: &Search) -> Bound {
             all.clauses.push(format!("(c.action_id <> {of} or c.id < {last})"));
         }
         all.clauses.extend(by_agent);
-        let rows = union(ROWS, &all.clauses, &branches(search, Some("a.id")), BY_ACTION, &whole);
+        let rows =
+            union(ROWS, &all.clauses, &branches(search, false, Some("a.id")), BY_ACTION, &whole);
         let text = format!(
             "select c.id from (select a.id, a.started from action a where a.started is not null and {}) a
              cross join lateral ({rows}) c order by a.started desc, a.id desc, c.id desc {page}",
@@ -65,37 +76,45 @@ pub(super) fn write(search: &Search) -> Bound {
         });
     }
     let order = if one.is_some() { BY_ACTION } else { BY_TIME };
-    let rows = union(ROWS, &all.clauses, &branches(search, along), order, &whole);
+    let rows = union(ROWS, &all.clauses, &branches(search, few, along), order, &whole);
     (format!("select c.id from ({rows}) c order by {order} {page}"), all.binds)
 }
 
 /// Gives what each branch wants beside everything else: one branch for each state, since an index keeps the order
-/// within one state only. `action` is the action to go along.
-fn branches(search: &Search, action: Option<&str>) -> Vec<String> {
-    let states = search.statuses(&["sent", "success", "cancelled", "expired", "failed", "timeout"]);
+/// within one state only, unless there are `few` rows to look at. `action` is the action to go along.
+fn branches(search: &Search, few: bool, action: Option<&str>) -> Vec<String> {
+    let wanted = search.statuses(&STATES.map(|(word, _)| word));
     let Some(found) = search.found else {
-        let Some(states) = states else { return vec![along(action, None)] };
-        let of = |state: &&'static str| match *state {
-            "sent" => vec!["waiting", "delivered"],
-            state => vec![state],
-        };
-        return states.iter().flat_map(of).map(|state| along(action, Some(state))).collect();
+        if few && wanted.is_none() {
+            return vec!["true".into()];
+        }
+        let is_wanted = |word| wanted.as_ref().is_none_or(|wanted| wanted.contains(&word));
+        return states(is_wanted).map(|state| along(action, state)).collect();
     };
-    if states.is_some_and(|states| !states.contains(&"success")) {
+    if wanted.is_some_and(|wanted| !wanted.contains(&"success")) {
         return Vec::new();
     }
     // these very words are the condition of the indexes over what was found
     let found = format!("c.status = 'success' and {found} = any (c.found)");
-    vec![format!("{found} and {}", along(action, None))]
+    // a constant the planner would leave out of the order, and then it might walk through other actions by number
+    let range = |action| format!(" and c.action_id >= {action} and c.action_id <= {action}");
+    vec![found + &action.map(range).unwrap_or_default()]
 }
 
-/// Wants the rows of one action, or of all, in one state or any. Without a state, the action is wanted as a range of
-/// one: a constant the planner would leave out of the order, and then it might walk through other actions by number.
-fn along(action: Option<&str>, state: Option<&str>) -> String {
-    match (action, state) {
-        (None, None) => "true".into(),
-        (None, Some(state)) => format!("c.status = '{state}'"),
-        (Some(action), None) => format!("c.action_id >= {action} and c.action_id <= {action}"),
-        (Some(action), Some(state)) => format!("c.action_id = {action} and c.status = '{state}'"),
+/// Gives every state there is.
+pub(in crate::store) fn every_state() -> impl Iterator<Item = &'static str> {
+    states(|_| true)
+}
+
+fn states(is_wanted: impl Fn(&'static str) -> bool) -> impl Iterator<Item = &'static str> {
+    let wanted = STATES.into_iter().filter(move |(word, _)| is_wanted(word));
+    wanted.flat_map(|(_, states)| states.iter().copied())
+}
+
+/// Wants the rows of one action, or of all, in one state.
+fn along(action: Option<&str>, state: &str) -> String {
+    match action {
+        None => format!("c.status = '{state}'"),
+        Some(action) => format!("c.action_id = {action} and c.status = '{state}'"),
     }
 }
