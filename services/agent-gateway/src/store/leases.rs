@@ -28,14 +28,16 @@ pub(crate) const MAILBOX_LEASE: &str = "
     from due where m.command = due.command
     returning m.command, m.action, m.agent, m.run, m.leased_until, m.attempts, m.asked";
 
-/// Finds what was leased to questions of agents, each its own, and is neither over nor answered; oldest first.
+/// Finds what was leased to questions of agents, each its own, and is neither over nor answered; oldest first. Of all
+/// that is leased only the agent's is looked at, whatever the planner believes.
 pub(crate) const MAILBOX_ASKED: &str = "
     select mail.*
     from unnest($1, $2) as asks(agent, ask) cross join lateral (
         select m.command, m.action, m.agent, m.run, m.leased_until, m.attempts, m.asked
-        from mailbox m join action_document d on d.action = m.action
-        where m.agent = asks.agent and m.state in ('waiting', 'leased') and m.state = 'leased'
-            and m.asked = asks.ask and m.leased_until > $3 and d.expire_after > $3
+        from mailbox m
+        where m.agent = asks.agent and m.state in ('waiting', 'leased') and (m.state = 'leased') is true
+            and m.asked = asks.ask and m.leased_until > $3
+            and (select d.expire_after > $3 from action_document d where d.action = m.action)
         order by m.command limit $4
     ) as mail";
 
