@@ -5,6 +5,7 @@ use super::secret::{self, Secret};
 use crate::error::Error;
 use crate::store::codes::{self, PolledCode};
 use crate::store::{agents, tokens};
+use store::Conn;
 use types::AgentId;
 use types::api::device::AccessToken;
 
@@ -41,9 +42,7 @@ impl App {
         // nearly every poll ends here: nothing is locked as long as nothing changes
         let mut conn = self.store.get().await?;
         let found = codes::code_poll(&mut conn, &sha256, now).await?;
-        if let Some(agent) = found.as_ref().and_then(PolledCode::redeemed)
-            && tokens::token_is_of(&mut conn, &access.sha256, agent).await?
-        {
+        if is_redeemed_for(&mut conn, found.as_ref(), access).await? {
             return Ok(token(access));
         }
         drop(conn);
@@ -51,6 +50,10 @@ impl App {
         self.store
             .tx(async |conn| {
                 let code = codes::code_hold(conn, &sha256, now).await?;
+                // a try that nobody was told of may have ended just now, and not before
+                if is_redeemed_for(conn, code.as_ref(), access).await? {
+                    return Ok(());
+                }
                 let agent = judge(code, client_id)?;
                 let [agent] = agents::agents_by_number(conn, &[agent])
                     .await?
@@ -66,6 +69,16 @@ impl App {
             .await?;
         Ok(token(access))
     }
+}
+
+/// Tells whether a code was redeemed for this very token.
+async fn is_redeemed_for(
+    conn: &mut Conn,
+    code: Option<&PolledCode>,
+    access: &Secret,
+) -> Result<bool, Error> {
+    let Some(agent) = code.and_then(PolledCode::redeemed) else { return Ok(false) };
+    Ok(tokens::token_is_of(conn, &access.sha256, agent).await?)
 }
 
 fn token(access: &Secret) -> AccessToken {
