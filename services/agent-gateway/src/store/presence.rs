@@ -7,8 +7,8 @@ use store::Conn;
 use time::OffsetDateTime;
 use types::AgentId;
 
-/// Notes many agents at once, each by its number, whatever the planner believes of the table; they come in one order, so
-/// that two replicas never deadlock.
+/// Notes many agents at once, each by its number, whatever the planner believes of the table; they come in one order,
+/// so that two replicas never deadlock.
 pub(crate) const PRESENCE_NOTE: &str = "
     update presence p set last_seen = seen.at
     from (

@@ -108,9 +108,10 @@ impl<'a> News<'a> {
 }
 
 impl App {
-    /// Takes a batch in one transaction: commands first, then what happened to them, the ends before the rest. Something told of a command that
-    /// is not here yet waits for it; what is told of the commands of an action that is here no more is passed over, as
-    /// what is kept of an action goes as a whole, and every action is here before its commands.
+    /// Takes a batch in one transaction: commands first, then what happened to them, the ends before the rest.
+    /// Something told of a command that is not here yet waits for it; what is told of the commands of an action that is
+    /// here no more is passed over, as what is kept of an action goes as a whole, and every action is here before its
+    /// commands.
     pub(crate) async fn keep_commands(&self, told: Told) -> Result<(), Error> {
         let now = self.clock.now();
         let ids = told.ids();

@@ -1,6 +1,6 @@
-//! The table `command`: made, delivered, answered, withdrawn; each a statement for a whole batch, which looks at each of
-//! its commands by its number: whatever the planner believes of a table that was filled a moment ago, a batch reads a
-//! batch. Commands come in order, and so they are locked.
+//! The table `command`: made, delivered, answered, withdrawn; each a statement for a whole batch, which looks at each
+//! of its commands by its number: whatever the planner believes of a table that was filled a moment ago, a batch reads
+//! a batch. Commands come in order, and so they are locked.
 
 use super::counts::{COUNT_MOVED, Moved};
 use diesel::sql_types::{Array, BigInt, Json, Text, Timestamptz};
