@@ -87,11 +87,9 @@ impl App {
             return Ok(asked);
         }
         let leased = self.lease_work((agent, ask.map(|ask| ask.id))).await?;
-        if !leased.is_empty() {
-            return Ok(leased);
-        }
-        // it may have asked first on a line that is dead and that we wait on still: that was given it
-        self.find_asked(agent, ask).await
+        // it may have asked first on a line that is dead and that we wait on still: that was given some of it
+        let all = self.find_asked(agent, ask).await?;
+        Ok(if all.is_empty() { leased } else { all })
     }
 
     /// Finds what was leased to the agent when it asked before; asks the database only when it did.
@@ -166,7 +164,7 @@ impl App {
     async fn leased_to(&self, asks: &[(AgentId, AskId)]) -> Result<Vec<Vec<Lease>>, Error> {
         let each: BTreeSet<(AgentId, AskId)> = asks.iter().copied().collect();
         let conn = &mut *self.store.get().await?;
-        let leased = leases::mailbox_asked(conn, each, self.clock.now(), AT_ONCE).await?;
+        let leased = leases::mailbox_asked(conn, each, self.clock.now(), 2 * AT_ONCE).await?;
         let mut of_ask = HashMap::<Question, Vec<Lease>>::new();
         for lease in with_documents(conn, leased).await? {
             of_ask.entry((lease.0.agent, lease.0.asked)).or_default().push(lease);

@@ -128,7 +128,7 @@ async fn a_question_that_is_still_at_work_is_waited_for() {
         gateway.polled().await;
         at_work.batch_execute("commit").await.unwrap();
     };
-    let query = format!("ask={name}&again=true&wait=2");
+    let query = format!("ask={name}&again=true&wait=8");
     let (work, ()) = tokio::join!(ask(&gateway, &agent, &query), commit);
     assert_eq!(work.len(), 1);
     assert_eq!(gateway.count("mailbox where attempts = 1").await, 1);
