@@ -164,6 +164,7 @@ impl App {
     async fn leased_to(&self, asks: &[(AgentId, AskId)]) -> Result<Vec<Vec<Lease>>, Error> {
         let each: BTreeSet<(AgentId, AskId)> = asks.iter().copied().collect();
         let conn = &mut *self.store.get().await?;
+        // a question that was at work twice was given as much twice
         let leased = leases::mailbox_asked(conn, each, self.clock.now(), 2 * AT_ONCE).await?;
         let mut of_ask = HashMap::<Question, Vec<Lease>>::new();
         for lease in with_documents(conn, leased).await? {
